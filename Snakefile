@@ -1,0 +1,58 @@
+# malaphoric: which part of a Z' model's parameter space survives the data?
+#
+#   likelihood ─┐
+#               ├─> chunk (many) -> scan -> profile -> best_fit -> figures, tables
+#   running  ───┘                     └──> exact points -> validation
+#
+# One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
+
+import os
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# Jobs are many and each is serial: oversubscribed BLAS threads make them several times slower.
+# A fixed hash seed keeps the order of sums inside flavio, and so the bits of every result.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+os.environ["PYTHONHASHSEED"] = "0"
+
+from malaphoric import store
+from malaphoric.configuration import Configuration
+from malaphoric.schema import ConfigurationError
+
+# not merged with another configuration: a key left out has its documented default
+if not workflow.config_settings.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    RUN = Configuration(config)
+except ConfigurationError as error:
+    raise WorkflowError(str(error))
+
+OUT = f"results/{RUN['run']}"
+
+
+wildcard_constraints:
+    chunk="[0-9a-f]{16}",
+    points="table4|fresh",
+
+
+include: "workflow/rules/theory.smk"
+include: "workflow/rules/scan.smk"
+include: "workflow/rules/statistics.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    input:
+        f"{OUT}/scan.h5",
+        f"{OUT}/profile.h5",
+        f"{OUT}/best_fit.json",
+        rules.tables.output,
+        figure_files(),
+    default_target: True

@@ -1,0 +1,30 @@
+"""Best fits of the unmixed and the malaphoric model."""
+
+import json
+from pathlib import Path
+
+from malaphoric import scan, statistics, store
+from malaphoric.jobs import job
+from malaphoric.likelihood import Likelihood
+
+with job(snakemake) as this:
+    run = this.run
+    grid = json.loads(Path(snakemake.input.best).read_text())
+    data = Likelihood.load(snakemake.input.likelihood, run.categories)
+    chi2 = None
+    if run["engine"] == "compiled":
+        theory = scan.load_theory(
+            run.model, "compiled", run["M_X"], running=snakemake.input.running
+        )
+        chi2 = scan.ModelLikelihood(theory, data).chi2
+    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
+    store.write_json(
+        snakemake.output[0], {**fits, "configuration": run.data, "versions": store.provenance()}
+    )
+    this.done(
+        ", ".join(
+            f"{name}: chi2_SM - chi2 = {fits[name]['dchi2']['global']:.2f}"
+            for name in ("unmixed", "malaphoric")
+            if fits[name]
+        )
+    )

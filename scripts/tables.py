@@ -1,0 +1,18 @@
+"""Write Tables 1 and 4 with the paper's numbers beside ours."""
+
+import json
+from pathlib import Path
+
+from malaphoric import scan, tables
+from malaphoric.jobs import job
+from malaphoric.likelihood import Likelihood
+
+with job(snakemake) as this:
+    run, out = this.run, snakemake.output
+    data = Likelihood.load(snakemake.input.likelihood, run.categories)
+    tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
+    fits = json.loads(Path(snakemake.input.best_fit).read_text())
+    exact = scan.read_points(snakemake.input.table4, run.theory("exact"), data)
+    rows = tables.table4_rows(fits, exact, data)
+    tables.table4(rows, out.table4, out.table4_md, run.model.name, run["M_X"])
+    this.done(f"{out.table1} and {out.table4}")

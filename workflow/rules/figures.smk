@@ -1,0 +1,78 @@
+# Figures, as PDF for print and PNG for a look.
+
+
+def figure_files():
+    """Figures that the grid allows: Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area."""
+    names = []
+    if 0 in RUN.grid.axes[0]:
+        names.append("fig2")
+    if RUN.grid.shape[0] > 1:
+        names += ["fig3_left", "fig3_right"]
+    return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]
+
+
+rule fig2:
+    """The unmixed model: regions in the plane of g_hat and theta_sb."""
+    input:
+        data=f"{OUT}/scan.h5",
+        best_fit=f"{OUT}/best_fit.json",
+    output:
+        pdf=f"{OUT}/figures/fig2.pdf",
+        png=report(f"{OUT}/figures/fig2.png", caption="../report/fig2.rst", category="Figures"),
+    log:
+        f"{OUT}/logs/fig2.log",
+    params:
+        figure="plane",
+        best="unmixed",
+        code=store.room_digest("figures", "statistics"),
+        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/figure.py"
+
+
+rule fig3_left:
+    """The malaphoric model: regions with theta_sb profiled."""
+    input:
+        data=f"{OUT}/profile.h5",
+        best_fit=f"{OUT}/best_fit.json",
+    output:
+        pdf=f"{OUT}/figures/fig3_left.pdf",
+        png=report(
+            f"{OUT}/figures/fig3_left.png", caption="../report/fig3_left.rst", category="Figures"
+        ),
+    log:
+        f"{OUT}/logs/fig3_left.log",
+    params:
+        figure="profile_regions",
+        best="malaphoric",
+        code=store.room_digest("figures", "statistics"),
+        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/figure.py"
+
+
+rule fig3_right:
+    """The malaphoric model: best-fit theta_sb across the plane."""
+    input:
+        data=f"{OUT}/profile.h5",
+        best_fit=f"{OUT}/best_fit.json",
+    output:
+        pdf=f"{OUT}/figures/fig3_right.pdf",
+        png=report(
+            f"{OUT}/figures/fig3_right.png", caption="../report/fig3_right.rst", category="Figures"
+        ),
+    log:
+        f"{OUT}/logs/fig3_right.log",
+    params:
+        figure="profile_theta",
+        best="malaphoric",
+        code=store.room_digest("figures", "statistics"),
+        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/figure.py"

@@ -1,0 +1,21 @@
+# The scan: all chunks in one file.
+
+
+rule scan:
+    """Merge the chunks; refuses holes, damaged and foreign chunks."""
+    input:
+        likelihood=f"{OUT}/likelihood.h5",
+        chunks=[f"{OUT}/chunks/{name}.h5" for name in RUN.chunks],
+    output:
+        f"{OUT}/scan.h5",
+    log:
+        f"{OUT}/logs/scan.log",
+    params:
+        configuration=store.canonical(RUN.data),
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/scan.py"

@@ -1,0 +1,9 @@
+"""malaphoric: which part of a Z' model's parameter space survives the data?
+
+The names below are the public interface; everything else is found in the rooms of the package.
+"""
+
+from malaphoric.model import Model
+from malaphoric.scan import load_likelihood
+
+__all__ = ["Model", "load_likelihood"]

@@ -1,0 +1,82 @@
+"""The four categories of observables, quarks, EWPOs, LEP2 and LFU: what each contains.
+
+Here lives the correspondence with smelli's likelihoods; predictions and data live elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING
+
+from malaphoric import lep2
+
+if TYPE_CHECKING:
+    import smelli
+
+#: Categories in the order of the paper's Table 1, which is the order of all results.
+CATEGORIES = ("quarks", "EWPOs", "LEP2", "LFU")
+
+#: The sum of the selected categories.
+GLOBAL = "global"
+
+#: smelli's name of each category; LEP2 is not part of smelli.
+SMELLI = {
+    "quarks": "fast_likelihood_quarks.yaml",
+    "EWPOs": "likelihood_ewpt.yaml",
+    "LFU": "likelihood_lfu_fcnc.yaml",
+}
+
+#: A flavio observable: its name, or a tuple of name and arguments.
+Observable = str | tuple
+
+
+@cache
+def global_likelihood() -> smelli.GlobalLikelihood:
+    """The process's one `smelli.GlobalLikelihood` with the categories smelli has (10 s).
+
+    It serves as theory and as the source of measurements. Its own sampled experimental
+    covariances differ from process to process and are never used: see `likelihood`.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import smelli
+
+        return smelli.GlobalLikelihood(include_likelihoods=list(SMELLI.values()), Nexp=1000)
+
+
+def smelli_likelihood(category: str) -> object:
+    """The flavio `Likelihood` or `FastLikelihood` behind a category of smelli."""
+    gl = global_likelihood()
+    name = SMELLI[category]
+    return gl.fast_likelihoods.get(name) or gl.likelihoods[name]
+
+
+@cache
+def observables_by_category() -> dict[str, tuple[Observable, ...]]:
+    """Observables of each category, in the order of `CATEGORIES`; imports smelli.
+
+    LEP2 has all 153 entries here: which of them count is the data's choice.
+    """
+    return {
+        category: tuple(lep2.OBSERVABLES)
+        if category == "LEP2"
+        else tuple(smelli_likelihood(category).observables)
+        for category in CATEGORIES
+    }
+
+
+def observables() -> list[Observable]:
+    """All observables, the columns of every array of predictions; imports smelli."""
+    return [obs for group in observables_by_category().values() for obs in group]
+
+
+def dump_observables(names: list[Observable]) -> str:
+    """Observables as JSON text, for files."""
+    return json.dumps([name if isinstance(name, str) else list(name) for name in names])
+
+
+def parse_observables(text: str) -> list[Observable]:
+    """The inverse of `dump_observables`."""
+    return [name if isinstance(name, str) else tuple(name) for name in json.loads(text)]

@@ -1,0 +1,751 @@
+"""The theory half as tables: predictions of all observables in bulk, microseconds a point.
+
+Here lives the evaluation in plain numpy, without flavio, smelli or wilson; the tables and a model's
+running map are made in `compiling`, which also says what physics makes the forms below exact.
+
+A point is evaluated in four steps: couplings → monomials; monomials → CKM elements, by smelli's own
+iteration; (monomials, δ) → Wilson coefficients at the *ports* where flavio reads them, linear; and
+coefficients and CKM elements → observables, by bilinear forms and first-order expansions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from importlib import metadata
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from malaphoric import categories, lep2, store
+from malaphoric.exact import CKM, CKM_FAILURE, Theory
+
+#: Root attributes of the table's file; the format changes when this module reads it differently.
+CONTENT, FORMAT = "malaphoric compiled table", 1
+
+#: Packages whose version decides the numbers in the table.
+PACKAGES = ("smelli", "flavio", "wilson")
+
+LEPTONS = ("e", "mu", "tau")
+
+#: b → q l l coefficients (flavio basis) that enter the bilinear forms, for each lepton.
+COEFFICIENTS = ("C9", "C10", "C9p", "C10p")
+
+#: Number of δ nodes of coefficients and slopes, and of the Standard Model values.
+N_DELTA, N_DELTA_BASE = 12, 24
+
+#: Rows evaluated together. Blocks are padded to it, so that a point's result does not depend on
+#: its neighbours: BLAS may sum in another order when shapes change.
+BLOCK = 1024
+
+#: smelli iterates the CKM extraction this often.
+_CKM_ITERATIONS = 10
+
+_N_REAL = 2 + len(COEFFICIENTS)
+_PAIRS = np.triu_indices(_N_REAL)
+
+#: Number of monomials of a bilinear form, see `forms_of`.
+N_FORMS = _PAIRS[0].size + 3 + 2 * _N_REAL
+
+#: Number of `monomials`.
+N_MONOMIALS = 9
+
+
+class Port(NamedTuple):
+    """Where flavio reads Wilson coefficients: scale in GeV, EFT, basis and sector."""
+
+    scale: float
+    eft: str
+    basis: str
+    sector: str
+
+    @property
+    def label(self) -> str:
+        """Name of the port in files."""
+        return f"{self.scale!r} {self.eft} {self.basis} {self.sector}"
+
+    @classmethod
+    def parse(cls, label: str) -> Port:
+        """The inverse of `label`."""
+        scale, *rest = label.split(" ")
+        return cls(float(scale), *rest)
+
+
+# --------------------------------------------------------------------------------------- functions
+
+
+def monomials(points: np.ndarray) -> np.ndarray:
+    """Functions of the couplings that span the SMEFT coefficients of every such model.
+
+    The currents are linear in epsilon and g, and θ_sb rotates one plane: their products have even
+    harmonics of θ up to the second for one mixed current and the fourth for two.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 3)
+        epsilon_hat, g_hat, theta_sb (rad).
+
+    Returns
+    -------
+    ndarray, shape (n, 9)
+        ε², εg (1, 1 − cos 2θ, sin 2θ), g² (1, 1 − cos 2θ, sin 2θ, 1 − cos 4θ, sin 4θ).
+    """
+    e, g, t = np.asarray(points, dtype=float).T
+    first, second = 2 * np.sin(t) ** 2, 2 * np.sin(2 * t) ** 2  # 1 - cos, without cancellation
+    s2, s4 = np.sin(2 * t), np.sin(4 * t)
+    eg, gg = e * g, g * g
+    return np.stack(
+        [e * e, eg, eg * first, eg * s2, gg, gg * first, gg * s2, gg * second, gg * s4], axis=1
+    )
+
+
+def chebyshev_nodes(n: int) -> np.ndarray:
+    """Chebyshev nodes of δ in (-π/2, π/2), shape (n,)."""
+    return np.pi / 2 * np.cos((np.arange(n) + 0.5) * np.pi / n)
+
+
+def chebyshev(delta: np.ndarray, n: int) -> np.ndarray:
+    """Chebyshev polynomials of δ on [-π/2, π/2], shape (len(delta), n)."""
+    x = 2 / np.pi * delta
+    result = np.empty((n, delta.size))
+    result[0] = 1
+    result[1] = x
+    for k in range(2, n):
+        result[k] = 2 * x * result[k - 1] - result[k - 2]
+    return result.T
+
+
+def chebyshev_coefficients(values: np.ndarray) -> np.ndarray:
+    """Expansion coefficients of values at `chebyshev_nodes` along the first axis."""
+    n = len(values)
+    basis = chebyshev(chebyshev_nodes(n), n).T * (2 / n)
+    basis[0] /= 2
+    return np.tensordot(basis, values, axes=1)
+
+
+def ckm_delta(ckm: np.ndarray) -> np.ndarray:
+    """CKM phase δ of the standard parametrisation, as ckmutil has it.
+
+    Parameters
+    ----------
+    ckm : ndarray, shape (n, 4)
+        Vus, Vcb, Vub and gamma (rad).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In (-π/2, π/2): ckmutil's ``gamma_to_delta`` takes an arctan, so that its δ is off by π
+        where γ exceeds π/2 (minus 10⁻³). smelli, flavio and wilson inherit that, and the iteration
+        of the CKM extraction fails or goes astray there; what they do is what we reproduce.
+    """
+    vus, vcb, s13, gamma = ckm.T
+    c13_2 = 1 - s13**2
+    tan_12, tan_23 = vus / np.sqrt(c13_2 - vus**2), vcb / np.sqrt(c13_2 - vcb**2)
+    k = s13 * tan_23 / tan_12
+    sin = np.sin(gamma)
+    return np.arctan((1 - k**2) / (1 / np.tan(gamma) - k * np.sqrt(1 / sin**2 - k**2)))
+
+
+def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
+    """The γ in (-π/2, π/2) from which flavio and wilson make a CKM phase δ.
+
+    Parameters
+    ----------
+    delta : float
+        In (-π/2, π/2).
+    ckm : ndarray, shape (4,)
+        Vus, Vcb, Vub; gamma is ignored.
+    """
+    vus, vcb, s13 = ckm[:3]
+    c13_2 = 1 - s13**2
+    k = s13 * vcb / np.sqrt(c13_2 - vcb**2) * np.sqrt(c13_2 - vus**2) / vus
+    return float(delta - np.angle(1 + k * np.exp(1j * delta)))
+
+
+def ckm_factors(ckm: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """CKM factors of b → s and b → d.
+
+    Parameters
+    ----------
+    ckm : ndarray, shape (n, 4)
+        Vus, Vcb, Vub and gamma (rad).
+
+    Returns
+    -------
+    dict
+        For "s" and "d": λ_t = V_tb V_tq*, λ_u = V_ub V_uq* and λ_c = V_cb V_cq*, shape (n,).
+
+    Notes
+    -----
+    Source: the tree parametrisation of ckmutil.
+    """
+    vus, vcb, s13, _ = ckm.T
+    c13 = np.sqrt(1 - s13**2)
+    s12, s23 = vus / c13, vcb / c13
+    c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
+    phase = np.exp(1j * ckm_delta(ckm))
+    v_td, v_ts = s12 * s23 - c12 * c23 * s13 * phase, -c12 * s23 - s12 * c23 * s13 * phase
+    v_cd, v_cs = -s12 * c23 - c12 * s23 * s13 * phase, c12 * c23 - s12 * s23 * s13 * phase
+    v_ub, v_tb = s13 / phase, c23 * c13
+    return {
+        "s": (v_tb * v_ts.conj(), v_ub * vus, vcb * v_cs.conj()),
+        "d": (v_tb * v_td.conj(), v_ub * (c12 * c13), vcb * v_cd.conj()),
+    }
+
+
+def forms_of(
+    factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray
+) -> np.ndarray:
+    """Monomials of the bilinear forms of a b → q transition with one lepton.
+
+    Parameters
+    ----------
+    factors : tuple of ndarray, shape (n,)
+        λ_t, λ_u, λ_c of `ckm_factors`.
+    c : ndarray, shape (n, 4)
+        λ_t times `COEFFICIENTS`: real, because the SMEFT coefficients are.
+
+    Returns
+    -------
+    ndarray, shape (n, 36)
+        x_i x_j, v_i v_j (CP-even) and x_i v_j (CP-odd), x = (Re λ_t, Re λ_u, c), v = (Im λ_t,
+        Im λ_u).
+    """
+    top, up, _ = factors
+    x = np.empty((_N_REAL, len(c)))
+    x[0], x[1] = top.real, up.real
+    x[2:] = c.T
+    result = np.empty((N_FORMS, len(c)))
+    n = _PAIRS[0].size
+    for row, (i, j) in enumerate(zip(*_PAIRS, strict=True)):
+        np.multiply(x[i], x[j], out=result[row])
+    result[n] = top.imag**2
+    result[n + 1] = top.imag * up.imag
+    result[n + 2] = up.imag**2
+    np.multiply(x, top.imag, out=result[n + 3 : n + 3 + _N_REAL])
+    np.multiply(x, up.imag, out=result[n + 3 + _N_REAL :])
+    return result.T
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages behind the table, without importing them."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def _check_versions(stored: dict[str, str], what: str) -> None:
+    for name, version in installed_versions().items():
+        if stored.get(name) != version:
+            raise ValueError(
+                f"{what}: made with {name} {stored.get(name)}, installed is {name} {version}; "
+                "remake it or install that version"
+            )
+
+
+def read_tree(group: h5py.Group) -> dict:
+    """All data sets below a group, by path; texts as str."""
+    result = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            value = item[()]
+            result[name] = value.tobytes().decode() if item.attrs.get("text") else value
+
+    group.visititems(visit)
+    return result
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+
+@dataclass
+class Table:
+    """Model-independent tables, as made by `compiling.assemble`.
+
+    Attributes
+    ----------
+    observables : list
+        flavio observables, the columns of the predictions.
+    sm : ndarray, shape (n_observables,)
+        Predictions of the Standard Model by smelli.
+    parts : dict of str to dict
+        Arrays of each of `compiling.PARTS`.
+    digest : str
+        Digest of the file, for provenance.
+    """
+
+    observables: list
+    sm: np.ndarray
+    parts: dict[str, dict]
+    digest: str
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> Table:
+        """Read a table (default: the one that comes with the package).
+
+        Raises
+        ------
+        ValueError
+            If the table was made with other versions of smelli, flavio or wilson than installed,
+            or for another version of this module.
+        malaphoric.store.StoreError
+            If the file is damaged.
+        """
+        if path is None:
+            with as_file(files(__package__).joinpath("data", "compiled.h5")) as packaged:
+                return cls.load(packaged)
+        with store.read(path) as file:
+            if file.attrs.get("content") != CONTENT:
+                raise ValueError(f"{path}: not a {CONTENT}")
+            if file.attrs["format"] != FORMAT:
+                raise ValueError(
+                    f"{path}: format {file.attrs['format']}, this version reads {FORMAT}; remake it"
+                )
+            _check_versions(store.parse(file.attrs["versions"]), str(path))
+            return cls(
+                observables=categories.parse_observables(file.attrs["observables"]),
+                sm=file["sm"][:],
+                parts={name: read_tree(g) for name, g in file.items() if name != "sm"},
+                digest=store.file_digest(path),
+            )
+
+    @property
+    def ckm_sm(self) -> np.ndarray:
+        """Vus, Vcb, Vub and gamma that smelli extracts in the Standard Model."""
+        return self.parts["ckm"]["sm"]
+
+    def b2q(self) -> list[dict]:
+        """The parts with bilinear forms."""
+        return [part for name, part in sorted(self.parts.items()) if name.startswith("b2q")]
+
+    def slopes(self, part: str) -> dict[Port, str]:
+        """Ports of a part's slopes and their paths."""
+        return {
+            Port.parse(name.split("/")[1]): name.rsplit("/", 1)[0]
+            for name in self.parts[part]
+            if name.startswith("ports/") and name.endswith("/slopes")
+        }
+
+    def ports(self) -> dict[Port, list[str]]:
+        """Coefficients needed at each port."""
+        names: dict[Port, set[str]] = {}
+        for part in self.b2q():
+            for *port, _, _ in json.loads(part["labels"]):
+                sector = port[3]
+                names.setdefault(Port(*port), set()).update(
+                    f"{c}_b{sector[0]}{lep}{lep}" for c in COEFFICIENTS for lep in LEPTONS
+                )
+        for part in ("taylor", "ckm"):
+            for port, path in self.slopes(part).items():
+                names.setdefault(port, set()).update(json.loads(self.parts[part][f"{path}/names"]))
+        for meson in ("Bs", "B0"):
+            port = Port(*json.loads(self.parts["ckm"][f"mixing/{meson}/port"]))
+            names.setdefault(port, set()).update(
+                json.loads(self.parts["ckm"][f"mixing/{meson}/names"])
+            )
+        ew = self.parts["electroweak"]
+        names.setdefault(Port(*json.loads(ew["port"])), set()).update(json.loads(ew["names"]))
+        return {port: sorted(names[port]) for port in sorted(names)}
+
+
+@dataclass
+class Running:
+    """Running map of a model: coefficients at every port, linear in the `monomials`.
+
+    Attributes
+    ----------
+    model : dict
+        `Model.as_dict` of the model.
+    M_X : float
+        Matching scale in GeV.
+    smeft_accuracy : str
+        wilson's option.
+    versions : dict
+        Versions of smelli, flavio and wilson it was made with.
+    names : dict of Port to list of str
+        Coefficients at each port.
+    values : dict of Port to ndarray, shape (N_DELTA, 9, n_names), complex
+        Coefficients of unit monomials at `chebyshev_nodes` of δ; Vus, Vcb, Vub of the SM.
+    """
+
+    model: dict
+    M_X: float
+    smeft_accuracy: str
+    versions: dict[str, str]
+    names: dict[Port, list[str]]
+    values: dict[Port, np.ndarray]
+
+    def save(self, path: str | Path) -> None:
+        """Write to an HDF5 file."""
+        with store.create(
+            path,
+            content="malaphoric running map",
+            model=self.model,
+            M_X=self.M_X,
+            smeft_accuracy=self.smeft_accuracy,
+            versions=self.versions,
+        ) as file:
+            for port in sorted(self.values):
+                names = json.dumps(self.names[port])
+                store.write_array(file, port.label, self.values[port], names=names)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Running:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If it was made with other versions of smelli, flavio or wilson than installed.
+        """
+        with store.read(path) as file:
+            if file.attrs.get("content") != "malaphoric running map":
+                raise ValueError(f"{path}: not a malaphoric running map")
+            versions = store.parse(file.attrs["versions"])
+            _check_versions(versions, str(path))
+            ports = {Port.parse(label): item for label, item in file.items()}
+            return cls(
+                model=store.parse(file.attrs["model"]),
+                M_X=float(file.attrs["M_X"]),
+                smeft_accuracy=file.attrs["smeft_accuracy"],
+                versions=versions,
+                names={port: json.loads(item.attrs["names"]) for port, item in ports.items()},
+                values={port: item[()] for port, item in ports.items()},
+            )
+
+    def select(self, port: Port, names: list[str]) -> np.ndarray:
+        """Coefficients of unit monomials at the δ nodes, shape (N_DELTA, 9, len(names))."""
+        columns = [self.names[port].index(name) for name in names]
+        return self.values[port][:, :, columns]
+
+
+# -------------------------------------------------------------------------------------- evaluation
+
+
+@dataclass
+class _Forms:
+    """Bilinear forms of one port, lepton and phase, and where their values go."""
+
+    q: str
+    phase: str
+    c: slice  #: columns of the coefficients
+    matrix: np.ndarray
+    out: np.ndarray
+
+
+@dataclass
+class CompiledTheory:
+    """Predictions of a model from tables.
+
+    Parameters
+    ----------
+    table : Table
+    running : Running
+    """
+
+    table: Table
+    running: Running
+    observables: list = field(init=False)
+    sm: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.observables, self.sm = self.table.observables, self.table.sm
+        self._column = {name: i for i, name in enumerate(self.observables)}
+        self._prepare_ckm()
+        self._prepare_b2q()
+        self._prepare_taylor()
+        self._prepare_electroweak()
+        names = categories.dump_observables(list(lep2.OBSERVABLES))
+        self._lep2 = self._columns(names)
+        done = [self._lep2, self._ew, self._taylor, self._b2q_columns]
+        done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi")]))
+        if sorted(np.concatenate(done)) != list(range(len(self.observables))):
+            raise ValueError("the table does not cover its observables")
+
+    def _columns(self, names: str) -> np.ndarray:
+        return np.array([self._column[o] for o in categories.parse_observables(names)])
+
+    # -- preparation: tables times running map
+
+    def _prepare_ckm(self) -> None:
+        part = self.table.parts["ckm"]
+        tree = np.zeros((N_DELTA, N_MONOMIALS, 3))
+        for port, path in self.table.slopes("ckm").items():
+            tree += _contract(self.running, port, part, path)
+        blocks = [tree]
+        self._mixing = {}
+        for meson, q in (("Bs", "s"), ("B0", "d")):
+            prefix = f"mixing/{meson}"
+            port = Port(*json.loads(part[f"{prefix}/port"]))
+            m12 = self.running.select(port, json.loads(part[f"{prefix}/names"]))
+            m12 = m12 @ part[f"{prefix}/elements"]
+            blocks += [m12.real[:, :, None], m12.imag[:, :, None]]
+            self._mixing[q] = (complex(*part[f"{prefix}/sm"]), part[f"{prefix}/gamma12"])
+        stacked = np.concatenate(blocks, axis=2)  # node, monomial, quantity
+        stacked = chebyshev_coefficients(stacked).transpose(1, 2, 0)
+        self._ckm_running = np.ascontiguousarray(stacked.reshape(N_MONOMIALS, -1))
+        self._ckm_initial = part["initial"]
+        self._ckm_experiment = part["experiment"]
+        self._ckm_tree = part["without_ckm"]
+
+    def _prepare_b2q(self) -> None:
+        coefficients, slices = [], {}
+        forms: dict[tuple, list] = {}
+        n_primitives, numerators, pairs, columns = 1, [], {}, []
+        ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
+        ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
+        factors = ckm_factors(ckm)
+        for part in self.table.b2q():
+            for number, (*port, lepton, phase) in enumerate(json.loads(part["labels"])):
+                port = Port(*port)
+                q = port.sector[0]
+                if (port, lepton) not in slices:
+                    names = [f"{c}_b{q}{lepton}{lepton}" for c in COEFFICIENTS]
+                    c = self.running.select(port, names) * factors[q][0][:, None, None]
+                    slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
+                    coefficients.append(c.real)
+                width = N_FORMS * (1 if phase == "none" else 3)
+                forms.setdefault((port, lepton, phase), []).append(
+                    (n_primitives + number, part["forms"][number, :width])
+                )
+            own = self._columns(part["observables"])
+            for i, n, a, b in part["terms"]:
+                # -1 stands for the constant 1, which is primitive 0
+                n, a, b = (x + n_primitives if x >= 0 else 0 for x in (n, a, b))
+                pair = pairs.setdefault((a, b), len(pairs))
+                numerators.append((own[i], n, pair))
+            columns.append(own)
+            n_primitives += len(part["forms"])
+        self._n_primitives = n_primitives
+        self._b2q_columns = np.concatenate(columns)
+        self._coefficients = _flatten(np.concatenate(coefficients, axis=2))
+        self._forms = [
+            _Forms(
+                q=port.sector[0],
+                phase=phase,
+                c=slices[port, lepton],
+                matrix=np.ascontiguousarray(np.array([f for _, f in rows]).T),
+                out=np.array([i for i, _ in rows]),
+            )
+            for (port, lepton, phase), rows in forms.items()
+        ]
+        self._pairs = np.array(list(pairs)).T
+        # an observable is one fraction, or two: Dmue
+        seen: set[int] = set()
+        first = [t for t in numerators if not (t[0] in seen or seen.add(t[0]))]
+        second = [t for t in numerators if t not in first]
+        self._fractions = [np.array(x).reshape(-1, 3).T for x in (first, second)]
+
+    def _prepare_taylor(self) -> None:
+        part = self.table.parts["taylor"]
+        self._taylor = self._columns(part["observables"])
+        self._base = chebyshev_coefficients(part["base"])
+        self._ckm_slopes = part["ckm_slopes"]
+        slopes = np.zeros((N_DELTA, N_MONOMIALS, self._taylor.size))
+        for port, path in self.table.slopes("taylor").items():
+            slopes[:, :, part[f"{path}/columns"]] += _contract(self.running, port, part, path)
+        self._slopes = _flatten(slopes)
+
+    def _prepare_electroweak(self) -> None:
+        part = self.table.parts["electroweak"]
+        self._ew = self._columns(part["observables"])
+        port = Port(*json.loads(part["port"]))
+        # at m_Z the CKM phase plays no role: that of the SM
+        at = chebyshev(ckm_delta(self.table.ckm_sm[None]), N_DELTA)[0]
+
+        def select(names: list[str]) -> np.ndarray:
+            values = chebyshev_coefficients(self.running.select(port, names).real)
+            return np.tensordot(at, values, axes=1)
+
+        to_ew = select(json.loads(part["names"]))
+        i, j = np.triu_indices(N_MONOMIALS)
+        full = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, part["quadratic"], optimize=True)
+        full = full + full.transpose(1, 0, 2)
+        full[np.arange(N_MONOMIALS), np.arange(N_MONOMIALS)] /= 2
+        self._ew_pairs = (i, j)
+        self._ew_base = part["base"]
+        self._ew_matrix = np.concatenate([to_ew @ part["linear"], full[i, j]])
+        self._to_lep2 = select(list(lep2.COEFFICIENTS))
+
+    # -- evaluation
+
+    def evaluate(self, points: np.ndarray) -> Theory:
+        """Predictions at points.
+
+        Parameters
+        ----------
+        points : ndarray, shape (n, 3)
+            epsilon_hat, g_hat, theta_sb (rad).
+
+        Returns
+        -------
+        Theory
+            A row of NaN with reason "ckm" where the CKM extraction fails.
+        """
+        points = np.atleast_2d(np.asarray(points, dtype=float))
+        n = len(points)
+        predictions = np.empty((n, len(self.observables)))
+        ckm = np.empty((n, len(CKM)))
+        for start in range(0, n, BLOCK):
+            rows = slice(start, min(start + BLOCK, n))
+            size = rows.stop - rows.start
+            block = np.zeros((BLOCK, 3))
+            block[:size] = points[rows]
+            values, elements = self._block(block)
+            predictions[rows], ckm[rows] = values[:size], elements[:size]
+        failed = np.isnan(ckm[:, 3])
+        reason = np.where(failed, CKM_FAILURE, "").astype(object)
+        return Theory(predictions=predictions, ckm=ckm, reason=reason)
+
+    def _block(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        m = monomials(points)
+        running = (m @ self._ckm_running).reshape(len(m), -1, N_DELTA)
+        ckm = self._extract_ckm(running)
+        failed = np.isnan(ckm).any(axis=1)
+        ckm[failed] = np.nan
+        safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
+        out = np.empty((len(m), len(self.observables)))
+
+        factors = ckm_factors(safe)
+        delta = ckm_delta(safe)
+        t = chebyshev(delta, N_DELTA)
+        mt = (m[:, :, None] * t[:, None, :]).reshape(len(m), -1)
+
+        quantities = np.einsum("nqa,na->nq", running, t)
+        m12, g12 = self._m12(quantities, factors, "s")
+        qp = _q_over_p(m12, g12)
+        delta_m = _delta_m(qp, m12, g12)
+        out[:, self._column["DeltaM_s"]] = abs(delta_m)
+        charm = factors["s"][2]
+        xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
+        out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
+
+        out[:, self._b2q_columns] = 0
+        self._evaluate_b2q(out, factors, mt @ self._coefficients, -qp / abs(qp))
+
+        taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
+        taylor += mt @ self._slopes
+        taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
+        out[:, self._taylor] = taylor
+
+        i, j = self._ew_pairs
+        pairs = np.concatenate([m, m[:, i] * m[:, j]], axis=1)
+        out[:, self._ew] = pairs @ self._ew_matrix + self._ew_base
+        at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
+        out[:, self._lep2] = lep2.predictions(at_mz)
+
+        out[failed] = np.nan
+        return out, ckm
+
+    def _evaluate_b2q(
+        self, out: np.ndarray, factors: dict, c: np.ndarray, mixing: np.ndarray
+    ) -> None:
+        values = np.empty((len(out), self._n_primitives))
+        values[:, 0] = 1
+        top = factors["s"][0]
+        phases = {"ckm": (top / abs(top)) ** 2, "mixing": mixing}
+        features: dict[tuple, np.ndarray] = {}
+        for group in self._forms:
+            key = (group.q, group.c.start)
+            if key not in features:
+                features[key] = forms_of(factors[group.q], c[:, group.c])
+            y = features[key]
+            if group.phase == "none":
+                result = y @ group.matrix
+            else:
+                phase = phases[group.phase][:, None]
+                one, cos, sin = np.split(group.matrix, 3)
+                result = y @ one + phase.real * (y @ cos) + phase.imag * (y @ sin)
+            values[:, group.out] = result
+        a, b = self._pairs
+        inverse = values[:, a] * values[:, b]
+        np.sqrt(inverse, out=inverse)
+        np.divide(1, inverse, out=inverse)
+        (o1, n1, p1), (o2, n2, p2) = self._fractions
+        out[:, o1] = values[:, n1] * inverse[:, p1]
+        out[:, o2] += values[:, n2] * inverse[:, p2]
+
+    # -- meson mixing and the CKM matrix
+
+    def _m12(self, quantities: np.ndarray, factors: dict, q: str) -> tuple[np.ndarray, np.ndarray]:
+        """M12 and Γ12 of B_s or B0; flavio takes Γ12 from the Standard Model."""
+        top, up, _ = factors[q]
+        sm, (c, a) = self._mixing[q]
+        first = 3 if q == "s" else 5
+        m12_sm = sm * top**2
+        m12 = m12_sm + quantities[:, first] + 1j * quantities[:, first + 1]
+        return m12, m12_sm * (c + a * up / top)
+
+    def _extract_ckm(self, running: np.ndarray) -> np.ndarray:
+        """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails.
+
+        Parameters
+        ----------
+        running : ndarray, shape (n, 7, N_DELTA)
+            Chebyshev expansions in δ: relative shifts of the three tree-level inputs, M12 of B_s
+            and B0 (Re, Im).
+        """
+        ckm = np.tile(self._ckm_initial, (len(running), 1))
+        with np.errstate(invalid="ignore"):
+            for _ in range(_CKM_ITERATIONS):
+                q = np.einsum("nqa,na->nq", running, chebyshev(ckm_delta(ckm), N_DELTA))
+                factors = ckm_factors(ckm)
+                delta_m = {}
+                for meson in ("s", "d"):
+                    m12, g12 = self._m12(q, factors, meson)
+                    delta_m[meson] = abs(_delta_m(_q_over_p(m12, g12), m12, g12))
+                ratio = delta_m["d"] / delta_m["s"] / _mixing_ratio(ckm)
+                tree = self._ckm_tree + q[:, :3]
+                f1, f2, f3 = (self._ckm_experiment[:3] / tree).T
+                ckm = _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
+        return ckm
+
+
+def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:
+    """Slopes in the coefficients of a port → slopes in the monomials, (N_DELTA, 9, n)."""
+    slopes = part[f"{path}/slopes"]
+    values = running.select(port, json.loads(part[f"{path}/names"]))
+    if slopes.ndim == 3:  # the same at every δ
+        slopes = np.broadcast_to(slopes[:, None], (2, N_DELTA, *slopes.shape[1:]))
+    return values.real @ slopes[0] + values.imag @ slopes[1]
+
+
+def _flatten(values: np.ndarray) -> np.ndarray:
+    """(δ node, monomial, quantity) → expansion in monomial × Chebyshev polynomial, as rows."""
+    expansion = chebyshev_coefficients(values).transpose(1, 0, 2)
+    return np.ascontiguousarray(expansion.reshape(N_MONOMIALS * N_DELTA, -1))
+
+
+def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
+    """q/p, as `flavio.physics.mesonmixing.common.q_over_p`."""
+    return -np.sqrt((2 * m12.conj() - 1j * g12.conj()) / (2 * m12 - 1j * g12))
+
+
+def _delta_m(qp: np.ndarray, m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
+    """Mass difference, as `flavio.physics.mesonmixing.common.DeltaM`."""
+    return -2 * (qp * (m12 - 0.5j * g12)).real
+
+
+def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
+    """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it."""
+    vus, vcb, vub, gamma = ckm.T
+    vus2, vcb2, vub2 = vus**2, vcb**2, vub**2
+    root = np.sqrt((vcb2 + vub2 - 1) * (vub2 + vus2 - 1))
+    interference = 2 * vcb * vub * vus * root * np.cos(gamma)
+    top = vcb2 * vus2 + vub2 * (vcb2 + vub2 - 1) * (vub2 + vus2 - 1) - interference
+    bottom = vcb2 * (vub2 - 1) + (vcb2 + (vcb2 - 1) * vub2 + vub2**2) * vus2 - interference
+    return -top / bottom
+
+
+def _from_factors(
+    f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray
+) -> np.ndarray:
+    """Inverse of the CKM prefactors, smelli's ``get_ckm``; NaN where |cos γ| > 1."""
+    numerator = (f3 - 1) * (f3 - f3 * (f2 + f3) - f2 * f4 + f1 * (f2 + f3 * (f2 + f3 - 1) * f4))
+    root = np.sqrt((f3 - 1) * (f2 + f3 - 1) / (1 + f1))
+    denominator = 2 * np.sqrt(1 + f1) * np.sqrt(f2) * np.sqrt(f3) * np.sqrt(f1 - f1 * f3)
+    cos_gamma = -numerator / (denominator * (root + root * f4))
+    vus = np.sqrt(f1 - f1 * f3) / np.sqrt(1 + f1)
+    return np.stack([vus, np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)], axis=1)

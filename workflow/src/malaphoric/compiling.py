@@ -1,0 +1,870 @@
+"""Making what `compiled` evaluates: the model-independent table, and a model's running map.
+
+Everything here asks flavio, smelli and wilson (imported when needed); bulk evaluation lives in
+`compiled`, the parameters' meaning in `smeft`.
+
+Observables ask a point of flavio's for Wilson coefficients through a few dozen *ports*: a scale, an
+EFT and a sector. The table is made by answering these questions with prescribed numbers, so that
+thousands of directions cost nothing but flavio's own amplitudes:
+
+* b → q l l and b → q γ: amplitudes are linear in (λ_t, λ_u, λ_t C_i), therefore every q² integral
+  that flavio performs on the way to an observable is a *bilinear form* in them, whatever ratio it
+  ends up in. The integrals are recorded while flavio computes, and their forms fitted exactly.
+* meson mixing: M12 is λ_t² times a constant, plus matrix elements times coefficients.
+* Z and W observables: second-order Taylor expansion in the coefficients at m_Z.
+* everything else: first order in the coefficients, at Chebyshev nodes in the CKM phase δ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from malaphoric import categories, compiled, lep2, store
+from malaphoric.compiled import CKM, Port, Running
+
+if TYPE_CHECKING:
+    from malaphoric.model import Model
+
+#: Independent parts of the table, one job each.
+PARTS = ("b2q-0", "b2q-1", "b2q-mixing", "taylor", "electroweak", "ckm")
+
+#: Observables that are functions of M12 of the B_s in closed form, see `compiled`.
+_FROM_M12 = ("DeltaM_s", "S_psiphi")
+
+#: Radiative observables that mix several CKM factors: their new physics is in C7 and C8, which are
+#: negligible here (see `_DROPPED`), so that they are functions of δ.
+_RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
+
+#: Largest |C| of a neglected b → q coefficient (flavio normalisation) that a model may generate:
+#: dipoles and (pseudo)scalars. C_P is enhanced by m_B/m_l but multiplies rates far below the data.
+_DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 1e-5, "CP": 1e-5}
+
+#: Central differences: step in a coefficient, by sector; far below the SM amplitude and above noise.
+_STEPS = {"sdsd": 1e-14, "cucu": 1e-14, "dbdb": 1e-14, "sd": 1e-2, "sdnunu": 1e-2}
+_STEP = 1e-3
+
+#: Step in a coefficient at m_Z, GeV^-2: v² C = 6e-4, where third order is below 1e-9.
+_STEP_EW = 1e-8
+
+
+# ------------------------------------------------------------------------------------------ flavio
+
+
+class _Recorder(dict):
+    """A dictionary that remembers which of its keys were asked for."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, key: str) -> complex:
+        self.asked.add(key)
+        return super().__getitem__(key)
+
+
+def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
+    """A flavio.WilsonCoefficients whose every port answers with prescribed values, by sector."""
+    import flavio
+    from flavio.physics.eft import sectors_flavio2wcxf
+    from wilson import wcxf
+
+    class Answering(flavio.WilsonCoefficients):
+        def __init__(self) -> None:
+            super().__init__()
+            self.values = values or {}
+            self.ports: set[Port] = set()
+            self.recorder = None
+
+        def get_wc(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
+            eft = {None: eft, 5: "WET", 4: "WET-4", 3: "WET-3"}[nf_out]
+            sector = sectors_flavio2wcxf.get(sector, sector)
+            self.ports.add(Port(float(scale), eft, basis, sector))
+            names = wcxf.Basis[eft, basis]
+            names = names.all_wcs if sector == "all" else names.sectors[sector].keys()
+            result = dict.fromkeys(names, 0)
+            result.update(self.values.get(sector, {}))
+            return result
+
+        def get_wcxf(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
+            self.recorder = _Recorder(self.get_wc(sector, scale, par, eft, basis, nf_out))
+            return SimpleNamespace(dict=self.recorder, eft=eft, basis=basis, scale=scale)
+
+    return Answering()
+
+
+def _predict(name: str | tuple, par: dict, wc: object) -> complex:
+    import flavio
+
+    name, *arguments = (name,) if isinstance(name, str) else name
+    return flavio.Observable[name].prediction_par(par, wc, *arguments)
+
+
+def _parameters() -> dict[str, float]:
+    """flavio's central values, with the CKM elements smelli finds in the Standard Model."""
+    return dict(categories.global_likelihood().par_dict_sm)
+
+
+def _ports(observables: list) -> dict[str | tuple, set[Port]]:
+    """Which ports each observable reads."""
+    result, par = {}, _parameters()
+    for name in observables:
+        wc = _answering()
+        _predict(name, par, wc)
+        result[name] = wc.ports
+    return result
+
+
+def _groups() -> dict[str, list]:
+    """Which part of the table makes which observable."""
+    by_category = categories.observables_by_category()
+    flavour = [*by_category["quarks"], *by_category["LFU"]]
+    ports = _ports(flavour)
+    groups: dict[str, list] = {part: [] for part in PARTS}
+    groups["electroweak"] = list(by_category["EWPOs"])
+    slow = []
+    for name in flavour:
+        sectors = {port.sector for port in ports[name]}
+        if name in _FROM_M12:
+            continue
+        if name in _RADIATIVE or not sectors & {"sb", "db"}:
+            groups["taylor"].append(name)
+        elif "sbsb" in sectors or isinstance(name, str):
+            groups["b2q-mixing"].append(name)
+        else:
+            slow.append(name)
+    # bins of one decay share amplitudes: keep them together
+    slow.sort(key=lambda name: (name[0].split("(")[-1], name[1:]))
+    half = len(slow) // 2
+    groups["b2q-0"], groups["b2q-1"] = slow[:half], slow[half:]
+    return groups
+
+
+# -------------------------------------------------------------------------------- b → q l l, b → q γ
+
+
+def _kronrod() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights on [-1, 1] of the 21-point rule of scipy's ``quad``.
+
+    The nodes are those that quad visits; the weights follow, because a rule of 21 nodes that
+    integrates polynomials up to degree 20 is unique.
+    """
+    from scipy.integrate import quad
+
+    nodes: list[float] = []
+    quad(lambda x: nodes.append(x) or 1.0, -1, 1)
+    x = np.array(nodes[:21])
+    moments = np.zeros(21)
+    moments[0] = 2
+    return x, np.linalg.solve(np.polynomial.legendre.legvander(x, 20).T, moments)
+
+
+class _Tracer:
+    """Records every q² integral of flavio's on the way to an observable.
+
+    flavio integrates adaptively, which is not linear in the integrand: the subdivision found at
+    the first evaluation of an observable is kept for all later ones.
+    """
+
+    def __init__(self) -> None:
+        self.nodes, self.weights = _kronrod()
+        self.rules: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
+        self.memory: dict = {}
+        self.key: tuple = ()
+        self.depth = self.count = 0
+        self.integrals: list[float] = []
+
+    def evaluate(self, name: str | tuple, par: dict, wc: object) -> tuple[complex, list[float]]:
+        """Value of an observable and the integrals behind it."""
+        self.key, self.count, self.integrals = (name,), 0, []
+        value = _predict(name, par, wc)
+        return value, self.integrals
+
+    def forget(self) -> None:
+        """Forget amplitudes: to be called when parameters or coefficients change."""
+        self.memory.clear()
+
+    def _integrate(self, function, a, b, epsrel=0.005, **kwargs):  # noqa: ANN
+        from scipy.integrate import quad
+
+        key = (*self.key, self.count)
+        self.count += 1
+        if key not in self.rules:
+            info = quad(function, a, b, epsabs=0, epsrel=epsrel, full_output=1)[2]
+            last = info["last"]
+            low, high = info["alist"][:last, None], info["blist"][:last, None]
+            half = (high - low) / 2
+            self.rules[key] = (
+                ((low + high) / 2 + half * self.nodes).ravel(),
+                (half * self.weights).ravel(),
+            )
+        nodes, weights = self.rules[key]
+        return float(weights @ np.array([function(x) for x in nodes]))
+
+    def _outermost(self, function: Callable) -> Callable:
+        def wrapped(*args, **kwargs):  # noqa: ANN
+            self.depth += 1
+            try:
+                value = function(*args, **kwargs)
+            finally:
+                self.depth -= 1
+            if self.depth == 0:
+                self.integrals.append(value)
+            return value
+
+        return wrapped
+
+    def _remember(self, function: Callable, select: Callable) -> Callable:
+        def wrapped(*args, **kwargs):  # noqa: ANN
+            key = (function, *select(*args, **kwargs))
+            if key not in self.memory:
+                self.memory[key] = function(*args, **kwargs)
+            return self.memory[key]
+
+        return wrapped
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[_Tracer]:
+        """Replace flavio's integration, and share amplitudes between observables."""
+        import flavio
+        from flavio.physics.bdecays import bpll, lambdablambdall
+        from flavio.physics.bdecays.bvll import amplitudes, observables
+
+        memory = self.memory
+
+        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):  # noqa: ANN, N803
+            _init(this, B, V, lep, wc_obj, par)
+            for cache in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
+                setattr(this, cache, memory.setdefault((cache, B, V, lep), {}))
+
+        def bvll(q2, ff, wc_obj, par, B, V, lep):  # noqa: ANN, N803
+            return q2, B, V, lep
+
+        def bpll_(q2, wc_obj, par, B, P, lep):  # noqa: ANN, N803
+            return q2, B, P, lep
+
+        def baryon(q2, wc_obj, par, lep, cp_conjugate):  # noqa: ANN
+            return q2, lep, cp_conjugate
+
+        pole = self._outermost(observables.nintegrate_pole)
+        replaced = [
+            (flavio.math.integrate, "nintegrate", self._outermost(self._integrate)),
+            (observables, "nintegrate_pole", pole),
+            (observables.BVllObservable, "__init__", init),
+            (amplitudes, "helicity_amps", self._remember(amplitudes.helicity_amps, bvll)),
+            (amplitudes, "helicity_amps_bar", self._remember(amplitudes.helicity_amps_bar, bvll)),
+            (bpll, "helicity_amps", self._remember(bpll.helicity_amps, bpll_)),
+            (bpll, "helicity_amps_bar", self._remember(bpll.helicity_amps_bar, bpll_)),
+            (
+                lambdablambdall,
+                "get_transverity_amps",
+                self._remember(lambdablambdall.get_transverity_amps, baryon),
+            ),
+        ]
+        saved = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
+        try:
+            for owner, name, new in replaced:
+                setattr(owner, name, new)
+            yield self
+        finally:
+            for owner, name, old in saved:
+                setattr(owner, name, old)
+
+
+def _denominators() -> dict[str, Callable]:
+    """Observables without integrals that are ratios: a factor that makes them bilinear."""
+    from flavio.physics.bdecays import bvgamma
+
+    def phi_gamma(par: dict, wc: object) -> float:
+        return bvgamma.BR(wc, par, "Bs", "phi")
+
+    return {
+        "tau_mumu": lambda par, wc: _predict("BR(Bs->mumu)", par, wc),
+        "ADeltaGamma(Bs->phigamma)": phi_gamma,
+        "S_phigamma": phi_gamma,
+        "BR(B0->K*gamma)/BR(Bs->phigamma)": lambda par, wc: _predict("BR(Bs->phigamma)", par, wc),
+    }
+
+
+def _fractions(value: float, integrals: list[float]) -> list[tuple[float, float, float]]:
+    """An observable as a sum of N / sqrt(D1 D2), from the integrals behind it.
+
+    flavio's binned observables are an integral, a ratio of two, N / (2 sqrt(-A B)) of three, or the
+    difference of two of the latter; a constant factor is found by comparison with the value.
+    """
+
+    def pprime(n: float, a: float, b: float) -> tuple[float, float, float]:
+        return n, -4 * a, b
+
+    if len(integrals) == 0:
+        fractions = [(value, 1.0, 1.0)]
+    elif len(integrals) == 1:
+        fractions = [(integrals[0], 1.0, 1.0)]
+    elif len(integrals) == 2:
+        fractions = [(integrals[0], integrals[1], integrals[1])]
+    elif len(integrals) == 3:
+        fractions = [pprime(*integrals)]
+    elif len(integrals) == 6:
+        n, a, b = pprime(*integrals[3:])
+        fractions = [pprime(*integrals[:3]), (-n, a, b)]
+    else:
+        raise NotImplementedError(f"an observable from {len(integrals)} integrals")
+    return fractions
+
+
+class _Sample:
+    """One prescribed point behind the b → q ports: CKM elements and rescaled coefficients.
+
+    Parameters
+    ----------
+    par : dict
+        flavio parameters including the CKM elements.
+    c : ndarray, shape (4,)
+        C9, C10, C9', C10' times λ_t / |λ_t|(SM), real.
+    mixing : complex
+        New physics in M12 of the B_s, relative to the SM.
+    sectors, leptons
+        Where the coefficients are switched on.
+    """
+
+    def __init__(
+        self,
+        par: dict,
+        c: np.ndarray,
+        mixing: complex = 0,
+        sectors: tuple[str, ...] = ("sb", "db"),
+        leptons: tuple[str, ...] = compiled.LEPTONS,
+    ) -> None:
+        import flavio
+
+        self.par, values, self.y = par, {}, {}
+        ckm = np.array([[par[name] for name in CKM]])
+        factors = compiled.ckm_factors(ckm)
+        for sector in sectors:
+            q = sector[0]
+            lam = factors[q][0][0]
+            size = c * abs(lam)
+            values[sector] = {
+                f"{name}_b{q}{lepton}{lepton}": complex(x / lam)
+                for lepton in leptons
+                for name, x in zip(compiled.COEFFICIENTS, size, strict=True)
+            }
+        for sector in ("sb", "db"):
+            q = sector[0]
+            lam = factors[q][0][0]
+            self.y[q] = compiled.forms_of(factors[q], (c * abs(lam))[None])[0]
+        reference = flavio.WilsonCoefficients()
+        if mixing:
+            m12 = flavio.physics.mesonmixing.observables.get_M12_G12(reference, par, "Bs")[0]
+            element = flavio.physics.mesonmixing.amplitude.matrixelements(par, "Bs")["CVLL"]
+            values["sbsb"] = {"CVLL_bsbs": complex(-mixing * m12 / element)}
+        self.values = values
+        self.wc = _answering(values)
+        qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
+        self.phases = {
+            "none": 0.0,
+            "ckm": 2 * np.angle(factors["s"][0][0]),
+            "mixing": np.angle(-qp),
+        }
+
+    def features(self, q: str, phase: str) -> np.ndarray:
+        """Monomials of the bilinear forms, with the phase's cosine and sine."""
+        phi = self.phases[phase]
+        factors = [1.0] if phase == "none" else [1.0, np.cos(phi), np.sin(phi)]
+        return np.concatenate([self.y[q] * f for f in factors])
+
+
+def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None]) -> dict:
+    """Bilinear forms of b → q observables, fitted and verified on held-out samples."""
+    rng = np.random.default_rng(1)
+    par0 = _parameters()
+    n_features = compiled.N_FORMS * (3 if mixing else 1)
+    n_samples = int(1.25 * n_features) + 12
+
+    def sample(**kwargs: object) -> _Sample:
+        par = par0 | {
+            "gamma": rng.uniform(-1.5, 1.5),
+            "Vub": par0["Vub"] * rng.uniform(0.8, 1.2),
+        }
+        c = rng.uniform(-2, 2, 4)
+        radius, angle = rng.uniform(0.2, 2.0), rng.uniform(0, 2 * np.pi)
+        return _Sample(par, c, radius * np.exp(1j * angle) if mixing else 0, **kwargs)
+
+    denominators = _denominators()
+    tracer = _Tracer()
+
+    def evaluate(s: _Sample) -> list[list[tuple[float, float, float]]]:
+        tracer.forget()
+        result = []
+        for name in observables:
+            s.wc.ports.clear()
+            value, integrals = tracer.evaluate(name, s.par, s.wc)
+            if name in denominators:
+                d = denominators[name](s.par, s.wc)
+                fractions = [(value * d, d, d)]
+            else:
+                fractions = _fractions(value, integrals)
+            total = sum(n / np.sqrt(a * b) for n, a, b in fractions)
+            factor = value / total if total else 1.0
+            result.append([(n * factor, a, b, factor) for n, a, b in fractions])
+        return result
+
+    with tracer.installed(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # a typical point decides how flavio subdivides its integrals
+        reference = _Sample(par0, np.array([-0.5, 0.0, 0.0, 0.0]))
+        base = evaluate(reference)
+        ports = []
+        for name in observables:
+            wc = _answering(reference.values)
+            tracer.evaluate(name, par0, wc)
+            tracer.forget()
+            ports.append(next(p for p in wc.ports if p.sector in ("sb", "db")))
+        # which lepton's coefficients a number depends on: switch on one at a time
+        c = np.array([-0.4, 0.3, 0.1, -0.2])
+        alone = {
+            lepton: evaluate(_Sample(par0, c, leptons=(lepton,))) for lepton in compiled.LEPTONS
+        }
+        off = evaluate(_Sample(par0, 0 * c))
+        samples, data = [], []
+        for number in range(n_samples):
+            samples.append(sample())
+            data.append(evaluate(samples[-1]))
+            if number % 10 == 9:
+                progress(f"{number + 1}/{n_samples} samples")
+
+    matrices: dict = {}
+
+    def features(q: str, phase: str) -> np.ndarray:
+        if (q, phase) not in matrices:
+            matrices[q, phase] = np.array([s.features(q, phase) for s in samples])
+        return matrices[q, phase]
+
+    held = slice(0, n_samples, max(n_samples // 10, 2))
+    train = np.ones(n_samples, bool)
+    train[held] = False
+
+    primitives: list[dict] = []
+    values_seen: list[np.ndarray] = []
+    terms: list[tuple[int, int, int, int]] = []
+
+    def primitive(i: int, t: int, slot: int) -> int:
+        y = np.array([d[i][t][slot] for d in data])
+        if np.all(y == 1.0):
+            return -1
+        for number, seen in enumerate(values_seen):
+            if np.allclose(y, seen, rtol=1e-10, atol=0):
+                return number
+        reference = off[i][t][slot]
+        moved = [
+            lepton
+            for lepton in compiled.LEPTONS
+            if abs(alone[lepton][i][t][slot] - reference) > 1e-12 * abs(reference)
+        ]
+        if len(moved) > 1:
+            raise NotImplementedError(f"{observables[i]}: depends on {moved}")
+        q = ports[i].sector[0]
+        for phase in ("none", "ckm", "mixing") if mixing else ("none",):
+            form, error = _fit(features(q, phase), y, train)
+            if error < 1e-9:
+                break
+        else:
+            raise ValueError(f"{observables[i]}: not bilinear, relative error {error:.1e}")
+        values_seen.append(y)
+        primitives.append(
+            {
+                "port": ports[i],
+                "lepton": moved[0] if moved else "mu",
+                "phase": phase,
+                "form": form,
+                "error": error,
+            }
+        )
+        return len(primitives) - 1
+
+    for i, name in enumerate(observables):
+        for t in range(len(base[i])):
+            factors = np.array([d[i][t][3] for d in data])
+            if np.ptp(factors) > 1e-8 * abs(factors[0]):
+                raise ValueError(f"{name}: not the expected function of its integrals")
+            terms.append((i, primitive(i, t, 0), primitive(i, t, 1), primitive(i, t, 2)))
+    progress(f"{len(primitives)} forms, largest error {max(p['error'] for p in primitives):.1e}")
+    width = compiled.N_FORMS * 3
+    return {
+        "observables": categories.dump_observables(observables),
+        "terms": np.array(terms),
+        "forms": np.array([np.pad(p["form"], (0, width - p["form"].size)) for p in primitives]),
+        "labels": json.dumps([[*p["port"], p["lepton"], p["phase"]] for p in primitives]),
+        "errors": np.array([p["error"] for p in primitives]),
+    }
+
+
+def _fit(features: np.ndarray, y: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, float]:
+    """Least squares with scaled columns; error on the held-out rows, relative to the largest."""
+    scale = np.abs(features).max(axis=0)
+    scale[scale == 0] = 1
+    top = np.abs(y).max()
+    solution = np.linalg.lstsq(features[train] / scale, y[train] / top, rcond=1e-13)[0]
+    error = np.abs(features[~train] / scale @ solution - y[~train] / top).max()
+    return solution / scale * top, float(error)
+
+
+# ------------------------------------------------------------------------------------- other parts
+
+
+def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
+    """Values at δ nodes, slopes in the coefficients of the ports, slopes in Vus, Vcb and Vub."""
+    from wilson import wcxf
+
+    par0 = _parameters()
+    ports = _ports(observables)
+    gammas = _gammas(compiled.N_DELTA_BASE, par0)
+    base = np.array(
+        [[_real(_predict(o, par0 | {"gamma": g}, _answering())) for o in observables] for g in gammas]
+    )
+    ckm_slopes = np.zeros((3, len(observables)))
+    for k, name in enumerate(CKM[:3]):
+        step = 1e-4 * par0[name]
+        high, low = (
+            np.array([_real(_predict(o, par0 | {name: par0[name] + s}, _answering())) for o in observables])
+            for s in (step, -step)
+        )
+        ckm_slopes[k] = (high - low) / (2 * step)
+    result = {
+        "observables": categories.dump_observables(observables),
+        "base": base,
+        "ckm_slopes": ckm_slopes,
+    }
+    nodes = _gammas(compiled.N_DELTA, par0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for port in sorted(set().union(*ports.values())):
+            if port.sector in ("sb", "db"):
+                continue  # radiative: see `_RADIATIVE`
+            columns = [i for i, o in enumerate(observables) if port in ports[o]]
+            names = sorted(wcxf.Basis[port.eft, port.basis].sectors[port.sector])
+            step = _STEPS.get(port.sector, _STEP)
+            slopes = np.zeros((2, len(nodes), len(names), len(columns)))
+            for (part, unit), (j, g), (k, name) in itertools.product(
+                enumerate((1, 1j)), enumerate(nodes), enumerate(names)
+            ):
+                par = par0 | {"gamma": g}
+                for n, i in enumerate(columns):
+                    high, low = (
+                        _real(_predict(observables[i], par, _answering({port.sector: {name: s}})))
+                        for s in (unit * step, -unit * step)
+                    )
+                    slopes[part, j, k, n] = (high - low) / (2 * step)
+            used = np.abs(slopes).max(axis=(0, 1, 3)) > 0
+            key = f"ports/{port.label}"
+            result[f"{key}/names"] = json.dumps([n for n, u in zip(names, used, strict=True) if u])
+            result[f"{key}/columns"] = np.array(columns)
+            result[f"{key}/slopes"] = slopes[:, :, used]
+            progress(f"{port.label}: {used.sum()} coefficients, {len(columns)} observables")
+    return result
+
+
+def _gammas(n: int, par: dict) -> list[float]:
+    """γ at the Chebyshev nodes of δ."""
+    ckm = np.array([par[name] for name in CKM])
+    return [compiled.gamma_of_delta(delta, ckm) for delta in compiled.chebyshev_nodes(n)]
+
+
+def _real(value: complex) -> float:
+    return float(np.real(value))
+
+
+def _compile_electroweak(observables: list, progress: Callable[[str], None]) -> dict:
+    """Second-order Taylor expansion in the coefficients at m_Z."""
+    par = _parameters()
+    asked: set[str] = set()
+    ports: set[Port] = set()
+
+    def predict(values: dict[str, float]) -> np.ndarray:
+        wc = _answering({"all": values})
+        result = []
+        for name in observables:
+            result.append(_real(_predict(name, par, wc)))
+            asked.update(wc.recorder.asked)
+        ports.update(wc.ports)
+        return np.array(result)
+
+    h = _STEP_EW
+    base = predict({})
+    names = sorted(asked)
+    single = {s: np.array([predict({n: s * h}) for n in names]) for s in (1, -1)}
+    used = np.abs(single[1] - base).max(axis=1) > 0
+    names = [n for n, u in zip(names, used, strict=True) if u]
+    plus, minus = single[1][used], single[-1][used]
+    linear = (plus - minus) / (2 * h)
+    quadratic = np.zeros((len(names), len(names), len(observables)))
+    for i, first in enumerate(names):
+        quadratic[i, i] = (plus[i] + minus[i] - 2 * base) / (2 * h * h)
+        for j in range(i):
+            both = predict({first: h, names[j]: h})
+            quadratic[i, j] = (both - plus[i] - plus[j] + base) / (h * h)
+    if len(ports) != 1:
+        raise ValueError(f"electroweak observables read several ports: {ports}")
+    progress(f"{len(names)} coefficients")
+    return {
+        "observables": categories.dump_observables(observables),
+        "port": json.dumps(ports.pop()),
+        "names": json.dumps(names),
+        "base": base,
+        "linear": linear,
+        "quadratic": quadratic,
+    }
+
+
+def _compile_ckm(progress: Callable[[str], None]) -> dict:
+    """smelli's CKM scheme, and M12 and Γ12 of B_s and B0."""
+    import flavio
+    from flavio.physics.mesonmixing import amplitude, common
+    from wilson import wcxf
+
+    gl = categories.global_likelihood()
+    scheme, par = gl._ckm_scheme, _parameters()
+    if scheme.observables != ["RKpi(P+->munu)", "BR(B->Xcenu)", "BR(B+->taunu)", "DeltaM_d/DeltaM_s"]:
+        raise NotImplementedError(f"smelli's CKM scheme: {scheme.observables}")
+    experiment = scheme.exp_measurements()
+    ckm = {name: par[name] for name in CKM}
+    tree = scheme.observables[:3]
+
+    def without_ckm(wc: object) -> np.ndarray:
+        return np.array([_real(x) for x in scheme.np_predictions_nockm(wc, **ckm)[:3]])
+
+    result = {
+        "initial": np.array([scheme.ckm_initial[name] for name in CKM]),
+        "sm": np.array([par[name] for name in CKM]),
+        "experiment": np.array([experiment[o].central_value for o in scheme.observables]),
+        "without_ckm": without_ckm(_answering()),
+    }
+    for port in sorted(set().union(*_ports(tree).values())):
+        names = sorted(wcxf.Basis[port.eft, port.basis].sectors[port.sector])
+        slopes = np.array(
+            [
+                [
+                    without_ckm(_answering({port.sector: {n: unit * _STEP}}))
+                    - without_ckm(_answering({port.sector: {n: -unit * _STEP}}))
+                    for n in names
+                ]
+                for unit in (1, 1j)
+            ]
+        ) / (2 * _STEP)
+        result[f"ports/{port.label}/names"] = json.dumps(names)
+        result[f"ports/{port.label}/slopes"] = slopes
+    for meson, q in (("Bs", "s"), ("B0", "d")):
+        factors = compiled.ckm_factors(result["sm"][None])[q]
+        sm = amplitude.M12_d_SM(par, meson) / complex(factors[0][0]) ** 2
+        twisted = par | {"gamma": par["gamma"] - 1}
+        other = compiled.ckm_factors(np.array([[twisted[name] for name in CKM]]))[q]
+        if abs(amplitude.M12_d_SM(twisted, meson) / complex(other[0][0]) ** 2 / sm - 1) > 1e-9:
+            raise ValueError(f"M12 of {meson} is not proportional to λ_t²")
+        wc = _answering()
+        flavio.physics.mesonmixing.observables.get_M12_G12(wc, par, meson)
+        (port,) = wc.ports
+        names = sorted(wcxf.Basis[port.eft, port.basis].sectors[port.sector])
+        unit = [
+            amplitude.M12(par, {n: 1.0}, meson) - amplitude.M12(par, {}, meson) for n in names
+        ]
+        prefix = f"mixing/{meson}"
+        result[f"{prefix}/port"] = json.dumps(port)
+        result[f"{prefix}/names"] = json.dumps(names)
+        result[f"{prefix}/elements"] = np.real(unit)
+        result[f"{prefix}/sm"] = np.array([sm.real, sm.imag])
+        result[f"{prefix}/gamma12"] = 1e-4 * np.array(
+            [par[f"Gamma12_{meson}_c"], par[f"Gamma12_{meson}_a"]]
+        )
+    assert common  # formulas of q/p and ΔM are repeated in `compiled`
+    progress("done")
+    return result
+
+
+# --------------------------------------------------------------------------------------- the table
+
+
+def compile_part(part: str, progress: Callable[[str], None] = lambda _: None) -> dict:
+    """Compute one part of the table from the installed flavio and smelli.
+
+    Parameters
+    ----------
+    part : str
+        One of `PARTS`; they are independent of each other and can run in parallel.
+    progress : callable, optional
+        Called with a line of text now and then.
+
+    Returns
+    -------
+    dict of str to ndarray or str
+        Arrays and JSON texts, by path inside the part's group of the HDF5 file.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part: {part!r}; accepted: {', '.join(PARTS)}")
+    if part == "ckm":
+        return _compile_ckm(progress)
+    observables = _groups()[part]
+    if part.startswith("b2q"):
+        return _compile_b2q(observables, part == "b2q-mixing", progress)
+    if part == "taylor":
+        return _compile_taylor(observables, progress)
+    return _compile_electroweak(observables, progress)
+
+
+def save_part(part: str, content: dict, path: str | Path) -> None:
+    """Write one part to an HDF5 file of its own, to be put together by `assemble`."""
+    with store.create(path, content=f"malaphoric table part {part}") as file:
+        _write(file, content)
+
+
+def load_part(path: str | Path) -> dict:
+    """Read what `save_part` wrote."""
+    with store.read(path) as file:
+        return compiled.read_tree(file)
+
+
+def assemble(parts: dict[str, dict], path: str | Path) -> None:
+    """Write the table.
+
+    Parameters
+    ----------
+    parts : dict of str to dict
+        What `compile_part` returned, for all `PARTS`.
+    path : path
+        HDF5 file to write.
+    """
+    if missing := set(PARTS) - set(parts):
+        raise ValueError(f"parts of the table are missing: {', '.join(sorted(missing))}")
+    from malaphoric import exact
+
+    sm = exact.standard_model()
+    with store.create(
+        path,
+        content=compiled.CONTENT,
+        format=compiled.FORMAT,
+        versions=compiled.installed_versions(),
+        observables=categories.dump_observables(categories.observables()),
+        parameters=store.digest({k: float(v) for k, v in _parameters().items()}),
+    ) as file:
+        store.write_array(file, "sm", sm)
+        for part in PARTS:
+            _write(file.create_group(part), parts[part])
+
+
+def _write(group: object, content: dict) -> None:
+    for name, value in content.items():
+        if isinstance(value, str):
+            value = np.frombuffer(value.encode(), dtype=np.uint8)
+            store.write_array(group, name, value, text=True)
+        else:
+            store.write_array(group, name, value)
+
+
+# ----------------------------------------------------------------------------------------- running
+
+
+def run(
+    model: Model,
+    M_X: float = 3000.0,  # noqa: N803
+    smeft_accuracy: str = "leadinglog",
+    table: compiled.Table | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Running:
+    """Running map of a model: from its couplings at M_X to the coefficients at every port.
+
+    Parameters
+    ----------
+    model : Model
+    M_X : float
+        Mass of the X boson and matching scale, in GeV.
+    smeft_accuracy : {"leadinglog", "integrate"}
+        Accuracy of wilson's running in the SMEFT.
+    table : compiled.Table, optional
+        Says which coefficients are needed (default: the table of the package).
+    progress : callable, optional
+
+    Returns
+    -------
+    compiled.Running
+
+    Raises
+    ------
+    ValueError
+        If the model's coefficients are not in the span of `compiled.monomials`, or if it generates
+        b → q coefficients that the table neglects.
+    """
+    from wilson import Wilson
+
+    table = table or compiled.Table.load()
+    directions = _directions(model, M_X)
+    ports = table.ports()
+    ew = Port(lep2.SCALE, "SMEFT", "Warsaw", "all")
+    ports[ew] = sorted({*ports.get(ew, []), *lep2.COEFFICIENTS})
+    nodes = _gammas(compiled.N_DELTA, dict(zip(CKM, table.ckm_sm, strict=True)))
+    values = {
+        port: np.zeros((len(nodes), len(directions), len(names)), dtype=complex)
+        for port, names in ports.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for j, gamma in enumerate(nodes):
+            parameters = dict(zip(CKM, map(float, table.ckm_sm), strict=True)) | {"gamma": gamma}
+            for k, coefficients in enumerate(directions):
+                if not coefficients:
+                    continue
+                w = Wilson(coefficients, scale=M_X, eft="SMEFT", basis="Warsaw")
+                w.set_option("smeft_accuracy", smeft_accuracy)
+                w.set_option("parameters", parameters)
+                for port, names in ports.items():
+                    sectors = port.sector if port.sector == "all" else (port.sector,)
+                    found = w.match_run(port.scale, port.eft, port.basis, sectors).dict
+                    values[port][j, k] = [found.get(name, 0) for name in names]
+                    if port.sector in ("sb", "db"):
+                        _refuse_dropped(found, model.name)
+            progress(f"{j + 1}/{len(nodes)} values of delta")
+    return Running(
+        model=model.as_dict(),
+        M_X=float(M_X),
+        smeft_accuracy=smeft_accuracy,
+        versions=compiled.installed_versions(),
+        names=ports,
+        values=values,
+    )
+
+
+def _directions(model: Model, M_X: float) -> list[dict[str, float]]:  # noqa: N803
+    """SMEFT coefficients multiplying each of `compiled.monomials`."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform([-1.5, 0.0, -1.5], [1.5, 1.0, 1.5], (60, 3))
+    coefficients = model.smeft(*points.T, M_X=M_X)
+    names = sorted(coefficients)
+    matrix = np.array([np.broadcast_to(coefficients[n], len(points)) for n in names]).T
+    features = compiled.monomials(points)
+    solution = np.linalg.lstsq(features, matrix, rcond=None)[0]
+    if np.abs(features @ solution - matrix).max() > 1e-10 * np.abs(matrix).max():
+        raise ValueError(
+            f"model {model.name}: its SMEFT coefficients are not quadratic in the couplings with "
+            "harmonics of theta_sb up to the fourth; the compiled engine cannot serve it"
+        )
+    solution[np.abs(solution) < 1e-13 * np.abs(solution).max()] = 0
+    return [
+        {n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution
+    ]
+
+
+def _refuse_dropped(found: dict[str, complex], name: str) -> None:
+    """Complain about b → q coefficients that the table leaves out, at |couplings| = 1."""
+    for coefficient, value in found.items():
+        limit = _DROPPED.get(coefficient.split("_")[0].removesuffix("p"))
+        if limit is not None and abs(value) > limit:
+            raise ValueError(
+                f"model {name}: {coefficient} = {value:.1e} per unit coupling squared, but the "
+                f"table neglects it (limit {limit})"
+            )

@@ -1,0 +1,148 @@
+"""A run configuration: defaults, validation, and what follows from it before any job starts.
+
+Imports nothing slow: the Snakefile is parsed again by every job.
+"""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from malaphoric import store
+from malaphoric.categories import CATEGORIES
+from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.model import Model
+from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
+
+#: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
+SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
+
+#: Rooms of the package whose code can change a prediction.
+_THEORY_ROOMS = {
+    "exact": ("model", "smeft", "lep2", "categories", "exact"),
+    "compiled": ("model", "smeft", "lep2", "compiled"),
+}
+
+
+class Configuration:
+    """A validated run configuration.
+
+    Parameters
+    ----------
+    data : dict
+        Content of the configuration file, see ``workflow/schemas/config.schema.yaml``.
+    source : str
+        Name for error messages.
+
+    Raises
+    ------
+    ConfigurationError
+        Naming the key, the value and what would be accepted.
+    """
+
+    def __init__(self, data: dict, source: str = "configuration") -> None:
+        validate(data, "config", source)
+        schema = load_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+        self.data = _with_defaults(copy.deepcopy(data), schema)
+        self._check(source)
+        self.model = Model.load(self.data["model"])
+        self.grid = Grid.from_dict(self.data["grid"])
+
+    def __getitem__(self, key: str) -> object:
+        return self.data[key]
+
+    def _check(self, source: str) -> None:
+        """What a schema cannot say."""
+        for name in AXES:
+            axis = self.data["grid"][name]
+            lower, upper, points = axis["min"], axis["max"], axis["points"]
+            if lower > upper or (lower == upper) != (points == 1):
+                raise ConfigurationError(
+                    f"{source}: grid.{name}: {axis} is not accepted; accepted: min < max with at "
+                    "least 2 points, or min = max with 1 point"
+                )
+        if self.data["grid"]["g_hat"]["min"] < 0:
+            raise ConfigurationError(
+                f"{source}: grid.g_hat.min: {self.data['grid']['g_hat']['min']} is not accepted; "
+                "accepted: a number not below 0 ((epsilon_hat, g_hat) and (-epsilon_hat, -g_hat) "
+                "are the same point)"
+            )
+        scale = self.data["M_X"] / 3000
+        for key in ("min", "max"):
+            value = self.data["grid"]["epsilon_hat"][key]
+            if abs(value) * scale > 2:
+                raise ConfigurationError(
+                    f"{source}: grid.epsilon_hat.{key}: {value} is not accepted; accepted: "
+                    f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X (|epsilon|"
+                    " <= 1 is physical; the rest may only serve as a margin of the figures)"
+                )
+        lower, upper = self.data["confidence_levels"]
+        if lower >= upper:
+            raise ConfigurationError(
+                f"{source}: confidence_levels: {[lower, upper]} is not accepted; accepted: two "
+                "numbers between 0 and 1, the first smaller"
+            )
+
+    @property
+    def categories(self) -> list[str]:
+        """Selected categories in the canonical order."""
+        return [c for c in CATEGORIES if c in self.data["categories"]]
+
+    def theory(self, engine: str | None = None) -> dict:
+        """Everything a prediction depends on, as plain data."""
+        engine = engine or self.data["engine"]
+        return {
+            "engine": engine,
+            "model": self.model.as_dict(),
+            "M_X": float(self.data["M_X"]),
+            "smeft_accuracy": self.data["smeft_accuracy"],
+            "code": store.room_digest(*_THEORY_ROOMS[engine]),
+            "versions": store.versions(),
+        }
+
+    def likelihood(self) -> dict:
+        """Everything the data half depends on, as plain data."""
+        return {
+            "nexp": self.data["covariance"]["draws"],
+            "seed": self.data["covariance"]["seed"],
+            "lep2_set": self.data["lep2_set"],
+        }
+
+    @cached_property
+    def chunks(self) -> dict[str, dict]:
+        """Chunks of the grid: what each computes, by the digest that names its file."""
+        engine = self.data["engine"]
+        number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
+        if engine == "compiled":
+            number = -(-number // BLOCK) * BLOCK
+        theory = self.theory()
+        axes = [axis.tolist() for axis in self.grid.axes]
+        common = store.digest(theory, axes)
+        result = {}
+        for start, stop in self.grid.chunks(number):
+            result[store.digest(common, start, stop)[:16]] = {"start": start, "stop": stop}
+        return result
+
+    def fresh_points(self) -> np.ndarray:
+        """Random points uniform in the scan box, for the comparison of the engines, (n, 3)."""
+        rng = np.random.default_rng(self.data["validation"]["seed"])
+        low = [axis[0] for axis in self.grid.axes]
+        high = [axis[-1] for axis in self.grid.axes]
+        return rng.uniform(low, high, (self.data["validation"]["points"], 3))
+
+
+def load_configuration(path: str | Path) -> Configuration:
+    """Read and validate a run configuration file."""
+    return Configuration(load_yaml(Path(path)), str(path))
+
+
+def _with_defaults(data: dict, schema: dict) -> dict:
+    for key, sub in schema.get("properties", {}).items():
+        if "default" in sub:
+            data.setdefault(key, copy.deepcopy(sub["default"]))
+        if key in data and isinstance(data[key], dict):
+            _with_defaults(data[key], sub)
+    return data

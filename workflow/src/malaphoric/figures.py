@@ -1,0 +1,314 @@
+"""Figures of publication quality from stored scans and profiles; one style for all of them.
+
+No statistics here beyond drawing the level of a contour.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from malaphoric import store
+from malaphoric.grid import AXES
+from malaphoric.smeft import M_REFERENCE
+from malaphoric.statistics import category_names, delta_chi2_level
+
+#: Okabe-Ito colours, distinguishable for all kinds of colour vision.
+COLOURS = {
+    "quarks": "#0072B2",
+    "EWPOs": "#009E73",
+    "LEP2": "#CC79A7",
+    "LFU": "#E69F00",
+    "global": "#D55E00",
+}
+
+LABELS = {
+    "epsilon_hat": r"$\hat\epsilon$",
+    "g_hat": r"$\hat g_X$",
+    "theta_sb": r"$\theta_{sb}$ [rad]",
+}
+
+_STYLE = {
+    "font.family": "serif",
+    "font.serif": ["STIX Two Text", "STIXGeneral", "DejaVu Serif"],
+    "mathtext.fontset": "stix",
+    "font.size": 10,
+    "axes.labelsize": 12,
+    "axes.titlesize": 10,
+    "legend.fontsize": 8,
+    "legend.framealpha": 0.9,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "pdf.fonttype": 42,  # embedded TrueType, editable and searchable
+    "savefig.dpi": 300,
+}
+
+_COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
+
+
+def _new_figure() -> tuple[Figure, Axes]:
+    return plt.subplots(figsize=(4.6, 4.0), layout="constrained")
+
+
+def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
+    """Write PDF and PNG whole and without time stamps."""
+    for path, form in ((pdf, "pdf"), (png, "png")):
+        metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
+        with store.whole(path) as temporary:
+            figure.savefig(temporary, format=form, metadata=metadata)
+    plt.close(figure)
+
+
+def _regions(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: dict[str, np.ndarray],
+    levels: tuple[float, float],
+) -> list:
+    """Fill the 68% region of each category and the 68/95% regions of the global fit.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    x, y : ndarray, shapes (nx,), (ny,)
+    chi2 : dict of str to ndarray, shape (nx, ny)
+        Relative to the minimum of each category in the plane shown.
+    levels : tuple of float
+        The two confidence levels.
+
+    Returns
+    -------
+    list
+        Handles of the legend.
+    """
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    percent = [f"{100 * level:g}%" for level in levels]
+    computed = np.where(np.isfinite(chi2["global"]), 1.0, np.nan)
+    axes.contourf(x, y, computed.T, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    handles = []
+    for name, values in chi2.items():
+        colour = COLOURS[name]
+        delta = (values - np.nanmin(values)).T
+        height = heights[0]
+        if name == "global":
+            axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.75, zorder=3)
+            axes.contour(
+                x, y, delta, levels=heights, colors=[colour], linewidths=[1.2, 1.2], zorder=4,
+                linestyles=["solid", "dashed"],
+            )
+            handles += [
+                Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
+                Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}"),
+            ]
+        elif np.nanmax(delta) <= height:
+            handles.append(
+                Patch(facecolor="none", edgecolor=colour, label=f"{name}: no bound ({percent[0]})")
+            )
+        else:
+            axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.3, zorder=2)
+            axes.contour(x, y, delta, levels=[height], colors=[colour], linewidths=0.9, zorder=2)
+            handles.append(
+                Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=f"{name} {percent[0]}")
+            )
+    if np.isnan(chi2["global"]).any():
+        handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+    return handles
+
+
+def _star(axes: Axes, x: float, y: float, label: str) -> Line2D:
+    style = dict(marker="*", markersize=9, color="black", linestyle="none", label=label)
+    axes.plot([x], [y], zorder=6, **style)
+    return Line2D([], [], **style)
+
+
+def _title(axes: Axes, title: str, M_X: float) -> None:
+    axes.set_title(rf"{title}, $M_X = {M_X / 1000:g}$ TeV")
+
+
+def _legend(axes: Axes, handles: list) -> None:
+    axes.legend(handles=handles, loc="best")
+
+
+def plane(
+    scan: str | Path,
+    title: str,
+    M_X: float,
+    levels: tuple[float, float],
+    best: dict | None,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Figure 2: regions of the unmixed model in the plane of g_hat and theta_sb.
+
+    Parameters
+    ----------
+    scan : path
+        A ``scan.h5`` whose grid contains epsilon_hat = 0.
+    title : str
+        Name of the model.
+    M_X : float
+        In GeV.
+    levels : tuple of float
+        Two confidence levels, for two parameters.
+    best : dict or None
+        Best-fit point with ``g_hat`` and ``theta_sb``.
+    pdf, png : path
+        Files to write.
+    """
+    with store.read(scan) as file:
+        axis = {name: file[name][:] for name in AXES}
+        index = int(np.flatnonzero(axis["epsilon_hat"] == 0)[0])
+        values = dict(zip(category_names(file), file["chi2"][:, index], strict=True))
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, axis["g_hat"], axis["theta_sb"], values, levels)
+        if best:
+            handles.append(_star(axes, best["g_hat"], best["theta_sb"], "best fit"))
+        axes.set_xlabel(LABELS["g_hat"])
+        axes.set_ylabel(LABELS["theta_sb"])
+        _title(axes, rf"{title}, $\hat\epsilon = 0$", M_X)
+        _legend(axes, handles)
+        _save(figure, pdf, png)
+
+
+def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
+    """Hatch |epsilon| > 1, where a kinetic term has the wrong sign (below eq. (2.1))."""
+    limit = M_REFERENCE / M_X
+    style = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
+    shown = False
+    for low, high in ((epsilon_hat[0], -limit), (limit, epsilon_hat[-1])):
+        if low < high:
+            axes.axvspan(low, high, zorder=5, **style)
+            axes.axvline(high if high < 0 else low, color="0.45", linewidth=0.8, zorder=5)
+            shown = True
+    return [Patch(label=r"unphysical, $|\epsilon| > 1$", **style)] if shown else []
+
+
+def profile_regions(
+    profile: str | Path,
+    title: str,
+    M_X: float,
+    levels: tuple[float, float],
+    best: dict | None,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Figure 3, left: regions in the plane of epsilon_hat and g_hat, theta_sb profiled.
+
+    Parameters as for `plane`, with a ``profile.h5``.
+    """
+    with store.read(profile) as file:
+        x, y = file["epsilon_hat"][:], file["g_hat"][:]
+        values = dict(zip(category_names(file), file["chi2"][:], strict=True))
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, values, levels)
+        handles += _finish_profile(axes, x, M_X, best)
+        _title(axes, rf"{title}, $\theta_{{sb}}$ profiled", M_X)
+        _legend(axes, handles)
+        _save(figure, pdf, png)
+
+
+def profile_theta(
+    profile: str | Path,
+    title: str,
+    M_X: float,
+    levels: tuple[float, float],
+    best: dict | None,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Figure 3, right: best-fit theta_sb across the plane of epsilon_hat and g_hat.
+
+    Parameters as for `plane`, with a ``profile.h5``.
+    """
+    with store.read(profile) as file:
+        x, y = file["epsilon_hat"][:], file["g_hat"][:]
+        index = category_names(file).index("global")
+        theta, chi2 = file["theta_sb"][index], file["chi2"][index]
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        # the sign matters: a diverging map, symmetric about zero, clipped where a few points at
+        # tiny couplings, which do not depend on theta_sb, would use up all the colours
+        limit = float(np.nanpercentile(np.abs(theta), 98)) or 1.0
+        mesh = axes.pcolormesh(
+            x, y, theta.T, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest",
+            rasterized=True,
+        )
+        figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
+        heights = [delta_chi2_level(level, 2) for level in levels]
+        axes.contour(
+            x, y, (chi2 - np.nanmin(chi2)).T, levels=heights, colors="black",
+            linewidths=1.0, linestyles=["solid", "dashed"],
+        )
+        styles = zip(("solid", "dashed"), levels, strict=True)
+        handles = [
+            Line2D([], [], color="black", linestyle=s, label=f"global {100 * level:g}%")
+            for s, level in styles
+        ]
+        handles += _finish_profile(axes, x, M_X, best)
+        _title(axes, title, M_X)
+        _legend(axes, handles)
+        _save(figure, pdf, png)
+
+
+def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, best: dict | None) -> list:
+    handles = _mark_unphysical(axes, epsilon_hat, M_X)
+    if best:
+        handles.append(_star(axes, best["epsilon_hat"], best["g_hat"], "best fit"))
+    axes.set_xlabel(LABELS["epsilon_hat"])
+    axes.set_ylabel(LABELS["g_hat"])
+    return handles
+
+
+def validation(
+    distance: np.ndarray,
+    errors: dict[str, np.ndarray],
+    bounds: dict[str, tuple[float, float]],
+    title: str,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Error of the compiled chi2 against the distance from the best fit.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (n,)
+        Exact global chi2 minus that of the best fit.
+    errors : dict of str to ndarray, shape (n,)
+        |compiled - exact| by category.
+    bounds : dict of str to (float, float)
+        Accepted errors out to a distance of 100 and of 400.
+    title : str
+        Name of the model.
+    pdf, png : path
+        Files to write.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        for name, values in errors.items():
+            axes.plot(
+                np.maximum(distance, 1e-1), np.maximum(values, 1e-10), "o", markersize=3,
+                color=COLOURS[name], label=name,
+            )
+            near, far = bounds[name]
+            axes.plot([1e-1, 100, 100, 400], [near, near, far, far], color=COLOURS[name], lw=0.8)
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$")
+        axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
+        axes.set_title(f"{title}: fresh points (lines: bounds)")
+        axes.legend(loc="best")
+        _save(figure, pdf, png)

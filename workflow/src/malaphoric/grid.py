@@ -1,0 +1,65 @@
+"""The scan grid: axes, points in canonical order, and chunks of them.
+
+Points are ordered with theta_sb fastest, then g_hat, then epsilon_hat; a point's number in this
+order never depends on how the grid is split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Names of the axes, in the order of the arrays.
+AXES = ("epsilon_hat", "g_hat", "theta_sb")
+
+#: Points that the compiled engine evaluates together; chunks hold whole blocks, so that every
+#: point meets the same arithmetic however the grid is split.
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid of (epsilon_hat, g_hat, theta_sb).
+
+    Attributes
+    ----------
+    axes : tuple of ndarray
+        Values of epsilon_hat, g_hat and theta_sb (rad).
+    """
+
+    axes: tuple[np.ndarray, np.ndarray, np.ndarray]
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Grid:
+        """Make a grid from the configuration's key ``grid``: min, max and points of each axis."""
+        return cls(tuple(_axis(**data[name]) for name in AXES))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of points along each axis."""
+        return tuple(len(axis) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def points(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Points start <= number < stop in canonical order, shape (stop - start, 3)."""
+        numbers = np.arange(start, self.size if stop is None else stop)
+        indices = np.unravel_index(numbers, self.shape)
+        return np.stack([axis[i] for axis, i in zip(self.axes, indices, strict=True)], axis=1)
+
+    def chunks(self, points_per_chunk: int) -> list[tuple[int, int]]:
+        """Split the points into ranges (start, stop) of about equal size."""
+        number = max(1, -(-self.size // max(1, points_per_chunk)))
+        edges = np.linspace(0, self.size, number + 1).round().astype(int)
+        return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _axis(min: float, max: float, points: int) -> np.ndarray:  # noqa: A002 - the keys' names
+    axis = np.linspace(min, max, points)
+    # a node that should be zero is zero: the unmixed model is the plane epsilon_hat = 0
+    axis[np.abs(axis) < 1e-9 * (max - min)] = 0.0
+    return axis

@@ -1,0 +1,62 @@
+"""What every script does at its start: read the configuration, keep a log, say one line at the end.
+
+Knows the attributes of Snakemake's `snakemake` object, but imports nothing of Snakemake.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from malaphoric.configuration import Configuration
+
+
+class Job:
+    """A running job.
+
+    Attributes
+    ----------
+    run : Configuration
+        The validated run configuration.
+    """
+
+    def __init__(self, run: Configuration, name: str, log: Path) -> None:
+        self.run, self.name, self._log = run, name, log
+        self._start = time.monotonic()
+
+    def log(self, text: str) -> None:
+        """Add a line to the job's log file."""
+        with open(self._log, "a", encoding="utf-8") as file:
+            file.write(f"{datetime.now():%H:%M:%S} {text}\n")
+
+    def done(self, text: str) -> None:
+        """Say one line in Snakemake's output, and in the log."""
+        line = f"{self.name}: {text} ({time.monotonic() - self._start:.0f} s)"
+        self.log(line)
+        print(line, file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def job(snakemake: object) -> Iterator[Job]:
+    """Run a script's body with its log; an exception is written there in full.
+
+    Parameters
+    ----------
+    snakemake : object
+        The object that Snakemake gives to scripts.
+    """
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("", encoding="utf-8")
+    label = ", ".join([snakemake.rule, *map(str, snakemake.wildcards)])
+    try:
+        yield Job(Configuration(snakemake.config), label, log)
+    except BaseException:
+        with open(log, "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        raise

@@ -1,0 +1,398 @@
+"""The data half: measurements and covariances, from predictions to chi2, vectorised.
+
+It knows nothing of models: theory arrives as an array of predictions. Reading a stored likelihood
+needs neither flavio nor smelli; making one does.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from malaphoric import categories, lep2, store
+
+_NORMAL = "normal"
+_NUMERICAL = "numerical"
+_HALF_NORMAL = "half_normal"
+_ASYMMETRIC = "asymmetric_normal"
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """One probability distribution of one or several observables.
+
+    Attributes
+    ----------
+    category, measurement : str
+        Category and flavio's name of the measurement.
+    kind : str
+        ``normal`` (central (k,), covariance (k, k)), ``numerical`` (x (m,), pdf (m,), central),
+        ``half_normal`` (central, deviation: signed) or ``asymmetric_normal`` (central, left,
+        right), as flavio's distributions of these names.
+    columns : ndarray of int, shape (k,)
+        Columns of the predictions it constrains.
+    arrays : dict of str to ndarray
+        Parameters of the distribution, in the observables' units.
+    """
+
+    category: str
+    measurement: str
+    kind: str
+    columns: np.ndarray
+    arrays: dict[str, np.ndarray]
+
+    def chi2(self, predictions: np.ndarray) -> np.ndarray:
+        """-2 ln L relative to its value at the central value, as flavio's ``delta_logpdf``.
+
+        For the distributions of one observable; the normal ones are evaluated together, see
+        `Likelihood.chi2`.
+
+        Parameters
+        ----------
+        predictions : ndarray, shape (n, n_observables)
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            Infinite where the distribution vanishes.
+        """
+        a = self.arrays
+        x = predictions[:, self.columns[0]]
+        if self.kind == _NUMERICAL:
+            pdf = np.interp(x, a["x"], a["pdf"], left=0, right=0)
+            at_central = np.interp(a["central"], a["x"], a["pdf"])
+            with np.errstate(divide="ignore"):
+                chi2 = -2 * np.log(pdf / at_central)
+            return np.where(np.isnan(x), np.nan, chi2)
+        if self.kind == _HALF_NORMAL:
+            pull = (x - a["central"]) / a["deviation"]
+            return np.where(pull < 0, np.inf, pull**2)
+        deviation = np.where(x < a["central"], a["left"], a["right"])
+        return ((x - a["central"]) / deviation) ** 2
+
+
+def _whitening(covariance: np.ndarray) -> np.ndarray:
+    """Matrix W with W^T W = covariance^-1; scaled first, because variances span many orders."""
+    error = np.sqrt(np.diag(covariance))
+    lower = np.linalg.cholesky(covariance / np.outer(error, error))
+    return np.linalg.solve(lower, np.diag(1 / error))
+
+
+@dataclass
+class Likelihood:
+    """All constraints of a run, by category.
+
+    Attributes
+    ----------
+    observables : list
+        flavio observables, the columns of the predictions.
+    constraints : list of Constraint
+    sm : ndarray, shape (n_observables,)
+        Predictions of the Standard Model.
+    theory_uncertainty : ndarray, shape (n_observables,)
+        Standard deviation of the theory in the SM, as far as smelli's covariance includes it.
+    settings : dict
+        What the likelihood was made from.
+    """
+
+    observables: list
+    constraints: list[Constraint]
+    sm: np.ndarray
+    theory_uncertainty: np.ndarray
+    settings: dict = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.categories = [
+            c for c in categories.CATEGORIES if any(k.category == c for k in self.constraints)
+        ]
+        #: number of observations by category and in all
+        self.n_obs = {
+            c: sum(len(k.columns) for k in self.constraints if k.category == c)
+            for c in self.categories
+        }
+        self.n_obs[categories.GLOBAL] = sum(self.n_obs.values())
+        self._gaussian = {c: self._combine(c) for c in self.categories}
+        self._other = {
+            c: [k for k in self.constraints if k.category == c and k.kind != _NORMAL]
+            for c in self.categories
+        }
+        self.chi2_sm = {c: float(v[0]) for c, v in self.chi2(self.sm[np.newaxis]).items()}
+
+    def _combine(self, category: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Columns, whitening matrix and offset of all normal constraints of a category."""
+        normal = [k for k in self.constraints if k.category == category and k.kind == _NORMAL]
+        columns = np.unique(np.concatenate([k.columns for k in normal] or [np.zeros(0, int)]))
+        rows = sum(len(k.columns) for k in normal)
+        matrix, offset, row = np.zeros((rows, columns.size)), np.zeros(rows), 0
+        for k in normal:
+            block = slice(row, row + len(k.columns))
+            whitening = _whitening(k.arrays["covariance"])
+            matrix[block, np.searchsorted(columns, k.columns)] = whitening
+            offset[block] = whitening @ k.arrays["central"]
+            row = block.stop
+        return columns, np.ascontiguousarray(matrix.T), offset
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything that enters chi2."""
+        return store.digest(
+            categories.dump_observables(self.observables),
+            self.sm,
+            *(
+                part
+                for k in self.constraints
+                for part in (k.category, k.kind, k.columns)
+                + tuple(np.asarray(k.arrays[name], dtype=float) for name in sorted(k.arrays))
+            ),
+        )
+
+    def chi2(self, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """chi2 of predictions by category, and their sum "global".
+
+        Parameters
+        ----------
+        predictions : ndarray, shape (n, n_observables)
+            Rows of NaN stay NaN.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n,)
+        """
+        result = {}
+        for category in self.categories:
+            columns, matrix, offset = self._gaussian[category]
+            whitened = predictions[:, columns] @ matrix
+            whitened -= offset
+            result[category] = np.einsum("ni,ni->n", whitened, whitened)
+            for constraint in self._other[category]:
+                result[category] += constraint.chi2(predictions)
+        result[categories.GLOBAL] = sum(result.values())
+        return result
+
+    def save(self, path: str | Path) -> None:
+        """Write the likelihood to an HDF5 file."""
+        with store.create(
+            path,
+            content="malaphoric likelihood",
+            digest=self.digest,
+            settings=self.settings,
+            observables=categories.dump_observables(self.observables),
+            n_obs=self.n_obs,
+            chi2_sm=self.chi2_sm,
+        ) as file:
+            store.write_array(file, "sm", self.sm)
+            store.write_array(file, "theory_uncertainty", self.theory_uncertainty)
+            for number, k in enumerate(self.constraints):
+                group = file.create_group(f"constraints/{number:04d}")
+                group.attrs.update(category=k.category, measurement=k.measurement, kind=k.kind)
+                store.write_array(group, "columns", k.columns)
+                for name, values in k.arrays.items():
+                    store.write_array(group, f"arrays/{name}", values)
+
+    @classmethod
+    def load(cls, path: str | Path, selection: tuple[str, ...] | None = None) -> Likelihood:
+        """Read a likelihood from an HDF5 file.
+
+        Parameters
+        ----------
+        path : path
+        selection : tuple of str, optional
+            Categories to keep (default: all in the file).
+
+        Raises
+        ------
+        malaphoric.store.StoreError
+            If the file is damaged or is not a likelihood.
+        """
+        with store.read(path) as file:
+            if file.attrs.get("content") != "malaphoric likelihood":
+                raise store.StoreError(f"{path}: not a malaphoric likelihood")
+            constraints = [
+                _read_constraint(group) for _, group in sorted(file["constraints"].items())
+            ]
+            result = cls(
+                observables=categories.parse_observables(file.attrs["observables"]),
+                constraints=[
+                    k for k in constraints if selection is None or k.category in selection
+                ],
+                sm=file["sm"][:],
+                theory_uncertainty=file["theory_uncertainty"][:],
+                settings=store.parse(file.attrs["settings"]),
+            )
+            if selection is None and result.digest != file.attrs["digest"]:
+                raise store.StoreError(f"{path}: content does not match its digest (damaged)")
+            return result
+
+
+def _read_constraint(group: h5py.Group) -> Constraint:
+    return Constraint(
+        category=group.attrs["category"],
+        measurement=group.attrs["measurement"],
+        kind=group.attrs["kind"],
+        columns=group["columns"][:],
+        arrays={name: np.asarray(values[()]) for name, values in group["arrays"].items()},
+    )
+
+
+def make_likelihood(
+    nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper"
+) -> Likelihood:
+    """Make the likelihood from the installed smelli and flavio (half a minute).
+
+    Parameters
+    ----------
+    nexp : int
+        Number of random draws behind the experimental covariance of the quarks.
+    seed : int
+        Seed of the draws; each measurement has a stream of its own, so that adding one changes
+        no other.
+    lep2_set : {"paper", "full"}
+        148 or 153 entries of LEP2.
+
+    Returns
+    -------
+    Likelihood
+
+    Notes
+    -----
+    quarks is smelli's fast likelihood: a normal distribution with the sum of the experimental
+    covariance (drawn from each measurement, weighted average) and smelli's covariance of the
+    theory in the SM. EWPOs and LFU are flavio's measurements as they are.
+    """
+    from malaphoric import exact
+
+    observables = categories.observables()
+    column = {name: number for number, name in enumerate(observables)}
+    constraints, theory_uncertainty = [], np.zeros(len(observables))
+    for category in categories.CATEGORIES:
+        if category == "LEP2":
+            constraints += _lep2_constraints(lep2_set, column)
+        elif category == "quarks":
+            fast = categories.smelli_likelihood(category)
+            central, covariance = _experimental_average(fast, nexp, seed)
+            theory = fast.sm_covariance.get(force=False)
+            columns = np.array([column[name] for name in fast.observables])
+            theory_uncertainty[columns] = np.sqrt(np.diag(theory))
+            constraints.append(
+                Constraint(
+                    category,
+                    "average of all measurements",
+                    _NORMAL,
+                    columns,
+                    {"central": central, "covariance": covariance + theory},
+                )
+            )
+        else:
+            constraints += _flavio_constraints(category, column)
+    return Likelihood(
+        observables=observables,
+        constraints=constraints,
+        sm=exact.standard_model(),
+        theory_uncertainty=theory_uncertainty,
+        settings={"nexp": nexp, "seed": seed, "lep2_set": lep2_set, "versions": store.versions()},
+    )
+
+
+def _lep2_constraints(lep2_set: str, column: dict) -> list[Constraint]:
+    return [
+        Constraint(
+            "LEP2",
+            "LEP2 arXiv:1302.3415",
+            _NORMAL,
+            np.array([column[name] for name in names]),
+            {"central": np.asarray(central), "covariance": np.asarray(covariance)},
+        )
+        for names, central, covariance in lep2.measurements(lep2_set)
+    ]
+
+
+def _flavio_constraints(category: str, column: dict) -> list[Constraint]:
+    """Constraints of flavio's measurements on the observables of a category."""
+    import flavio
+
+    observables = set(categories.observables_by_category()[category])
+    likelihood = categories.smelli_likelihood(category).measurement_likelihood
+    result = []
+    # flavio keeps measurements in a set: sort, so that every process sums in the same order
+    for measurement in sorted(likelihood.get_measurements):
+        instance = flavio.Measurement[measurement]
+        for distribution, parameters in instance._constraints:
+            keep = [
+                i
+                for i, name in enumerate(parameters)
+                if name in observables and instance._parameters.get(name) == (i, distribution)
+            ]
+            if keep:
+                kind, arrays = _distribution(measurement, distribution, keep)
+                columns = np.array([column[parameters[i]] for i in keep])
+                result.append(Constraint(category, measurement, kind, columns, arrays))
+    return result
+
+
+def _distribution(
+    measurement: str, distribution: object, keep: list[int]
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Kind and parameters of a flavio distribution, reduced to the dimensions in `keep`."""
+    name = type(distribution).__name__
+    central = np.atleast_1d(np.asarray(distribution.central_value, dtype=float))
+    if name == "MultivariateNormalDistribution":
+        covariance = np.asarray(distribution.covariance)[np.ix_(keep, keep)]
+        return _NORMAL, {"central": central[keep], "covariance": covariance}
+    if name == "NormalDistribution":
+        variance = float(distribution.standard_deviation) ** 2
+        return _NORMAL, {"central": central, "covariance": np.array([[variance]])}
+    if name in ("HalfNormalDistribution", "GaussianUpperLimit"):
+        deviation = np.asarray(float(distribution.standard_deviation))
+        return _HALF_NORMAL, {"central": central[0], "deviation": deviation}
+    if name == "AsymmetricNormalDistribution":
+        left, right = distribution.left_deviation, distribution.right_deviation
+        return _ASYMMETRIC, {
+            "central": central[0],
+            "left": np.asarray(float(left)),
+            "right": np.asarray(float(right)),
+        }
+    if hasattr(distribution, "y_norm"):  # numerical distributions and their descendants
+        return _NUMERICAL, {
+            "x": np.asarray(distribution.x, dtype=float),
+            "pdf": np.asarray(distribution.y_norm, dtype=float),
+            "central": central[0],
+        }
+    raise NotImplementedError(f"measurement {measurement!r}: distribution {name} is not supported")
+
+
+def _experimental_average(fast: object, nexp: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted average of the measurements behind a fast likelihood, as smelli's, but seeded.
+
+    Every measurement is replaced by the mean and covariance of `nexp` draws; uncorrelated
+    between measurements. Returns central values (k,) and covariance (k, k).
+    """
+    import flavio
+
+    observables = list(fast.observables)
+    position = {name: number for number, name in enumerate(observables)}
+    weight = np.zeros((len(observables), len(observables)))
+    weighted = np.zeros(len(observables))
+    state = np.random.get_state()
+    try:
+        for measurement in sorted(fast.full_measurement_likelihood.get_measurements):
+            instance = flavio.Measurement[measurement]
+            ours = [name for name in instance.all_parameters if name in position]
+            # flavio draws from numpy's global generator
+            np.random.seed([seed, zlib.crc32(measurement.encode())])
+            draws = instance.get_random_all(size=nexp)
+            sample = np.array([draws[name] for name in ours])
+            error = sample.std(axis=1)
+            correlation = np.atleast_2d(np.cov(sample)) / np.outer(error, error)
+            inverse = np.linalg.inv(correlation) / np.outer(error, error)
+            index = [position[name] for name in ours]
+            weight[np.ix_(index, index)] += inverse
+            weighted[index] += inverse @ sample.mean(axis=1)
+    finally:
+        np.random.set_state(state)
+    scale = np.sqrt(np.diag(weight))
+    covariance = np.linalg.inv(weight / np.outer(scale, scale)) / np.outer(scale, scale)
+    return covariance @ weighted, (covariance + covariance.T) / 2

@@ -1,0 +1,146 @@
+"""U(1)_X models: charges and quark mixing, loaded from one YAML file a model.
+
+What a model implies for the SMEFT is in `smeft`; the scan's other settings are in `configuration`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from malaphoric import smeft
+from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
+
+#: Folder of the models that can be loaded by name.
+MODELS = ROOT / "config" / "models"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A U(1)_X model, the Tables 2 and 3 of the paper for its charge assignment.
+
+    Attributes
+    ----------
+    name : str
+        Name of the model, equal to the stem of its file.
+    title : str
+        LaTeX title for figures.
+    charges : dict
+        ``X_q``, ``X_l``, ``X_e``, ``X_d``, ``X_u``: three charges each, by family; ``X_H``.
+    mixing : str
+        Ansatz for the mixing matrix V_dL of the left-handed down quarks.
+    reference : str
+        Where the model comes from.
+    """
+
+    name: str
+    title: str
+    charges: dict
+    mixing: str
+    reference: str = ""
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> Model:
+        """Load a model by its name in ``config/models`` or by the path of a YAML file.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such model, or its file has a wrong or missing key or value.
+        """
+        path = Path(name_or_path)
+        if path.suffix not in (".yaml", ".yml"):
+            path = MODELS / f"{name_or_path}.yaml"
+        if not path.is_file():
+            known = ", ".join(sorted(p.stem for p in MODELS.glob("*.yaml")))
+            raise ConfigurationError(
+                f"model: {str(name_or_path)!r} not found; accepted: a path to a YAML file or one "
+                f"of {known} (in config/models)"
+            )
+        return cls.from_dict(load_yaml(path), source=str(path))
+
+    @classmethod
+    def from_dict(cls, data: dict, source: str = "model") -> Model:
+        """Make a model from the content of its YAML file.
+
+        Parameters
+        ----------
+        data : dict
+            Content of the file, see ``workflow/schemas/model.schema.yaml``.
+        source : str
+            Name for error messages.
+
+        Raises
+        ------
+        ConfigurationError
+            If a key or value is not accepted by the schema.
+        """
+        validate(data, "model", source)
+        charges = {
+            key: tuple(_number(x) for x in value) if isinstance(value, list) else _number(value)
+            for key, value in data["charges"].items()
+        }
+        return cls(
+            name=data["name"],
+            title=data["title"],
+            charges=charges,
+            mixing=data["mixing"],
+            reference=data.get("reference", ""),
+        )
+
+    def as_dict(self) -> dict:
+        """Plain data that define the physics of the model (without title and reference)."""
+        return json.loads(
+            json.dumps({"name": self.name, "charges": self.charges, "mixing": self.mixing})
+        )
+
+    def v_dl(self, theta_sb: np.ndarray) -> np.ndarray:
+        """Mixing matrix V_dL of the left-handed down quarks, eq. (3.2).
+
+        Parameters
+        ----------
+        theta_sb : array_like, shape (n,)
+            Mixing angle in rad.
+
+        Returns
+        -------
+        ndarray, shape (n, 3, 3)
+        """
+        theta_sb = np.atleast_1d(np.asarray(theta_sb, dtype=float))
+        matrix = np.zeros((theta_sb.size, 3, 3))
+        matrix[:, 0, 0] = 1
+        matrix[:, 1, 1] = matrix[:, 2, 2] = np.cos(theta_sb)
+        matrix[:, 1, 2] = np.sin(theta_sb)
+        matrix[:, 2, 1] = -matrix[:, 1, 2]
+        return matrix
+
+    def smeft(
+        self, epsilon_hat: float, g_hat: float, theta_sb: float, M_X: float = smeft.M_REFERENCE
+    ) -> dict[str, float]:
+        """SMEFT coefficients of a point, eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
+
+        Parameters
+        ----------
+        epsilon_hat, g_hat, theta_sb : float or array_like, shape (n,)
+            Scan parameters, eq. (4.1); theta_sb in rad.
+        M_X : float
+            Mass of the X boson in GeV.
+
+        Returns
+        -------
+        dict of str to float (or ndarray, shape (n,))
+            WCxf coefficients, EFT SMEFT, basis Warsaw; g' is taken at mu = M_X.
+        """
+        result = smeft.coefficients(self, epsilon_hat, g_hat, theta_sb, M_X)
+        if np.ndim(epsilon_hat) == np.ndim(g_hat) == np.ndim(theta_sb) == 0:
+            return {name: float(value[0]) for name, value in result.items()}
+        return result
+
+
+def _number(value: float | str) -> float:
+    """A charge as a float; fractions such as "-1/3" are written as strings."""
+    return float(Fraction(value)) if isinstance(value, str) else float(value)

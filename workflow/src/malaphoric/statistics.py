@@ -1,0 +1,272 @@
+"""Statistics of a scan: profile over theta_sb, confidence levels, best points, p-values.
+
+Works on stored scans and arrays of chi2; drawing is in `figures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+from scipy import stats
+
+from malaphoric import store
+from malaphoric.grid import AXES
+from malaphoric.smeft import M_REFERENCE
+
+
+def delta_chi2_level(confidence_level: float, dof: int) -> float:
+    """Height above the minimum of the contour of a confidence level.
+
+    Parameters
+    ----------
+    confidence_level : float
+        Between 0 and 1.
+    dof : int
+        Number of parameters of the region: 2 for a region of a plane, whether the others are
+        profiled or fixed (Wilks).
+
+    Returns
+    -------
+    float
+        For example 2.28 (68%) and 5.99 (95%) for two parameters.
+    """
+    return float(stats.chi2.ppf(confidence_level, dof))
+
+
+def p_value(chi2: float, dof: int) -> float:
+    """Probability of a chi2 at least as large with `dof` degrees of freedom."""
+    return float(stats.chi2.sf(chi2, dof))
+
+
+def profile_last_axis(chi2: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum over the last axis and where it is, refined by a parabola.
+
+    Parameters
+    ----------
+    chi2 : ndarray, shape (..., n)
+        NaN where a point could not be computed.
+    axis : ndarray, shape (n,)
+        Equidistant values of the parameter that is profiled.
+
+    Returns
+    -------
+    minimum, position : ndarray, shape (...)
+        NaN where all values are NaN. Where the smallest value has two finite neighbours, the
+        minimum of the parabola through the three, so that the spacing of the grid does not show.
+    """
+    filled = np.where(np.isnan(chi2), np.inf, chi2)
+    index = np.argmin(filled, axis=-1)
+    n = chi2.shape[-1]
+
+    def at(i: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(filled, np.clip(i, 0, n - 1)[..., np.newaxis], -1)[..., 0]
+
+    middle = at(index)
+    minimum = np.where(np.isinf(middle), np.nan, middle)
+    position = np.where(np.isinf(middle), np.nan, axis[index])
+    if n < 3:
+        return minimum, position
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left, right = at(index - 1), at(index + 1)
+        curvature = left - 2 * middle + right
+        slope = right - left
+        inside = (index > 0) & (index < n - 1) & np.isfinite(curvature) & (curvature > 0)
+        shift = np.where(inside, -slope / (2 * curvature), 0.0)
+        minimum = np.where(inside, minimum - slope**2 / (8 * curvature), minimum)
+    step = (axis[-1] - axis[0]) / (n - 1)
+    return minimum, position + shift * step
+
+
+def scan_slabs(file: h5py.File) -> Iterator[tuple[int, np.ndarray]]:
+    """The scan's chi2 for one epsilon_hat after the other: (index, (category, g_hat, theta_sb))."""
+    for i in range(file["chi2"].shape[1]):
+        yield i, file["chi2"][:, i]
+
+
+def category_names(file: h5py.File) -> list[str]:
+    """Names along the category axis of a scan or profile."""
+    return list(file["category"].asstr()[:])
+
+
+def profile(scan: str | Path, path: str | Path) -> dict:
+    """Profile a scan over theta_sb and find its best points.
+
+    Parameters
+    ----------
+    scan : path
+        A ``scan.h5``.
+    path : path
+        HDF5 file with ``chi2`` (category, epsilon_hat, g_hat) and ``theta_sb``, the position of
+        each minimum in rad, of the same shape; axes as dimension scales.
+
+    Returns
+    -------
+    dict
+        Best point of the grid for every category: epsilon_hat, g_hat, theta_sb, chi2 by category.
+    """
+    with store.read(scan) as file:
+        names = category_names(file)
+        axes = [file[name][:] for name in AXES]
+        shape = (len(names), len(axes[0]), len(axes[1]))
+        chi2, theta = np.full(shape, np.nan), np.full(shape, np.nan)
+        best: dict[str, dict] = {}
+        for i, slab in scan_slabs(file):
+            chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
+            _update_best(best, names, axes, i, slab)
+        attributes = dict(file.attrs)
+    with store.create(path, **{**attributes, "content": "malaphoric profile"}) as out:
+        out.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
+        for name, axis in zip(AXES[:2], axes[:2], strict=True):
+            store.write_array(out, name, axis)
+        for name in ("category", *AXES[:2]):
+            out[name].make_scale(name)
+        for name, values in (("chi2", chi2), ("theta_sb", theta)):
+            store.write_array(out, name, values)
+            for number, dimension in enumerate(("category", *AXES[:2])):
+                out[name].dims[number].attach_scale(out[dimension])
+    return best
+
+
+def _update_best(
+    best: dict, names: list[str], axes: list[np.ndarray], i: int, slab: np.ndarray
+) -> None:
+    """Best point by category; the first in canonical order wins a tie."""
+    for number, name in enumerate(names):
+        if np.all(np.isnan(slab[number])):
+            continue
+        j, k = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
+        if name not in best or slab[number, j, k] < best[name]["chi2"][name]:
+            best[name] = {
+                "epsilon_hat": float(axes[0][i]),
+                "g_hat": float(axes[1][j]),
+                "theta_sb": float(axes[2][k]),
+                "chi2": {c: float(slab[m, j, k]) for m, c in enumerate(names)},
+            }
+
+
+def best_of_plane(scan: str | Path) -> dict | None:
+    """Best global point of the unmixed model (epsilon_hat = 0), or None if the grid lacks it."""
+    with store.read(scan) as file:
+        names = category_names(file)
+        axes = [file[name][:] for name in AXES]
+        index = np.flatnonzero(axes[0] == 0)
+        if not index.size:
+            return None
+        best: dict = {}
+        _update_best(best, names, axes, int(index[0]), file["chi2"][:, int(index[0])])
+        return best.get("global")
+
+
+def best_fits(
+    grid: dict,
+    chi2_sm: dict[str, float],
+    n_obs: dict[str, int],
+    M_X: float,
+    chi2: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
+) -> dict[str, dict | None]:
+    """Best fits of the Standard Model, the unmixed and the malaphoric model.
+
+    Parameters
+    ----------
+    grid : dict
+        Best points of the grid: ``unmixed`` and, by category, ``all``; starting points.
+    chi2_sm, n_obs : dict
+        By category and "global".
+    M_X : float
+        In GeV; |epsilon| <= 1 limits the fit.
+    chi2 : callable, optional
+        chi2 by category of points (n, 3). Without it the grid's points are the result.
+
+    Returns
+    -------
+    dict
+        ``SM``, ``unmixed`` and ``malaphoric``: parameters with errors and correlations (if
+        minimised), chi2 and dchi2 by category, number of fitted parameters, degrees of freedom,
+        p-value of the fit, and of the improvement over the SM and over the unmixed model.
+    """
+    result: dict[str, dict | None] = {
+        "SM": _summary({}, chi2_sm, chi2_sm, n_obs, 0),
+        "unmixed": None,
+        "malaphoric": None,
+    }
+    starts = [grid["all"][name] for name in sorted(grid["all"])]
+    if grid["unmixed"]:
+        fit = _fit(grid["unmixed"], [grid["unmixed"]], ("g_hat", "theta_sb"), M_X, chi2)
+        result["unmixed"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 2)
+    if starts:
+        starts = [grid["all"]["global"], *([grid["unmixed"]] if grid["unmixed"] else []), *starts]
+        fit = _fit(grid["all"]["global"], starts, AXES, M_X, chi2)
+        result["malaphoric"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
+        if result["unmixed"]:
+            gain = result["unmixed"]["chi2"]["global"] - result["malaphoric"]["chi2"]["global"]
+            result["malaphoric"]["p_value_over_unmixed"] = p_value(max(gain, 0.0), 1)
+    return result
+
+
+def _summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
+    dof = n_obs["global"] - parameters
+    dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}
+    summary = {
+        **fit,
+        "chi2": dict(chi2),
+        "dchi2": dchi2,
+        "parameters": parameters,
+        "dof": dof,
+        "p_value": p_value(chi2["global"], dof),
+    }
+    if parameters:
+        summary["p_value_over_SM"] = p_value(max(dchi2["global"], 0.0), parameters)
+    return summary
+
+
+def _fit(
+    grid_best: dict,
+    starts: list[dict],
+    free: tuple[str, ...],
+    M_X: float,
+    chi2: Callable[[np.ndarray], dict[str, np.ndarray]] | None,
+) -> dict:
+    """Minimise the global chi2 from several starting points; the grid's best point without chi2."""
+    if chi2 is None:
+        return {"method": "best point of the grid", **grid_best}
+    from iminuit import Minuit
+
+    def objective(x: np.ndarray) -> float:
+        value = float(chi2(np.atleast_2d(x))["global"][0])
+        return value if np.isfinite(value) else 1e6  # a wall: no CKM elements there
+
+    limit = M_REFERENCE / M_X
+    best = None
+    for start in starts:
+        minuit = Minuit(objective, np.array([start[name] for name in AXES]), name=AXES)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        minuit.limits["epsilon_hat"] = (-limit, limit)
+        minuit.errors = (0.05, 0.01, 0.01)
+        for name in AXES:
+            minuit.fixed[name] = name not in free
+        minuit.migrad()
+        if best is None or minuit.fval < best.fval:
+            best = minuit
+    best.hesse()
+    correlation = best.covariance.correlation() if best.covariance is not None else None
+    values = {name: float(best.values[name]) for name in AXES}
+    if values["g_hat"] < 0:  # (epsilon, g) and (-epsilon, -g) are the same point
+        values["g_hat"], values["epsilon_hat"] = -values["g_hat"], -values["epsilon_hat"]
+    point = np.array([[values[name] for name in AXES]])
+    return {
+        "method": "minimised with iminuit",
+        **values,
+        "errors": {name: float(best.errors[name]) for name in free},
+        "correlations": {
+            f"{a},{b}": float(correlation[a, b])
+            for i, a in enumerate(free)
+            for b in free[i + 1 :]
+        }
+        if correlation is not None
+        else None,
+        "valid": bool(best.valid),
+        "chi2": {name: float(values[0]) for name, values in chi2(point).items()},
+    }

@@ -1,0 +1,157 @@
+"""Files on disk: whole or not at all, the same bytes for the same content, with their provenance.
+
+What the files mean is decided by the rooms that write them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+#: Packages that define the theory: another version means other numbers.
+THEORY_PACKAGES = ("smelli", "flavio", "wilson")
+
+_PACKAGE = Path(__file__).parent
+
+
+class StoreError(RuntimeError):
+    """A file on disk is damaged, foreign or incomplete."""
+
+
+@contextlib.contextmanager
+def whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` on success and vanishes on failure."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file whole."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, data: object) -> None:
+    """Write plain data as indented JSON."""
+    write_text(path, json.dumps(data, indent=2, allow_nan=True) + "\n")
+
+
+@contextlib.contextmanager
+def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
+    """Create an HDF5 file whole, with root attributes; no time stamps, so equal is equal.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    **attributes
+        Root attributes; dicts and lists are written as canonical JSON.
+    """
+    with whole(path) as temporary:
+        # "earliest" is what every reader understands; it also keeps files free of time stamps
+        with h5py.File(temporary, "w", libver="earliest", track_order=False) as file:
+            for key in sorted(attributes):
+                value = attributes[key]
+                file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
+            yield file
+
+
+@contextlib.contextmanager
+def read(path: str | Path) -> Iterator[h5py.File]:
+    """Open an HDF5 file for reading.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, empty, truncated or not HDF5, with its name.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise StoreError(f"{path}: not a readable HDF5 file (damaged or foreign): {error}") from error
+    try:
+        with file:
+            yield file
+    except (KeyError, OSError) as error:
+        raise StoreError(f"{path}: damaged or foreign: {error}") from error
+
+
+def write_array(file: h5py.File, name: str, values: np.ndarray, **attributes: object) -> None:
+    """Write a data set without time stamps."""
+    dataset = file.create_dataset(name, data=values, track_times=False)
+    for key, value in attributes.items():
+        dataset.attrs[key] = value
+
+
+def canonical(data: object) -> str:
+    """Canonical JSON text of plain data: equal data, equal text."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def parse(text: str) -> object:
+    """The inverse of `canonical`."""
+    return json.loads(text)
+
+
+def digest(*parts: object) -> str:
+    """sha256 (32 hexadecimal digits) of plain data, arrays and bytes."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            part = str(part.shape).encode() + np.ascontiguousarray(part).tobytes()
+        elif not isinstance(part, bytes):
+            part = canonical(part).encode()
+        sha.update(len(part).to_bytes(8, "little"))
+        sha.update(part)
+    return sha.hexdigest()[:32]
+
+
+def file_digest(path: str | Path) -> str:
+    """sha256 (32 hexadecimal digits) of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def room_digest(*rooms: str) -> str:
+    """Digest of the named modules of the package, so that a change of code re-runs its results.
+
+    Parameters
+    ----------
+    *rooms : str
+        Modules such as ``"smeft"``; a name with a dot is a file, e.g. ``"data/compiled.h5"``.
+    """
+    return digest(
+        *((_PACKAGE / (room if "." in room else f"{room}.py")).read_bytes() for room in rooms)
+    )
+
+
+def versions(*names: str) -> dict[str, str]:
+    """Versions of installed packages; by default of those that define the theory."""
+    return {name: metadata.version(name) for name in names or THEORY_PACKAGES}
+
+
+def provenance() -> dict:
+    """Versions behind a result, for the record; without time, host or path."""
+    return versions("malaphoric", *THEORY_PACKAGES, "numpy", "scipy", "h5py", "snakemake")
