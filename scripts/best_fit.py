@@ -19,7 +19,7 @@ with job(snakemake) as this:
         chi2 = scan.ModelLikelihood(theory, data).chi2
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
     store.write_json(
-        snakemake.output[0], {**fits, "configuration": run.data, "versions": store.provenance()}
+        snakemake.output[0], {**fits, "configuration": run.record, "versions": store.provenance()}
     )
     this.done(
         ", ".join(

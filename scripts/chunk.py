@@ -1,7 +1,6 @@
 """Evaluate a chunk of the grid, or a list of points given in the rule's parameters."""
 
 import numpy as np
-
 from malaphoric import scan
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood

@@ -16,7 +16,7 @@ with job(snakemake) as this:
         chunks,
         run.theory(),
         Likelihood.load(snakemake.input.likelihood, run.categories),
-        run.data,
+        run.record,
     )
     this.done(
         f"{counts['points']} points of {len(chunks)} chunks, {counts['ckm']} without CKM "

@@ -11,7 +11,7 @@ rule scan:
     log:
         f"{OUT}/logs/scan.log",
     params:
-        configuration=store.canonical(RUN.data),
+        configuration=store.canonical(RUN.record),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,

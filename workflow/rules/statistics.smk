@@ -56,7 +56,7 @@ rule best_fit:
     log:
         f"{OUT}/logs/best_fit.log",
     params:
-        configuration=store.canonical(RUN.data),
+        configuration=store.canonical(RUN.record),
         code=store.room_digest("statistics"),
     conda:
         "../envs/malaphoric.yaml"

@@ -196,9 +196,7 @@ def ckm_factors(ckm: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.n
     }
 
 
-def forms_of(
-    factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray
-) -> np.ndarray:
+def forms_of(factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray) -> np.ndarray:
     """Monomials of the bilinear forms of a b → q transition with one lepton.
 
     Parameters
@@ -739,9 +737,7 @@ def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
     return -top / bottom
 
 
-def _from_factors(
-    f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray
-) -> np.ndarray:
+def _from_factors(f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray) -> np.ndarray:
     """Inverse of the CKM prefactors, smelli's ``get_ckm``; NaN where |cos γ| > 1."""
     numerator = (f3 - 1) * (f3 - f3 * (f2 + f3) - f2 * f4 + f1 * (f2 + f3 * (f2 + f3 - 1) * f4))
     root = np.sqrt((f3 - 1) * (f2 + f3 - 1) / (1 + f1))

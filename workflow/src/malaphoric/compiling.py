@@ -23,7 +23,6 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,6 +47,9 @@ _RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
 #: dipoles and (pseudo)scalars. C_P is enhanced by m_B/m_l but multiplies rates far below the data.
 _DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 1e-5, "CP": 1e-5}
 
+#: Largest deviation from a bilinear form, relative to the largest sample.
+_BILINEAR = 2e-5
+
 #: Central differences: step in a coefficient, by sector; far below the SM amplitude and above noise.
 _STEPS = {"sdsd": 1e-14, "cucu": 1e-14, "dbdb": 1e-14, "sd": 1e-2, "sdnunu": 1e-2}
 _STEP = 1e-3
@@ -60,15 +62,19 @@ _STEP_EW = 1e-8
 
 
 class _Recorder(dict):
-    """A dictionary that remembers which of its keys were asked for."""
+    """A stand-in for wcxf.WC that remembers which coefficients were asked for."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.asked: set[str] = set()
+    def __init__(self, values: dict[str, complex], asked: set[str]) -> None:
+        super().__init__(values)
+        self.asked = asked
 
     def __getitem__(self, key: str) -> complex:
         self.asked.add(key)
         return super().__getitem__(key)
+
+    @property
+    def dict(self) -> _Recorder:
+        return self
 
 
 def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
@@ -82,7 +88,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
             super().__init__()
             self.values = values or {}
             self.ports: set[Port] = set()
-            self.recorder = None
+            self.asked: set[str] = set()
 
         def get_wc(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
             eft = {None: eft, 5: "WET", 4: "WET-4", 3: "WET-3"}[nf_out]
@@ -95,8 +101,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
             return result
 
         def get_wcxf(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
-            self.recorder = _Recorder(self.get_wc(sector, scale, par, eft, basis, nf_out))
-            return SimpleNamespace(dict=self.recorder, eft=eft, basis=basis, scale=scale)
+            return _Recorder(self.get_wc(sector, scale, par, eft, basis, nf_out), self.asked)
 
     return Answering()
 
@@ -472,12 +477,17 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
         if len(moved) > 1:
             raise NotImplementedError(f"{observables[i]}: depends on {moved}")
         q = ports[i].sector[0]
-        for phase in ("none", "ckm", "mixing") if mixing else ("none",):
-            form, error = _fit(features(q, phase), y, train)
+        error = np.inf
+        for candidate in ("none", "ckm", "mixing") if mixing else ("none",):
+            attempt = _fit(features(q, candidate), y, train)
+            if attempt[1] < 0.1 * error:
+                (form, error), phase = attempt, candidate
             if error < 1e-9:
                 break
-        else:
+        if error > _BILINEAR:
             raise ValueError(f"{observables[i]}: not bilinear, relative error {error:.1e}")
+        if error > 1e-9:
+            progress(f"{observables[i]}: bilinear up to {error:.1e}")
         values_seen.append(y)
         primitives.append(
             {
@@ -528,13 +538,21 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
     ports = _ports(observables)
     gammas = _gammas(compiled.N_DELTA_BASE, par0)
     base = np.array(
-        [[_real(_predict(o, par0 | {"gamma": g}, _answering())) for o in observables] for g in gammas]
+        [
+            [_real(_predict(o, par0 | {"gamma": g}, _answering())) for o in observables]
+            for g in gammas
+        ]
     )
     ckm_slopes = np.zeros((3, len(observables)))
     for k, name in enumerate(CKM[:3]):
         step = 1e-4 * par0[name]
         high, low = (
-            np.array([_real(_predict(o, par0 | {name: par0[name] + s}, _answering())) for o in observables])
+            np.array(
+                [
+                    _real(_predict(o, par0 | {name: par0[name] + s}, _answering()))
+                    for o in observables
+                ]
+            )
             for s in (step, -step)
         )
         ckm_slopes[k] = (high - low) / (2 * step)
@@ -593,7 +611,7 @@ def _compile_electroweak(observables: list, progress: Callable[[str], None]) -> 
         result = []
         for name in observables:
             result.append(_real(_predict(name, par, wc)))
-            asked.update(wc.recorder.asked)
+        asked.update(wc.asked)
         ports.update(wc.ports)
         return np.array(result)
 
@@ -632,7 +650,12 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
 
     gl = categories.global_likelihood()
     scheme, par = gl._ckm_scheme, _parameters()
-    if scheme.observables != ["RKpi(P+->munu)", "BR(B->Xcenu)", "BR(B+->taunu)", "DeltaM_d/DeltaM_s"]:
+    if scheme.observables != [
+        "RKpi(P+->munu)",
+        "BR(B->Xcenu)",
+        "BR(B+->taunu)",
+        "DeltaM_d/DeltaM_s",
+    ]:
         raise NotImplementedError(f"smelli's CKM scheme: {scheme.observables}")
     experiment = scheme.exp_measurements()
     ckm = {name: par[name] for name in CKM}
@@ -672,9 +695,7 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
         flavio.physics.mesonmixing.observables.get_M12_G12(wc, par, meson)
         (port,) = wc.ports
         names = sorted(wcxf.Basis[port.eft, port.basis].sectors[port.sector])
-        unit = [
-            amplitude.M12(par, {n: 1.0}, meson) - amplitude.M12(par, {}, meson) for n in names
-        ]
+        unit = [amplitude.M12(par, {n: 1.0}, meson) - amplitude.M12(par, {}, meson) for n in names]
         prefix = f"mixing/{meson}"
         result[f"{prefix}/port"] = json.dumps(port)
         result[f"{prefix}/names"] = json.dumps(names)
@@ -854,9 +875,7 @@ def _directions(model: Model, M_X: float) -> list[dict[str, float]]:  # noqa: N8
             "harmonics of theta_sb up to the fourth; the compiled engine cannot serve it"
         )
     solution[np.abs(solution) < 1e-13 * np.abs(solution).max()] = 0
-    return [
-        {n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution
-    ]
+    return [{n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution]
 
 
 def _refuse_dropped(found: dict[str, complex], name: str) -> None:

@@ -76,8 +76,8 @@ class Configuration:
             if abs(value) * scale > 2:
                 raise ConfigurationError(
                     f"{source}: grid.epsilon_hat.{key}: {value} is not accepted; accepted: "
-                    f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X (|epsilon|"
-                    " <= 1 is physical; the rest may only serve as a margin of the figures)"
+                    f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X "
+                    "(|epsilon| <= 1 is physical; the rest serves as a margin of the figures)"
                 )
         lower, upper = self.data["confidence_levels"]
         if lower >= upper:
@@ -85,6 +85,11 @@ class Configuration:
                 f"{source}: confidence_levels: {[lower, upper]} is not accepted; accepted: two "
                 "numbers between 0 and 1, the first smaller"
             )
+
+    @property
+    def record(self) -> dict:
+        """The configuration as written into results: without what cannot change a number."""
+        return {key: value for key, value in self.data.items() if key != "chunk_minutes"}
 
     @property
     def categories(self) -> list[str]:
@@ -116,13 +121,12 @@ class Configuration:
         """Chunks of the grid: what each computes, by the digest that names its file."""
         engine = self.data["engine"]
         number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
-        if engine == "compiled":
-            number = -(-number // BLOCK) * BLOCK
+        block = BLOCK if engine == "compiled" else 1
         theory = self.theory()
         axes = [axis.tolist() for axis in self.grid.axes]
         common = store.digest(theory, axes)
         result = {}
-        for start, stop in self.grid.chunks(number):
+        for start, stop in self.grid.chunks(number, block):
             result[store.digest(common, start, stop)[:16]] = {"start": start, "stop": stop}
         return result
 

@@ -65,9 +65,7 @@ class ExactTheory:
         self.model, self.M_X, self.smeft_accuracy = model, float(M_X), smeft_accuracy
         self.observables = categories.observables()
 
-    def evaluate(
-        self, points: np.ndarray, progress: Callable[[int], None] | None = None
-    ) -> Theory:
+    def evaluate(self, points: np.ndarray, progress: Callable[[int], None] | None = None) -> Theory:
         """Predictions at points.
 
         Parameters
@@ -91,7 +89,7 @@ class ExactTheory:
         for i, point in enumerate(points):
             try:
                 theory.predictions[i], theory.ckm[i] = self._point(point)
-            except Exception as error:  # noqa: BLE001 - recorded: one point must not stop a chunk
+            except Exception as error:
                 failed = "The extraction of CKM elements failed" in str(error)
                 theory.reason[i] = (
                     CKM_FAILURE if failed else f"{type(error).__name__}: {error}"[:500]

@@ -106,7 +106,13 @@ def _regions(
         if name == "global":
             axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.75, zorder=3)
             axes.contour(
-                x, y, delta, levels=heights, colors=[colour], linewidths=[1.2, 1.2], zorder=4,
+                x,
+                y,
+                delta,
+                levels=heights,
+                colors=[colour],
+                linewidths=[1.2, 1.2],
+                zorder=4,
                 linestyles=["solid", "dashed"],
             )
             handles += [
@@ -245,14 +251,25 @@ def profile_theta(
         # tiny couplings, which do not depend on theta_sb, would use up all the colours
         limit = float(np.nanpercentile(np.abs(theta), 98)) or 1.0
         mesh = axes.pcolormesh(
-            x, y, theta.T, cmap="RdBu_r", vmin=-limit, vmax=limit, shading="nearest",
+            x,
+            y,
+            theta.T,
+            cmap="RdBu_r",
+            vmin=-limit,
+            vmax=limit,
+            shading="nearest",
             rasterized=True,
         )
         figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
         heights = [delta_chi2_level(level, 2) for level in levels]
         axes.contour(
-            x, y, (chi2 - np.nanmin(chi2)).T, levels=heights, colors="black",
-            linewidths=1.0, linestyles=["solid", "dashed"],
+            x,
+            y,
+            (chi2 - np.nanmin(chi2)).T,
+            levels=heights,
+            colors="black",
+            linewidths=1.0,
+            linestyles=["solid", "dashed"],
         )
         styles = zip(("solid", "dashed"), levels, strict=True)
         handles = [
@@ -301,8 +318,12 @@ def validation(
         figure, axes = _new_figure()
         for name, values in errors.items():
             axes.plot(
-                np.maximum(distance, 1e-1), np.maximum(values, 1e-10), "o", markersize=3,
-                color=COLOURS[name], label=name,
+                np.maximum(distance, 1e-1),
+                np.maximum(values, 1e-10),
+                "o",
+                markersize=3,
+                color=COLOURS[name],
+                label=name,
             )
             near, far = bounds[name]
             axes.plot([1e-1, 100, 100, 400], [near, near, far, far], color=COLOURS[name], lw=0.8)

@@ -7,6 +7,7 @@ order never depends on how the grid is split.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,14 +52,17 @@ class Grid:
         indices = np.unravel_index(numbers, self.shape)
         return np.stack([axis[i] for axis, i in zip(self.axes, indices, strict=True)], axis=1)
 
-    def chunks(self, points_per_chunk: int) -> list[tuple[int, int]]:
-        """Split the points into ranges (start, stop) of about equal size."""
-        number = max(1, -(-self.size // max(1, points_per_chunk)))
-        edges = np.linspace(0, self.size, number + 1).round().astype(int)
-        return [(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    def chunks(self, points_per_chunk: int, block: int = 1) -> list[tuple[int, int]]:
+        """Split the points into ranges (start, stop) of about equal size, of whole blocks."""
+        blocks = -(-self.size // block)
+        number = max(1, min(blocks, -(-self.size // max(1, points_per_chunk))))
+        edges = np.minimum(
+            np.linspace(0, blocks, number + 1).round().astype(int) * block, self.size
+        )
+        return [(int(start), int(stop)) for start, stop in pairwise(edges)]
 
 
-def _axis(min: float, max: float, points: int) -> np.ndarray:  # noqa: A002 - the keys' names
+def _axis(min: float, max: float, points: int) -> np.ndarray:
     axis = np.linspace(min, max, points)
     # a node that should be zero is zero: the unmixed model is the plane epsilon_hat = 0
     axis[np.abs(axis) < 1e-9 * (max - min)] = 0.0

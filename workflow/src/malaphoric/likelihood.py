@@ -145,8 +145,12 @@ class Likelihood:
             *(
                 part
                 for k in self.constraints
-                for part in (k.category, k.kind, k.columns)
-                + tuple(np.asarray(k.arrays[name], dtype=float) for name in sorted(k.arrays))
+                for part in (
+                    k.category,
+                    k.kind,
+                    k.columns,
+                    *(np.asarray(k.arrays[name], dtype=float) for name in sorted(k.arrays)),
+                )
             ),
         )
 
@@ -238,9 +242,7 @@ def _read_constraint(group: h5py.Group) -> Constraint:
     )
 
 
-def make_likelihood(
-    nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper"
-) -> Likelihood:
+def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper") -> Likelihood:
     """Make the likelihood from the installed smelli and flavio (half a minute).
 
     Parameters

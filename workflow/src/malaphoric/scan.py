@@ -259,9 +259,13 @@ def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[s
         if file.attrs["theory_digest"] != store.digest(description):
             theirs = store.parse(file.attrs["theory"])
             differing = [k for k in description if theirs.get(k) != description[k]]
-            details = "; ".join(f"{k}: {theirs.get(k)} instead of {description[k]}" for k in differing)
+            details = "; ".join(
+                f"{k}: {theirs.get(k)} instead of {description[k]}" for k in differing
+            )
             raise store.StoreError(f"{path}: made from another theory: {details}")
-        result = {name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file}
+        result = {
+            name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file
+        }
         result["reason"] = file["reason"].asstr()[:]
         same_data = file.attrs["likelihood_digest"] == data.digest
         stored = categories.parse_observables(file.attrs["observables"])

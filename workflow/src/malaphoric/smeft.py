@@ -113,9 +113,7 @@ _MIXED = (
 def _bilinears(field: str, coupling: np.ndarray) -> list[tuple[str, np.ndarray]]:
     """Indices and couplings of a current in the non-redundant basis (j >= i for q)."""
     if field == "q":
-        return [
-            (f"{i + 1}{j + 1}", coupling[:, i, j]) for i in range(3) for j in range(i, 3)
-        ]
+        return [(f"{i + 1}{j + 1}", coupling[:, i, j]) for i in range(3) for j in range(i, 3)]
     return [(f"{i + 1}{i + 1}", coupling[:, i]) for i in range(3)]
 
 

@@ -261,9 +261,7 @@ def _fit(
         **values,
         "errors": {name: float(best.errors[name]) for name in free},
         "correlations": {
-            f"{a},{b}": float(correlation[a, b])
-            for i, a in enumerate(free)
-            for b in free[i + 1 :]
+            f"{a},{b}": float(correlation[a, b]) for i, a in enumerate(free) for b in free[i + 1 :]
         }
         if correlation is not None
         else None,

@@ -5,6 +5,7 @@ What the files mean is decided by the rooms that write them.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -69,13 +70,15 @@ def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
     **attributes
         Root attributes; dicts and lists are written as canonical JSON.
     """
-    with whole(path) as temporary:
-        # "earliest" is what every reader understands; it also keeps files free of time stamps
-        with h5py.File(temporary, "w", libver="earliest", track_order=False) as file:
-            for key in sorted(attributes):
-                value = attributes[key]
-                file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
-            yield file
+    # "earliest" is what every reader understands; it also keeps files free of time stamps
+    with (
+        whole(path) as temporary,
+        h5py.File(temporary, "w", libver="earliest", track_order=False) as file,
+    ):
+        for key in sorted(attributes):
+            value = attributes[key]
+            file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
+        yield file
 
 
 @contextlib.contextmanager
@@ -90,7 +93,9 @@ def read(path: str | Path) -> Iterator[h5py.File]:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise StoreError(f"{path}: not a readable HDF5 file (damaged or foreign): {error}") from error
+        raise StoreError(
+            f"{path}: not a readable HDF5 file (damaged or foreign): {error}"
+        ) from error
     try:
         with file:
             yield file
@@ -135,16 +140,20 @@ def file_digest(path: str | Path) -> str:
 
 
 def room_digest(*rooms: str) -> str:
-    """Digest of the named modules of the package, so that a change of code re-runs its results.
+    """Digest of the code of modules of the package, so that its change re-runs what it makes.
 
-    Parameters
-    ----------
-    *rooms : str
-        Modules such as ``"smeft"``; a name with a dot is a file, e.g. ``"data/compiled.h5"``.
+    Comments, docstrings and layout do not count.
     """
-    return digest(
-        *((_PACKAGE / (room if "." in room else f"{room}.py")).read_bytes() for room in rooms)
-    )
+    texts = []
+    for room in rooms:
+        tree = ast.parse((_PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (
+                ast.get_docstring(node) is not None
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+        texts.append(ast.unparse(tree))
+    return digest(*texts)
 
 
 def versions(*names: str) -> dict[str, str]:

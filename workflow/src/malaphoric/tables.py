@@ -47,7 +47,9 @@ LEP2_NOTE = (
 )
 
 
-def _write(rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str) -> None:
+def _write(
+    rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
+) -> None:
     columns = list(rows[0])
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, lineterminator="\n")

@@ -1,0 +1,36 @@
+# Two commands: `make run` sets up and runs the default configuration, `make test` sets up and
+# passes the tests. Both need git, make and Python >= 3.11 only.
+
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+CONFIG ?= config/config.yaml
+BIN := .venv/bin
+
+.PHONY: run test setup bench lock
+
+run: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakemake --lint
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python tests/benchmarks/bench.py
+
+setup: .venv/.installed
+
+# The lock holds hashes and no address, so pip takes the files from whatever index it is set up for.
+.venv/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "malaphoric needs Python >= 3.11: make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header pyproject.toml requirements-build.in -o requirements.lock

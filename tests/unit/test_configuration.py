@@ -1,0 +1,382 @@
+"""Run configurations: what is accepted, its meaning, and how everything else is refused."""
+
+import copy
+import datetime
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from malaphoric.configuration import Configuration, load_configuration
+from malaphoric.schema import ROOT, ConfigurationError
+
+MINIMAL = {
+    "run": "test",
+    "model": "b3-l2",
+    "grid": {
+        "epsilon_hat": {"min": -1, "max": 1, "points": 5},
+        "g_hat": {"min": 0, "max": 0.2, "points": 3},
+        "theta_sb": {"min": -0.3, "max": 0.3, "points": 7},
+    },
+}
+FULL = MINIMAL | {
+    "M_X": 3000,
+    "engine": "exact",
+    "smeft_accuracy": "leadinglog",
+    "categories": ["quarks", "EWPOs", "LEP2", "LFU"],
+    "lep2_set": "paper",
+    "covariance": {"draws": 100000, "seed": 1},
+    "chunk_minutes": 3,
+    "confidence_levels": [0.68, 0.95],
+    "validation": {"points": 8, "seed": 1},
+}
+
+
+def changed(path, value, base=FULL):
+    """The full configuration with one entry replaced, or removed if the value is Ellipsis."""
+    data = copy.deepcopy(base)
+    *parents, last = path
+    inner = data
+    for key in parents:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_configurations_of_the_project_load(path):
+    """Truth: they are what the README tells newcomers to run."""
+    assert load_configuration(path).grid.size > 0
+
+
+def test_default_configuration_exists():
+    """Truth: `make run` needs it."""
+    assert (ROOT / "config" / "config.yaml").is_file()
+
+
+def test_full_configuration_is_kept_as_it_is():
+    """Truth: nothing is filled in, nothing lost; the caller's data stay untouched."""
+    data = copy.deepcopy(FULL)
+    assert Configuration(data).data == FULL
+    assert data == FULL
+    before = copy.deepcopy(MINIMAL)
+    Configuration(MINIMAL)
+    assert before == MINIMAL
+
+
+def test_defaults():
+    """Truth: the values the paper and the issue ask for."""
+    c = Configuration(MINIMAL)
+    assert (c["M_X"], c["smeft_accuracy"], c["lep2_set"]) == (3000, "leadinglog", "paper")
+    assert c.categories == ["quarks", "EWPOs", "LEP2", "LFU"]
+    assert c["covariance"] == {"draws": 100_000, "seed": 1}
+    assert c["confidence_levels"] == [0.68, 0.95]
+    partial = Configuration(MINIMAL | {"covariance": {"seed": 7}})
+    assert partial["covariance"] == {"draws": 100_000, "seed": 7}
+
+
+def test_defaults_are_not_shared():
+    """Truth: two configurations are two objects."""
+    one, two = Configuration(MINIMAL), Configuration(MINIMAL)
+    one.data["categories"].append("changed")
+    one.data["covariance"]["seed"] = 99
+    assert two["categories"] == ["quarks", "EWPOs", "LEP2", "LFU"]
+    assert Configuration(MINIMAL)["covariance"]["seed"] == 1
+
+
+def test_meaning_of_the_keys():
+    """Truth: the numbers written in the configuration."""
+    c = Configuration(FULL | {"categories": ["LFU", "quarks"]})
+    assert c.categories == ["quarks", "LFU"]
+    assert c.model.name == "b3-l2"
+    assert c.grid.shape == (5, 3, 7)
+    assert c.grid.axes[0].tolist() == [-1, -0.5, 0, 0.5, 1]
+    assert c.likelihood() == {"nexp": 100000, "seed": 1, "lep2_set": "paper"}
+
+
+def test_theory_depends_on_what_changes_predictions_only():
+    """Truth: a prediction knows the model, M_X, the accuracy and the code; no data, no grid."""
+    reference = Configuration(FULL).theory()
+    same = [
+        (["run"], "other"),
+        (["categories"], ["LFU"]),
+        (["lep2_set"], "full"),
+        (["covariance", "seed"], 2),
+        (["grid", "g_hat", "max"], 0.3),
+        (["chunk_minutes"], 9),
+        (["confidence_levels"], [0.5, 0.6]),
+        (["M_X"], 3000.0),
+    ]
+    for path, value in same:
+        assert Configuration(changed(path, value)).theory() == reference, path
+    other = [(["model"], "3b3-le-2lmu"), (["M_X"], 3001), (["smeft_accuracy"], "integrate")]
+    for path, value in other:
+        assert Configuration(changed(path, value)).theory() != reference, path
+
+
+def test_chunks_cover_the_grid_once_and_know_their_theory():
+    """Truth: every point in exactly one chunk; another theory or grid shares no chunk."""
+    c = Configuration(changed(["chunk_minutes"], 1))
+    ranges = sorted((x["start"], x["stop"]) for x in c.chunks.values())
+    points = [i for start, stop in ranges for i in range(start, stop)]
+    assert points == list(range(105))
+    assert len(ranges) > 3
+    assert Configuration(changed(["chunk_minutes"], 1)).chunks == c.chunks
+    for path, value in ((["M_X"], 4000), (["grid", "g_hat", "max"], 0.21)):
+        other = Configuration(changed(path, value, changed(["chunk_minutes"], 1)))
+        assert not set(other.chunks) & set(c.chunks)
+    data_only = changed(["lep2_set"], "full", changed(["chunk_minutes"], 1))
+    assert Configuration(data_only).chunks == c.chunks
+
+
+def test_chunk_of_the_same_points_keeps_its_name():
+    """Truth: a chunk is named by its content, not by its number or the run."""
+    one = Configuration(changed(["chunk_minutes"], 1440))
+    assert Configuration(changed(["run"], "b", one.data)).chunks == one.chunks
+    assert list(one.chunks.values()) == [{"start": 0, "stop": 105}]
+
+
+def test_fresh_points_are_in_the_box_and_seeded():
+    """Truth: the box; equal seeds, equal points."""
+    c = Configuration(FULL)
+    points = c.fresh_points()
+    assert points.shape == (8, 3)
+    assert np.all(points >= [-1, 0, -0.3]) and np.all(points <= [1, 0.2, 0.3])
+    assert np.array_equal(points, Configuration(FULL).fresh_points())
+    other = Configuration(changed(["validation", "seed"], 2)).fresh_points()
+    assert not np.any(points == other)
+
+
+NAN, INF = float("nan"), float("inf")
+
+# path of the entry, its bad value (... for a missing key), what the message must contain
+BAD = [
+    (["grdi"], {}, ["grdi", "grid"]),
+    (["m_x"], 3000, ["m_x", "M_X"]),
+    (["run"], ..., ["run"]),
+    (["model"], ..., ["model"]),
+    (["grid"], ..., ["grid"]),
+    (["grid", "theta_sb"], ..., ["grid.theta_sb"]),
+    (["grid", "g_hat", "points"], ..., ["grid.g_hat.points"]),
+    (["grid", "theta"], {"min": 0, "max": 1, "points": 2}, ["grid.theta", "theta_sb"]),
+    (["grid", "g_hat", "step"], 1, ["grid.g_hat.step", "points"]),
+    (["covariance", "sed"], 1, ["covariance.sed", "seed"]),
+    (["run"], "a/b", ["run", "'a/b'", "letters"]),
+    (["run"], "../up", ["run", "'../up'", "letters"]),
+    (["run"], "", ["run", "''", "letters"]),
+    (["run"], "a b", ["run", "'a b'", "letters"]),
+    (["run"], "a\n", ["run", r"'a\n'", "letters"]),
+    (["run"], 7, ["run", "7", "letters"]),
+    (["run"], None, ["run", "None", "letters"]),
+    (["model"], "b3l2", ["model", "'b3l2'", "b3-l2"]),
+    (["model"], ["b3-l2"], ["model", "['b3-l2']", "name"]),
+    (["M_X"], -3000, ["M_X", "-3000", "500"]),
+    (["M_X"], 0, ["M_X", "0", "500"]),
+    (["M_X"], 3, ["M_X", "3", "GeV"]),
+    (["M_X"], 1e9, ["M_X", "1000000000.0", "100000"]),
+    (["M_X"], "3000", ["M_X", "'3000'", "GeV"]),
+    (["M_X"], True, ["M_X", "True", "GeV"]),
+    (["M_X"], NAN, ["M_X", "nan", "number"]),
+    (["M_X"], INF, ["M_X", "inf", "number"]),
+    (["engine"], "Exact", ["engine", "'Exact'", "exact"]),
+    (["smeft_accuracy"], "full", ["smeft_accuracy", "'full'", "integrate"]),
+    (["categories"], ["quark"], ["categories.0", "'quark'", "quarks, EWPOs, LEP2, LFU"]),
+    (["categories"], ["quarks", "global"], ["categories.1", "'global'", "LFU"]),
+    (["categories"], [], ["categories", "[]", "quarks"]),
+    (["categories"], ["LFU", "LFU"], ["categories", "['LFU', 'LFU']", "different"]),
+    (["categories"], "quarks", ["categories", "'quarks'", "list"]),
+    (["lep2_set"], "half", ["lep2_set", "'half'", "paper"]),
+    (["covariance", "draws"], 10, ["covariance.draws", "10", "1000"]),
+    (["covariance", "draws"], 1500.5, ["covariance.draws", "1500.5", "whole"]),
+    (["covariance", "seed"], -1, ["covariance.seed", "-1", "whole"]),
+    (["covariance"], None, ["covariance", "None"]),
+    (["chunk_minutes"], 0, ["chunk_minutes", "0", "minutes"]),
+    (["chunk_minutes"], -1, ["chunk_minutes", "-1", "minutes"]),
+    (["confidence_levels"], [0.68], ["confidence_levels", "[0.68]", "two"]),
+    (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
+    (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),
+    (["confidence_levels", 1], 95, ["confidence_levels.1", "95", "between 0 and 1"]),
+    (["validation", "points"], 2, ["validation.points", "2", "8"]),
+    (["grid"], [1, 2, 3], ["grid", "[1, 2, 3]", "epsilon_hat"]),
+    (["grid", "g_hat"], [0, 1, 3], ["grid.g_hat", "[0, 1, 3]", "points"]),
+    (["grid", "g_hat", "points"], 0, ["grid.g_hat.points", "0", "whole"]),
+    (["grid", "g_hat", "points"], 2.5, ["grid.g_hat.points", "2.5", "whole"]),
+    (["grid", "g_hat", "points"], "5", ["grid.g_hat.points", "'5'", "whole"]),
+    (["grid", "g_hat", "points"], True, ["grid.g_hat.points", "True", "whole"]),
+    (["grid", "g_hat", "max"], "0.2", ["grid.g_hat.max", "'0.2'", "number"]),
+    (["grid", "g_hat", "max"], None, ["grid.g_hat.max", "None", "number"]),
+    (["grid", "g_hat", "max"], INF, ["grid.g_hat.max", "inf", "number"]),
+    (["grid", "g_hat", "max"], NAN, ["grid.g_hat.max", "nan", "number"]),
+    (["grid", "g_hat", "max"], 1000, ["grid.g_hat.max", "1000", "100"]),
+    (["grid", "g_hat", "max"], -0.1, ["grid.g_hat", "-0.1", "min < max"]),
+    (["grid", "g_hat", "max"], 0, ["grid.g_hat", "0", "min < max"]),
+    (["grid", "g_hat", "points"], 1, ["grid.g_hat", "1", "min < max"]),
+    (["grid", "g_hat", "min"], -0.1, ["grid.g_hat.min", "-0.1", "0"]),
+    (["grid", "theta_sb", "min"], 0.4, ["grid.theta_sb", "0.4", "min < max"]),
+    (["grid", "epsilon_hat", "max"], 2.5, ["grid.epsilon_hat.max", "2.5", "<= 2"]),
+    (["grid", "epsilon_hat", "min"], -2.5, ["grid.epsilon_hat.min", "-2.5", "<= 2"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"), BAD, ids=[f"{'.'.join(map(str, p))}={v!r}" for p, v, _ in BAD]
+)
+def test_bad_input_is_refused(path, value, words):
+    """Truth: one wrong entry in a valid configuration; key, value and advice in the message."""
+    with pytest.raises(ConfigurationError) as caught:
+        Configuration(changed(path, value), "source.yaml")
+    message = str(caught.value)
+    for word in [*words, "accepted"]:
+        assert word in message, message
+
+
+@pytest.mark.parametrize("m_x", [1000, 3000, 6000])
+def test_epsilon_limit_follows_the_mass(m_x):
+    """Truth: |epsilon_hat| M_X / (3 TeV) <= 2, the limit that the message states."""
+    limit = 2 * 3000 / m_x
+    data = changed(["M_X"], m_x)
+    for sign, key in ((1, "max"), (-1, "min")):
+        Configuration(changed(["grid", "epsilon_hat", key], sign * limit, data))
+        with pytest.raises(ConfigurationError, match=f"{limit:g}"):
+            Configuration(changed(["grid", "epsilon_hat", key], sign * limit * 1.001, data))
+
+
+@pytest.mark.parametrize("data", [None, [], "text", 5, True, 1.5])
+def test_content_that_is_no_mapping_is_refused(data):
+    """Truth: not a configuration at all."""
+    with pytest.raises(ConfigurationError, match="source.yaml: .*accepted"):
+        Configuration(data, "source.yaml")
+
+
+def test_every_mistake_is_named():
+    """Truth: four mistakes, four mentions."""
+    data = changed(["M_X"], -1) | {"first_wrong": 1, "second_wrong": 2, "engine": "none"}
+    with pytest.raises(ConfigurationError) as caught:
+        Configuration(data)
+    for word in ("M_X", "first_wrong", "second_wrong", "engine"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "run: 2024-13-45", "x: &a [*a]", "!!python/name:os"])
+def test_bad_file_is_refused(tmp_path, text):
+    """Truth: files that are not YAML, or not a configuration; the file is named."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="bad.yaml"):
+        load_configuration(path)
+
+
+def test_missing_file_is_refused(tmp_path):
+    """Truth: no such file."""
+    with pytest.raises(ConfigurationError, match="none.yaml"):
+        load_configuration(tmp_path / "none.yaml")
+
+
+def test_file_and_data_give_the_same(tmp_path):
+    """Truth: YAML round trip."""
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(FULL))
+    assert load_configuration(path).data == FULL
+
+
+# Fuzzing: everything that YAML can say, anywhere in a valid configuration.
+
+NASTY = [
+    None, True, False, 0, 1, -1, 5, 5.0, 2000.0, 0.5, -0.0, 5e-324, 1e-12, 1e308, NAN, INF, 10**40,
+    "", "a", "1", "1e3", "quarks", "exact", "b3-l2", "../b3-l2", "run.yaml", "a" * 300, "a\0b",
+    b"bytes", datetime.date(2024, 1, 2), frozenset(), ("t",), [], [[]], [0.5], [0, 1], {}, {"a": 1},
+    {1: 2}, {None: 0}, {"min": 0, "max": 1, "points": 2}, {"min": 0, "max": 0, "points": 1},
+]  # fmt: skip
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-3, 40),
+    st.floats(),
+    st.floats(-2, 2),
+    st.integers(1, 50).map(float),
+    st.text(max_size=12),
+    st.sampled_from([x for x in NASTY if not isinstance(x, (list, dict))]),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(
+        st.sampled_from(["min", "max", "points", "seed", "draws"]) | st.text(max_size=4) | scalars,
+        inner,
+        max_size=4,
+    ),
+    max_leaves=6,
+)
+
+
+def places(data, prefix=()):
+    yield prefix
+    items = data.items() if isinstance(data, dict) else enumerate(data)
+    for key, value in items:
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*prefix, key))
+        else:
+            yield (*prefix, key)
+
+
+PLACES = [p for p in places(FULL) if p]
+
+
+@st.composite
+def mutated(draw):
+    data = copy.deepcopy(draw(st.sampled_from([FULL, MINIMAL])))
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+        path = draw(st.sampled_from(PLACES))
+        inner = data
+        for key in path[:-1]:
+            try:
+                inner = inner[key]
+            except (KeyError, IndexError, TypeError):
+                break
+        if not isinstance(inner, dict):
+            continue
+        match draw(st.sampled_from(["replace"] * 8 + ["remove", "add"])):
+            case "replace":
+                inner[path[-1]] = draw(values)
+            case "remove":
+                inner.pop(path[-1], None)
+            case "add":
+                inner[draw(st.text(max_size=6) | scalars)] = draw(values)
+    return data
+
+
+def check_loads_or_is_refused(data):
+    try:
+        c = Configuration(data, "fuzz")
+    except ConfigurationError as error:
+        assert str(error)
+        return
+    assert c.grid.size >= 1
+    assert all(np.all(np.isfinite(axis)) for axis in c.grid.axes)
+    assert all(np.all(np.diff(axis) > 0) for axis in c.grid.axes)
+    assert c.fresh_points().shape[1] == 3
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda p: ".".join(map(str, p)))
+def test_nasty_value_anywhere_loads_or_is_refused(place):
+    """Truth: ConfigurationError is the only way out, and what loads is usable."""
+    for value in NASTY:
+        check_loads_or_is_refused(changed(place, value))
+
+
+@settings(
+    max_examples=1500, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(mutated())
+def test_any_content_loads_or_is_refused(data):
+    """Truth: as above, for random mutations at several places."""
+    check_loads_or_is_refused(data)

@@ -1,0 +1,238 @@
+"""Model files: what is accepted, and that everything else is refused with key, value and advice."""
+
+import copy
+import math
+
+import numpy as np
+import pytest
+import yaml
+
+from malaphoric import Model
+from malaphoric.model import MODELS
+from malaphoric.schema import ConfigurationError
+
+VALID = {
+    "name": "test-model",
+    "title": "$T$",
+    "reference": "nobody",
+    "charges": {
+        "X_q": [0, "1/6", 1],
+        "X_l": [0, -3, 0.5],
+        "X_e": ["-1/3", "+2/3", "-7"],
+        "X_d": [0, 0, 1],
+        "X_u": [0, 0, 1],
+        "X_H": "-1/2",
+    },
+    "mixing": "rotation_sb",
+}
+
+
+def changed(path, value):
+    """The valid model with one entry replaced, or removed if the value is Ellipsis."""
+    data = copy.deepcopy(VALID)
+    *parents, last = path
+    inner = data
+    for key in parents:
+        inner = inner[key]
+    if value is ...:
+        del inner[last]
+    else:
+        inner[last] = value
+    return data
+
+
+def test_b3_l2_has_the_charges_of_table_3():
+    """Truth: Table 3 of the paper."""
+    model = Model.load("b3-l2")
+    third, muon = (0, 0, 1), (0, -3, 0)
+    assert model.charges == {
+        "X_q": third, "X_d": third, "X_u": third, "X_l": muon, "X_e": muon, "X_H": 0,
+    }  # fmt: skip
+
+
+def test_second_model_has_its_charges():
+    """Truth: X = 3 B_3 - L_e - 2 L_mu, with B = 1/3 of a quark."""
+    model = Model.load("3b3-le-2lmu")
+    assert model.charges["X_q"] == model.charges["X_u"] == model.charges["X_d"] == (0, 0, 1)
+    assert model.charges["X_l"] == model.charges["X_e"] == (-1, -2, 0)
+    assert model.charges["X_H"] == 0
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_model_is_named_as_its_file(path):
+    """Truth: the file's name."""
+    assert Model.load(path).name == path.stem
+
+
+@pytest.mark.parametrize("name", ["b3-l2", "3b3-le-2lmu"])
+def test_models_of_the_literature_are_anomaly_free(name):
+    """Truth: sums of charges over the fermions, with a neutrino of charge X_nu = X_l a family."""
+    model = Model.load(name)
+    q, l, e, d, u = (np.array(model.charges[f"X_{f}"]) for f in "qledu")  # noqa: E741
+    anomalies = {
+        "SU(3)^2 X": np.sum(2 * q - u - d),
+        "SU(2)^2 X": np.sum(3 * q + l),
+        "Y^2 X": np.sum(q / 6 - 4 * u / 3 - d / 3 + l / 2 - e),
+        "Y X^2": np.sum(q**2 - 2 * u**2 + d**2 - l**2 + e**2),
+        "gravity": np.sum(6 * q - 3 * u - 3 * d + 2 * l - e - l),
+        "X^3": np.sum(6 * q**3 - 3 * u**3 - 3 * d**3 + 2 * l**3 - e**3 - l**3),
+    }
+    assert all(abs(a) < 1e-12 for a in anomalies.values()), anomalies
+
+
+def test_name_and_path_load_the_same(tmp_path):
+    """Truth: one file, reached in three ways."""
+    copied = tmp_path / "elsewhere.yml"
+    copied.write_text((MODELS / "b3-l2.yaml").read_text())
+    by_name = Model.load("b3-l2")
+    assert by_name == Model.load(MODELS / "b3-l2.yaml") == Model.load(str(copied))
+
+
+def test_fractions_and_numbers():
+    """Truth: Python's arithmetic."""
+    charges = Model.from_dict(VALID).charges
+    assert charges["X_e"] == (-1 / 3, 2 / 3, -7.0)
+    assert charges["X_q"] == (0.0, 1 / 6, 1.0)
+    assert charges["X_l"] == (0.0, -3.0, 0.5)
+    assert charges["X_H"] == -0.5
+    assert all(type(x) is float for k in "qledu" for x in charges[f"X_{k}"])
+
+
+def test_reference_is_optional():
+    """Truth: the documented default."""
+    assert Model.from_dict(changed(["reference"], ...)).reference == ""
+
+
+def test_as_dict_is_plain_and_without_prose():
+    """Truth: equal physics, equal data; other charges, other data."""
+    one = Model.from_dict(VALID)
+    two = Model.from_dict(changed(["title"], "other") | {"reference": "other"})
+    assert one.as_dict() == two.as_dict()
+    assert yaml.safe_load(yaml.safe_dump(one.as_dict())) == one.as_dict()
+    assert one.as_dict() != Model.from_dict(changed(["charges", "X_H"], 0)).as_dict()
+    assert one.as_dict()["charges"]["X_e"] == [-1 / 3, 2 / 3, -7.0]
+
+
+def test_mixing_matrix():
+    """Truth: eq. (3.2), entry by entry, and unitarity."""
+    angles = np.array([0.0, 0.3, -1.1, math.pi / 2])
+    v = Model.load("b3-l2").v_dl(angles)
+    assert v.shape == (4, 3, 3)
+    for angle, m in zip(angles, v, strict=True):
+        c, s = math.cos(angle), math.sin(angle)
+        np.testing.assert_allclose(m, [[1, 0, 0], [0, c, s], [0, -s, c]], atol=1e-16)
+        np.testing.assert_allclose(m @ m.T, np.eye(3), atol=1e-15)
+    assert Model.load("b3-l2").v_dl(0.3).shape == (1, 3, 3)
+
+
+# path of the entry, its bad value (... for a missing key), what the message must contain
+BAD = [
+    (["charges", "X_l"], ..., ["X_l"]),
+    (["charges", "X_H"], ..., ["X_H"]),
+    (["charges"], ..., ["charges"]),
+    (["name"], ..., ["name"]),
+    (["mixing"], ..., ["mixing"]),
+    (["charges", "X_n"], [0, 0, 0], ["charges.X_n", "X_q"]),
+    (["chrages"], {}, ["chrages", "charges"]),
+    (["charges", "X_q"], [0, 1], ["charges.X_q", "[0, 1]", "three"]),
+    (["charges", "X_q"], [0, 1, 2, 3], ["charges.X_q", "[0, 1, 2, 3]", "three"]),
+    (["charges", "X_q"], 1, ["charges.X_q", "1", "three"]),
+    (["charges", "X_q"], "111", ["charges.X_q", "'111'", "three"]),
+    (["charges", "X_q"], {"a": 1}, ["charges.X_q", "three"]),
+    (["charges", "X_H"], [0], ["charges.X_H", "[0]", "fraction"]),
+    (["charges", "X_H"], True, ["charges.X_H", "True", "fraction"]),
+    (["charges", "X_H"], None, ["charges.X_H", "None", "fraction"]),
+    (["charges", "X_u", 1], False, ["charges.X_u.1", "False", "fraction"]),
+    (["charges", "X_u", 1], float("nan"), ["charges.X_u.1", "nan", "number"]),
+    (["charges", "X_H"], float("inf"), ["charges.X_H", "inf", "number"]),
+    (["charges", "X_H"], float("-inf"), ["charges.X_H", "-inf", "number"]),
+    (["charges", "X_H"], "1/0", ["charges.X_H", "'1/0'", "fraction"]),
+    (["charges", "X_H"], "one", ["charges.X_H", "'one'", "fraction"]),
+    (["charges", "X_H"], "1/3/2", ["charges.X_H", "'1/3/2'", "fraction"]),
+    (["charges", "X_H"], "__import__('os')", ["charges.X_H", "fraction"]),
+    (["charges", "X_H"], "", ["charges.X_H", "''", "fraction"]),
+    (["charges", "X_H"], 1e4, ["charges.X_H", "10000", "1000"]),
+    (["charges"], [1, 2], ["charges", "[1, 2]", "X_H"]),
+    (["mixing"], "rotation", ["mixing", "'rotation'", "rotation_sb"]),
+    (["name"], "a/b", ["name", "'a/b'", "letters"]),
+    (["name"], 7, ["name", "7", "letters"]),
+    (["title"], "", ["title", "''", "text"]),
+    (["reference"], 3, ["reference", "3", "text"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"), BAD, ids=[f"{'.'.join(map(str, p))}={v}" for p, v, _ in BAD]
+)
+def test_bad_content_is_refused(tmp_path, path, value, words):
+    """Truth: the valid model with one wrong entry; key, value and advice are in the message."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(yaml.safe_dump(changed(path, value)))
+    with pytest.raises(ConfigurationError) as caught:
+        Model.load(file)
+    message = str(caught.value)
+    for word in [*words, "accepted", str(file)]:
+        assert word in message, message
+
+
+def test_every_wrong_key_is_named():
+    """Truth: three mistakes, three mentions."""
+    data = changed(["charges", "X_H"], "x") | {"first_wrong": 1, "second_wrong": 2}
+    with pytest.raises(ConfigurationError) as caught:
+        Model.from_dict(data)
+    for word in ("X_H", "first_wrong", "second_wrong"):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "just text", "[1, 2]", "a: [1", "\tb: 1", "a: b: c", "run: 2024-13-45\n"]
+)
+def test_what_is_not_a_model_is_refused(tmp_path, text):
+    """Truth: files that are not YAML, or YAML of something else."""
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match="bad.yaml"):
+        Model.load(file)
+
+
+def test_binary_file_is_refused(tmp_path):
+    """Truth: bytes that are no text."""
+    file = tmp_path / "bad.yaml"
+    file.write_bytes(b"\xff\xfe\x00\x89")
+    with pytest.raises(ConfigurationError, match="bad.yaml"):
+        Model.load(file)
+
+
+def test_python_tags_are_not_executed(tmp_path):
+    """Truth: the command in the file would leave a file behind."""
+    proof = tmp_path / "executed"
+    text = yaml.safe_dump(VALID).replace(
+        "title: $T$", f'title: !!python/object/apply:os.system ["touch {proof}"]'
+    )
+    assert "python/object" in text
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match="bad.yaml"):
+        Model.load(file)
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["b3_l2", "no-such-model", "", "/nowhere/model.yaml", "x" * 300, "a\0b"],
+    ids=["typo", "none", "empty", "path", "long", "zero byte"],
+)
+def test_unknown_model_lists_the_known_ones(name):
+    """Truth: the folder's content."""
+    with pytest.raises(ConfigurationError) as caught:
+        Model.load(name)
+    assert str(caught.value).startswith(f"model: {name!r}"[:60])
+    for known in MODELS.glob("*.yaml"):
+        assert known.stem in str(caught.value)
+
+
+def test_folder_is_not_a_model(tmp_path):
+    """Truth: a folder of that name."""
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(ConfigurationError, match="folder.yaml"):
+        Model.load(tmp_path / "folder.yaml")
