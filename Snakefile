@@ -1,8 +1,8 @@
 # malaphoric: which part of a Z' model's parameter space survives the data?
 #
-#   likelihood ─┐
-#               ├─> chunk (many) -> scan -> profile -> best_fit -> figures, tables
-#   running  ───┘                     └──> exact points -> validation
+#   likelihood ─┬─> chunk (many) ──> scan ──> profile ──> best_fit ──> figures, tables
+#   running ────┘                                            │            ↑
+#   (compiled engine)              exact points ──────> validate ─────────┘
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
@@ -15,9 +15,9 @@ min_version("9.0")
 
 # Jobs are many and each is serial: oversubscribed BLAS threads make them several times slower.
 # A fixed hash seed keeps the order of sums inside flavio, and so the bits of every result.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
-os.environ["PYTHONHASHSEED"] = "0"
+os.environ.update(
+    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", PYTHONHASHSEED="0"
+)
 
 from malaphoric import store
 from malaphoric.configuration import Configuration
@@ -39,9 +39,11 @@ OUT = f"results/{RUN['run']}"
 
 wildcard_constraints:
     chunk="[0-9a-f]{16}",
-    points="table4|fresh",
+    points="table4|fresh|best_fit",
 
 
+include: "workflow/rules/common.smk"
+include: "workflow/rules/compile.smk"
 include: "workflow/rules/theory.smk"
 include: "workflow/rules/scan.smk"
 include: "workflow/rules/statistics.smk"

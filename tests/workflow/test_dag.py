@@ -19,9 +19,7 @@ def test_tiny_exact_run(workflow):
     }
 
 
-@pytest.mark.parametrize(
-    ("minutes", "chunks"), [(0.17, 4), (0.34, 2), (0.5, 2), (0.7, 1), (60, 1)]
-)
+@pytest.mark.parametrize(("minutes", "chunks"), [(0.17, 4), (0.34, 2), (0.5, 2), (0.7, 1), (60, 1)])
 def test_chunk_minutes(workflow, minutes, chunks):
     """Ten seconds a point: the duration decides how many chunks there are."""
     workflow.configure(chunk_minutes=minutes)

@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 import pytest
 import xarray
-
 from malaphoric import categories, exact
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
@@ -99,8 +98,18 @@ def test_tables_hold_the_papers_numbers(finished):
         table4 = {row["fit"]: row for row in csv.DictReader(file)}
     # LEP2 at the second point: -0.78 with g'(M_X); g'(m_Z) would give -0.73 (see test_lep2)
     for name, numbers in {
-        "unmixed": {"quarks": (35.2, 1.5), "EWPOs": (0, 0.1), "LEP2": (-0.014, 0.02), "LFU": (-4.0, 0.7)},
-        "malaphoric": {"quarks": (37.6, 1.5), "EWPOs": (0.3, 0.15), "LEP2": (-0.78, 0.02), "LFU": (0.3, 0.3)},
+        "unmixed": {
+            "quarks": (35.2, 1.5),
+            "EWPOs": (0, 0.1),
+            "LEP2": (-0.014, 0.02),
+            "LFU": (-4.0, 0.7),
+        },
+        "malaphoric": {
+            "quarks": (37.6, 1.5),
+            "EWPOs": (0.3, 0.15),
+            "LEP2": (-0.78, 0.02),
+            "LFU": (0.3, 0.3),
+        },
     }.items():
         row = table4[f"{name}: the paper's point, exact"]
         for category, (value, tolerance) in numbers.items():

@@ -1,21 +1,12 @@
 # Figures, as PDF for print and PNG for a look.
 
 
-def figure_files():
-    """Figures that the grid allows: Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area."""
-    names = []
-    if 0 in RUN.grid.axes[0]:
-        names.append("fig2")
-    if RUN.grid.shape[0] > 1:
-        names += ["fig3_left", "fig3_right"]
-    return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]
-
-
 rule fig2:
     """The unmixed model: regions in the plane of g_hat and theta_sb."""
     input:
         data=f"{OUT}/scan.h5",
         best_fit=f"{OUT}/best_fit.json",
+        checked=checked,
     output:
         pdf=f"{OUT}/figures/fig2.pdf",
         png=report(f"{OUT}/figures/fig2.png", caption="../report/fig2.rst", category="Figures"),
@@ -37,6 +28,7 @@ rule fig3_left:
     input:
         data=f"{OUT}/profile.h5",
         best_fit=f"{OUT}/best_fit.json",
+        checked=checked,
     output:
         pdf=f"{OUT}/figures/fig3_left.pdf",
         png=report(
@@ -60,6 +52,7 @@ rule fig3_right:
     input:
         data=f"{OUT}/profile.h5",
         best_fit=f"{OUT}/best_fit.json",
+        checked=checked,
     output:
         pdf=f"{OUT}/figures/fig3_right.pdf",
         png=report(

@@ -1,13 +1,5 @@
 # Statistics: profile over theta_sb, best fits, exact evaluation of chosen points, tables.
 
-from malaphoric.tables import PAPER_TABLE4
-
-
-def exact_points(name):
-    if name == "table4":
-        return [list(fit["point"]) for fit in PAPER_TABLE4.values()]
-    return RUN.fresh_points().tolist()
-
 
 rule profile:
     """Profile over theta_sb, with the position of the minimum."""
@@ -27,13 +19,13 @@ rule profile:
 
 
 rule exact_points:
-    """Points that every run evaluates exactly: the paper's best fits, and fresh random ones."""
+    """Points that every run evaluates exactly: the paper's best fits, fresh ones, our best fits."""
     input:
-        likelihood=ancient(f"{OUT}/likelihood.h5"),
+        unpack(exact_inputs),
     output:
-        OUT + "/exact/{points}.h5",
+        f"{OUT}/exact/{{points}}.h5",
     log:
-        OUT + "/logs/exact_{points}.log",
+        f"{OUT}/logs/exact_{{points}}.log",
     params:
         points=lambda wildcards: exact_points(wildcards.points),
         theory=store.canonical(RUN.theory("exact")),
@@ -49,8 +41,7 @@ rule exact_points:
 rule best_fit:
     """Best fits of the Standard Model, the unmixed and the malaphoric model."""
     input:
-        likelihood=f"{OUT}/likelihood.h5",
-        best=f"{OUT}/best_grid.json",
+        unpack(best_fit_inputs),
     output:
         f"{OUT}/best_fit.json",
     log:
@@ -64,12 +55,37 @@ rule best_fit:
         "../../scripts/best_fit.py"
 
 
+rule validate:
+    """The compiled engine against exact points of the same run; fails above its bounds."""
+    input:
+        likelihood=f"{OUT}/likelihood.h5",
+        running=f"{OUT}/running.h5",
+        best_fit=f"{OUT}/best_fit.json",
+        exact=expand("{out}/exact/{points}.h5", out=OUT, points=["table4", "fresh", "best_fit"]),
+    output:
+        points=f"{OUT}/validation/points.csv",
+        observables=f"{OUT}/validation/observables.csv",
+        pdf=f"{OUT}/validation/errors.pdf",
+        png=report(
+            f"{OUT}/validation/errors.png", caption="../report/validation.rst", category="Validation"
+        ),
+    log:
+        f"{OUT}/logs/validate.log",
+    params:
+        code=store.room_digest("validation", "figures"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/validate.py"
+
+
 rule tables:
     """Tables 1 and 4 of the paper, with its numbers beside ours."""
     input:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         table4=f"{OUT}/exact/table4.h5",
+        checked=checked,
     output:
         table1=f"{OUT}/tables/table1.csv",
         table1_md=f"{OUT}/tables/table1.md",

@@ -1,15 +1,5 @@
 # Theory and data: what every chunk needs, and the chunks themselves.
 
-from malaphoric.scan import data_code
-
-
-def theory_inputs(wildcards):
-    """Stored predictions are weighed with new data by the merge: no theory is recomputed then."""
-    data = f"{OUT}/likelihood.h5"
-    if RUN["engine"] == "exact":
-        return {"likelihood": ancient(data)}
-    return {"likelihood": data, "running": f"{OUT}/running.h5"}
-
 
 rule likelihood:
     """Measurements and covariances, drawn once with a seed, and the Standard Model."""
@@ -30,14 +20,31 @@ rule likelihood:
         "../../scripts/likelihood.py"
 
 
+rule running:
+    """Linear running of the model's coefficients from M_X to where the compiled table reads them."""
+    output:
+        f"{OUT}/running.h5",
+    log:
+        f"{OUT}/logs/running.log",
+    params:
+        theory=store.canonical(RUN.theory("compiled")),
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 30 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/running.py"
+
+
 rule chunk:
     """A range of grid points: predictions (exact engine) and chi2 by category."""
     input:
         unpack(theory_inputs),
     output:
-        OUT + "/chunks/{chunk}.h5",
+        f"{OUT}/chunks/{{chunk}}.h5",
     log:
-        OUT + "/logs/chunks/{chunk}.log",
+        f"{OUT}/logs/chunks/{{chunk}}.log",
     params:
         range=lambda wildcards: RUN.chunks[wildcards.chunk],
     resources:

@@ -7,3 +7,4 @@ from malaphoric.model import Model
 from malaphoric.scan import load_likelihood
 
 __all__ = ["Model", "load_likelihood"]
+__version__ = "0.1.0"

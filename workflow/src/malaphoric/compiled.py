@@ -44,7 +44,10 @@ BLOCK = 1024
 #: smelli iterates the CKM extraction this often.
 _CKM_ITERATIONS = 10
 
-_N_REAL = 2 + len(COEFFICIENTS)
+# Size of λ_t: makes the constant in the bilinear forms like the other factors.
+_LAMBDA = 0.04
+
+_N_REAL = 3 + len(COEFFICIENTS)
 _PAIRS = np.triu_indices(_N_REAL)
 
 #: Number of monomials of a bilinear form, see `forms_of`.
@@ -208,14 +211,15 @@ def forms_of(factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray) 
 
     Returns
     -------
-    ndarray, shape (n, 36)
-        x_i x_j, v_i v_j (CP-even) and x_i v_j (CP-odd), x = (Re λ_t, Re λ_u, c), v = (Im λ_t,
-        Im λ_u).
+    ndarray, shape (n, 45)
+        x_i x_j, v_i v_j and x_i v_j with x = (constant, Re λ_t, Re λ_u, c), v = (Im λ_t, Im λ_u).
+        The constant is there because flavio interpolates the spectator scattering of QCD
+        factorisation in tables made at fixed CKM elements.
     """
     top, up, _ = factors
     x = np.empty((_N_REAL, len(c)))
-    x[0], x[1] = top.real, up.real
-    x[2:] = c.T
+    x[0], x[1], x[2] = _LAMBDA, top.real, up.real
+    x[3:] = c.T
     result = np.empty((N_FORMS, len(c)))
     n = _PAIRS[0].size
     for row, (i, j) in enumerate(zip(*_PAIRS, strict=True)):

@@ -20,10 +20,13 @@ from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
 SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
 
+#: The compiled engine's table, which comes with the package.
+TABLE = Path(__file__).parent / "data" / "compiled.h5"
+
 #: Rooms of the package whose code can change a prediction.
 _THEORY_ROOMS = {
     "exact": ("model", "smeft", "lep2", "categories", "exact"),
-    "compiled": ("model", "smeft", "lep2", "compiled"),
+    "compiled": ("model", "smeft", "lep2", "compiled", "compiling"),
 }
 
 
@@ -99,7 +102,9 @@ class Configuration:
     def theory(self, engine: str | None = None) -> dict:
         """Everything a prediction depends on, as plain data."""
         engine = engine or self.data["engine"]
+        table = {"table": store.file_digest(TABLE)} if engine == "compiled" else {}
         return {
+            **table,
             "engine": engine,
             "model": self.model.as_dict(),
             "M_X": float(self.data["M_X"]),

@@ -59,7 +59,7 @@ _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction 
 
 
 def _new_figure() -> tuple[Figure, Axes]:
-    return plt.subplots(figsize=(4.6, 4.0), layout="constrained")
+    return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
 
 
 def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
@@ -136,7 +136,7 @@ def _regions(
 
 def _star(axes: Axes, x: float, y: float, label: str) -> Line2D:
     style = dict(marker="*", markersize=9, color="black", linestyle="none", label=label)
-    axes.plot([x], [y], zorder=6, **style)
+    axes.plot([x], [y], zorder=6, clip_on=False, **style)
     return Line2D([], [], **style)
 
 
@@ -145,7 +145,8 @@ def _title(axes: Axes, title: str, M_X: float) -> None:
 
 
 def _legend(axes: Axes, handles: list) -> None:
-    axes.legend(handles=handles, loc="best")
+    # outside: whatever the model, no region is hidden
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=3)
 
 
 def plane(

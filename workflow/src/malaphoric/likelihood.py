@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
+from malaphoric.grid import BLOCK
 
 _NORMAL = "normal"
 _NUMERICAL = "numerical"
@@ -44,6 +45,20 @@ class Constraint:
     kind: str
     columns: np.ndarray
     arrays: dict[str, np.ndarray]
+
+    def deviation(self) -> np.ndarray:
+        """Standard deviation of every observable it constrains, shape (k,)."""
+        a = self.arrays
+        if self.kind == _NORMAL:
+            return np.sqrt(np.diag(a["covariance"]))
+        if self.kind == _NUMERICAL:
+            norm = np.trapezoid(a["pdf"], a["x"])
+            mean = np.trapezoid(a["x"] * a["pdf"], a["x"]) / norm
+            variance = np.trapezoid((a["x"] - mean) ** 2 * a["pdf"], a["x"]) / norm
+            return np.atleast_1d(np.sqrt(variance))
+        if self.kind == _HALF_NORMAL:
+            return np.atleast_1d(np.abs(a["deviation"]))
+        return np.atleast_1d((a["left"] + a["right"]) / 2)
 
     def chi2(self, predictions: np.ndarray) -> np.ndarray:
         """-2 ln L relative to its value at the central value, as flavio's ``delta_logpdf``.
@@ -166,6 +181,19 @@ class Likelihood:
         -------
         dict of str to ndarray, shape (n,)
         """
+        n = len(predictions)
+        result = {name: np.empty(n) for name in (*self.categories, categories.GLOBAL)}
+        block = np.zeros((BLOCK, len(self.observables)))
+        for start in range(0, n, BLOCK):
+            size = min(BLOCK, n - start)
+            # always whole blocks: BLAS sums in another order when the shape is another, and a
+            # point's chi2 must not depend on its neighbours
+            block[:size] = predictions[start : start + size]
+            for name, values in self._block(block).items():
+                result[name][start : start + size] = values[:size]
+        return result
+
+    def _block(self, predictions: np.ndarray) -> dict[str, np.ndarray]:
         result = {}
         for category in self.categories:
             columns, matrix, offset = self._gaussian[category]
@@ -176,6 +204,23 @@ class Likelihood:
                 result[category] += constraint.chi2(predictions)
         result[categories.GLOBAL] = sum(result.values())
         return result
+
+    def measured(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted average and total uncertainty of every observable, correlations neglected.
+
+        Returns
+        -------
+        central, uncertainty : ndarray, shape (n_observables,)
+            In the observables' units; NaN for an observable without measurement. The uncertainty
+            includes the theory's where the likelihood does (quarks).
+        """
+        weight, weighted = np.zeros(len(self.observables)), np.zeros(len(self.observables))
+        for k in self.constraints:
+            deviation = k.deviation()
+            weight[k.columns] += deviation**-2
+            weighted[k.columns] += np.atleast_1d(k.arrays["central"]) * deviation**-2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return weighted / weight, np.sqrt(1 / np.where(weight > 0, weight, np.nan))
 
     def save(self, path: str | Path) -> None:
         """Write the likelihood to an HDF5 file."""

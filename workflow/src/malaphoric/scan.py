@@ -63,8 +63,9 @@ class ModelLikelihood:
             NaN where the CKM extraction fails.
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
-        result = {name: np.empty(len(points)) for name in (*self.data.categories, "global")}
-        for start in range(0, len(points), BLOCK):
+        names = [*self.data.categories, categories.GLOBAL]
+        result = {name: np.empty(len(points)) for name in names}
+        for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
             block = slice(start, start + BLOCK)
             for name, values in self.data.chi2(self.predictions(points[block])).items():
                 result[name][block] = values
@@ -148,6 +149,15 @@ def load_theory(
         from malaphoric.exact import ExactTheory
 
         return ExactTheory(model, M_X, smeft_accuracy)
+    if engine == "compiled":
+        from malaphoric.compiled import CompiledTheory, Running, Table
+
+        table = Table.load()
+        if running is None:
+            from malaphoric import compiling
+
+            return CompiledTheory(table, compiling.run(model, M_X, smeft_accuracy, table))
+        return CompiledTheory(table, Running.load(running))
     raise ValueError(f"engine: {engine!r}; accepted: exact, compiled")
 
 

@@ -206,6 +206,12 @@ def best_fits(
     return result
 
 
+def best_points(fits: dict) -> np.ndarray:
+    """Points of the fits in a ``best_fit.json``, shape (n, 3)."""
+    found = [fits[name] for name in ("unmixed", "malaphoric") if fits.get(name)]
+    return np.array([[fit[name] for name in AXES] for fit in found]).reshape(-1, len(AXES))
+
+
 def _summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
     dof = n_obs["global"] - parameters
     dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}

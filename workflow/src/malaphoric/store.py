@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -57,6 +59,15 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, data: object) -> None:
     """Write plain data as indented JSON."""
     write_text(path, json.dumps(data, indent=2, allow_nan=True) + "\n")
+
+
+def write_csv(path: str | Path, rows: list[dict]) -> None:
+    """Write rows as CSV with a header; floats with all their digits."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 @contextlib.contextmanager

@@ -5,8 +5,6 @@ The numbers come from `statistics`; here they are only arranged.
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 from malaphoric import store
@@ -50,12 +48,8 @@ LEP2_NOTE = (
 def _write(
     rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
 ) -> None:
+    store.write_csv(csv_path, rows)
     columns = list(rows[0])
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    store.write_text(csv_path, text.getvalue())
     lines = [
         f"# {head}",
         "",

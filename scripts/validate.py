@@ -1,0 +1,28 @@
+"""Hold the compiled engine against the exact points of the run."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from malaphoric import figures, scan, validation
+from malaphoric.jobs import job
+from malaphoric.likelihood import Likelihood
+
+with job(snakemake) as this:
+    run, given, out = this.run, snakemake.input, snakemake.output
+    data = Likelihood.load(given.likelihood, run.categories)
+    parts = [scan.read_points(path, run.theory("exact"), data) for path in given.exact]
+    exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    theory = scan.load_theory(run.model, "compiled", run["M_X"], running=given.running)
+    fits = json.loads(Path(given.best_fit).read_text())
+    minimum = fits["malaphoric"]["chi2"]["global"]
+    result = validation.compare(exact, theory.evaluate(exact["points"]), data, minimum)
+    validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
+    figures.validation(
+        result["distance"], result["chi2"], validation.BOUNDS, run.model.title, out.pdf, out.png
+    )
+    if result["failures"]:
+        raise SystemExit("the compiled engine fails:\n" + "\n".join(result["failures"]))
+    near = result["distance"] <= 400
+    worst = ", ".join(f"{c} {v[near].max():.1g}" for c, v in result["chi2"].items())
+    this.done(f"{near.sum()} of {len(near)} exact points within 400 of the best fit; {worst}")

@@ -1,0 +1,291 @@
+"""Files are whole or absent, equal content is equal bytes, and damage is named."""
+
+import math
+import subprocess
+import sys
+import threading
+import time
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from malaphoric import store
+from malaphoric.store import StoreError
+
+
+def files(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def write_example(path, value=1.5):
+    with store.create(
+        path, content="example", settings={"b": [1, 2], "a": value}, names=["x", "y"], number=3
+    ) as file:
+        store.write_array(file, "group/values", np.arange(600.0) * value, units="GeV")
+        store.write_array(file, "whole", np.arange(5))
+        file.create_dataset("text", data=["a", "bc"], dtype=h5py.string_dtype(), track_times=False)
+        file["whole"].make_scale("whole")
+
+
+def read_example(path):
+    with store.read(path) as file:
+        return (
+            file["group/values"][:],
+            file["whole"][:],
+            file["text"].asstr()[:].tolist(),
+            store.parse(file.attrs["settings"]),
+            file.attrs["content"],
+        )
+
+
+class TestWhole:
+    """Atomic writing."""
+
+    def test_success_replaces(self, tmp_path):
+        """Truth: the folder's listing and the file's content."""
+        path = tmp_path / "new" / "folder" / "a.txt"
+        store.write_text(path, "old")
+        store.write_text(path, "new é")
+        assert path.read_text(encoding="utf-8") == "new é"
+        assert files(path.parent) == ["a.txt"]
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+    @pytest.mark.parametrize("existing", [True, False])
+    def test_exception_leaves_the_old_file_and_nothing_else(self, tmp_path, error, existing):
+        """Truth: the folder's listing; Ctrl-C counts as an exception."""
+        path = tmp_path / "a.txt"
+        if existing:
+            path.write_text("old")
+        with pytest.raises(error), store.whole(path) as temporary:
+            temporary.write_text("half of the ne")
+            raise error
+        assert files(tmp_path) == (["a.txt"] if existing else [])
+        assert not existing or path.read_text() == "old"
+
+    def test_exception_while_filling_hdf5(self, tmp_path):
+        """Truth: the folder's listing."""
+        path = tmp_path / "a.h5"
+        write_example(path)
+        before = path.read_bytes()
+        with pytest.raises(RuntimeError), store.create(path, content="x") as file:
+            store.write_array(file, "values", np.ones(1000))
+            raise RuntimeError
+        assert files(tmp_path) == ["a.h5"] and path.read_bytes() == before
+
+    def test_target_is_absent_until_the_end(self, tmp_path):
+        """Truth: the file system inside the block."""
+        path = tmp_path / "a.txt"
+        with store.whole(path) as temporary:
+            temporary.write_text("x")
+            assert not path.exists()
+            assert temporary.parent == tmp_path  # a rename across file systems is not atomic
+        assert path.exists()
+
+    @pytest.mark.parametrize("signal", ["os._exit(1)", "os.kill(os.getpid(), 9)"])
+    def test_crash_leaves_the_old_file(self, tmp_path, signal):
+        """Truth: a process that dies in the middle; the next one writes undisturbed."""
+        path = tmp_path / "a.h5"
+        write_example(path)
+        before = path.read_bytes()
+        code = (
+            "import os, sys, numpy as np; from malaphoric import store\n"
+            "with store.create(sys.argv[1], content='x') as f:\n"
+            "    store.write_array(f, 'v', np.ones(10**5)); f.flush(); " + signal
+        )
+        process = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+        assert process.returncode != 0
+        assert path.read_bytes() == before
+        assert [name for name in files(tmp_path) if name.endswith(".h5")] == ["a.h5"]
+        write_example(path, 2.0)
+        assert read_example(path)[3]["a"] == 2.0
+
+    def test_many_writers_of_one_file(self, tmp_path):
+        """Truth: whoever is last wins, and nobody sees a mixture."""
+        path = tmp_path / "a.txt"
+        texts = [str(i) * 50_000 for i in range(8)]
+        threads = [threading.Thread(target=store.write_text, args=(path, t)) for t in texts]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert path.read_text() in texts
+        assert files(tmp_path) == ["a.txt"]
+
+    def test_permissions_are_those_of_an_ordinary_file(self, tmp_path):
+        """Truth: a file that Python's open makes; temporary files are private otherwise."""
+        (tmp_path / "plain").write_text("x")
+        store.write_text(tmp_path / "ours", "x")
+        assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+class TestBytes:
+    """Equal content, equal bytes."""
+
+    def test_equal_content_is_equal_bytes(self, tmp_path):
+        """Truth: two files written in different seconds."""
+        write_example(tmp_path / "one.h5")
+        time.sleep(1.1)
+        write_example(tmp_path / "two.h5")
+        assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+        assert store.file_digest(tmp_path / "one.h5") == store.file_digest(tmp_path / "two.h5")
+
+    def test_other_content_is_other_bytes(self, tmp_path):
+        """Truth: one number changed in its last bit."""
+        write_example(tmp_path / "one.h5", 1.5)
+        write_example(tmp_path / "two.h5", np.nextafter(1.5, 2))
+        assert store.file_digest(tmp_path / "one.h5") != store.file_digest(tmp_path / "two.h5")
+
+    def test_order_of_attributes_does_not_matter(self, tmp_path):
+        """Truth: the same attributes given in two orders."""
+        for name, attributes in (("one", {"a": 1, "b": {"x": 1, "y": 2}}),
+                                 ("two", {"b": {"y": 2, "x": 1}, "a": 1})):  # fmt: skip
+            with store.create(tmp_path / name, **attributes):
+                pass
+        assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+    def test_json_is_json(self, tmp_path):
+        """Truth: Python's json."""
+        store.write_json(tmp_path / "a.json", {"b": 1, "a": [1.5, None]})
+        assert store.parse((tmp_path / "a.json").read_text()) == {"b": 1, "a": [1.5, None]}
+
+
+class TestDamage:
+    """What cannot be trusted is refused with the file's name."""
+
+    def test_round_trip(self, tmp_path):
+        """Truth: what was written."""
+        write_example(tmp_path / "a.h5")
+        values, whole, text, settings_, content = read_example(tmp_path / "a.h5")
+        assert np.array_equal(values, np.arange(600.0) * 1.5)
+        assert whole.tolist() == [0, 1, 2, 3, 4] and text == ["a", "bc"]
+        assert settings_ == {"a": 1.5, "b": [1, 2]} and content == "example"
+
+    @pytest.mark.parametrize(
+        "content",
+        [b"", b"text\n", b"\0" * 5000, b"\x89HDF\r\n\x1a\n", b"\x89HDF\r\n\x1a\n" + b"\0" * 5000],
+        ids=["empty", "text", "zeros", "signature", "signature and zeros"],
+    )
+    def test_what_is_no_hdf5_file(self, tmp_path, content):
+        """Truth: files that are something else."""
+        path = tmp_path / "bad.h5"
+        path.write_bytes(content)
+        with pytest.raises(StoreError, match="bad.h5"):
+            read_example(path)
+
+    def test_missing_file_and_folder(self, tmp_path):
+        """Truth: no such file; a folder instead of a file."""
+        with pytest.raises(StoreError, match="none.h5"):
+            read_example(tmp_path / "none.h5")
+        (tmp_path / "folder.h5").mkdir()
+        with pytest.raises(StoreError, match="folder.h5"):
+            read_example(tmp_path / "folder.h5")
+
+    def test_truncated_anywhere(self, tmp_path):
+        """Truth: a whole file cut at every 97th byte."""
+        write_example(tmp_path / "a.h5")
+        content = (tmp_path / "a.h5").read_bytes()
+        path = tmp_path / "bad.h5"
+        for length in range(0, len(content) - 1, 97):
+            path.write_bytes(content[:length])
+            with pytest.raises(StoreError, match="bad.h5"):
+                read_example(path)
+
+    def test_missing_entries(self, tmp_path):
+        """Truth: an HDF5 file of somebody else."""
+        path = tmp_path / "foreign.h5"
+        with h5py.File(path, "w") as file:
+            file["other"] = 1
+        with pytest.raises(StoreError, match="foreign.h5"):
+            read_example(path)
+
+    def test_zeroed_sector_is_refused_or_only_changes_data(self, tmp_path):
+        """Truth: 256 bytes of zeros anywhere; no exception but StoreError leaves."""
+        write_example(tmp_path / "a.h5")
+        content = (tmp_path / "a.h5").read_bytes()
+        path = tmp_path / "bad.h5"
+        refused = 0
+        for start in range(0, len(content), 256):
+            damaged = content[:start] + b"\0" * 256 + content[start + 256 :]
+            path.write_bytes(damaged[: len(content)])
+            try:
+                read_example(path)
+            except StoreError as error:
+                assert "bad.h5" in str(error)
+                refused += 1
+        assert refused
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+)  # fmt: skip
+
+
+class TestDigest:
+    """Canonical text and digests."""
+
+    @settings(deadline=None)
+    @given(plain)
+    def test_canonical_is_reversible(self, data):
+        """Truth: the data themselves, types and all."""
+        assert repr(store.parse(store.canonical(data))) == repr(
+            _sorted(data)
+        )  # keys come back in order
+
+    @settings(deadline=None)
+    @given(st.dictionaries(st.text(), plain, min_size=2))
+    def test_order_of_keys_does_not_matter(self, data):
+        """Truth: the same mapping built backwards."""
+        assert store.digest(data) == store.digest(dict(reversed(data.items())))
+
+    @settings(deadline=None)
+    @given(plain, plain)
+    def test_different_data_have_different_digests(self, one, two):
+        """Truth: Python's repr of the sorted data tells them apart (1, 1.0 and True differ)."""
+        assert (store.digest(one) == store.digest(two)) == (
+            repr(_sorted(one)) == repr(_sorted(two))
+        )
+
+    def test_parts_are_kept_apart(self):
+        """Truth: the same characters, split elsewhere."""
+        digests = {
+            store.digest("ab", "c"), store.digest("a", "bc"), store.digest("abc"),
+            store.digest(["ab", "c"]), store.digest("ab", "c", ""), store.digest(),
+        }  # fmt: skip
+        assert len(digests) == 6
+
+    def test_arrays(self):
+        """Truth: value, shape, and not memory layout."""
+        a = np.arange(6.0).reshape(2, 3)
+        assert store.digest(a) == store.digest(np.asfortranarray(a)) == store.digest(a.copy())
+        other = [a.T, a.reshape(3, 2), a.ravel(), a + 1e-15, -a, a[:1]]
+        assert len({store.digest(x) for x in [a, *other]}) == 7
+
+    def test_digest_is_text_of_32_hexadecimal_digits(self, tmp_path):
+        """Truth: the documented form; also for files and rooms."""
+        (tmp_path / "a").write_bytes(b"x")
+        for d in (store.digest(1), store.file_digest(tmp_path / "a"), store.room_digest("grid")):
+            assert len(d) == 32 and int(d, 16) >= 0
+
+    def test_not_a_number_is_refused(self):
+        """Truth: JSON has no NaN; a silent one would compare equal to nothing."""
+        for bad in (math.nan, math.inf, {"a": [-math.inf]}):
+            with pytest.raises(ValueError, match="JSON"):
+                store.digest(bad)
+
+    def test_rooms(self):
+        """Truth: which rooms, and in which order, matters."""
+        d = {store.room_digest(*r) for r in (["grid"], ["store"], ["grid", "store"])}
+        assert len(d) == 3
+        with pytest.raises(FileNotFoundError):
+            store.room_digest("no-such-room")
+
+
+def _sorted(data):
+    if isinstance(data, dict):
+        return {k: _sorted(data[k]) for k in sorted(data)}
+    return [_sorted(x) for x in data] if isinstance(data, list) else data

@@ -1,0 +1,50 @@
+# Functions of the rules.
+
+from malaphoric.scan import data_code
+from malaphoric.tables import PAPER_TABLE4
+
+
+def theory_inputs(wildcards):
+    """Stored predictions are weighed with new data by the merge: no theory is recomputed then."""
+    data = f"{OUT}/likelihood.h5"
+    if RUN["engine"] == "exact":
+        return {"likelihood": ancient(data)}
+    return {"likelihood": data, "running": f"{OUT}/running.h5"}
+
+
+def exact_inputs(wildcards):
+    """The best fits are known only after the scan."""
+    inputs = {"likelihood": ancient(f"{OUT}/likelihood.h5")}
+    if wildcards.points == "best_fit":
+        inputs["best_fit"] = f"{OUT}/best_fit.json"
+    return inputs
+
+
+def exact_points(name):
+    if name == "table4":
+        return [list(fit["point"]) for fit in PAPER_TABLE4.values()]
+    if name == "fresh":
+        return RUN.fresh_points().tolist()
+    return []
+
+
+def best_fit_inputs(wildcards):
+    inputs = {"likelihood": f"{OUT}/likelihood.h5", "best": f"{OUT}/best_grid.json"}
+    if RUN["engine"] == "compiled":
+        inputs["running"] = f"{OUT}/running.h5"
+    return inputs
+
+
+def checked(wildcards):
+    """Nothing of a compiled run is drawn before it is checked against exact points."""
+    return f"{OUT}/validation/points.csv" if RUN["engine"] == "compiled" else []
+
+
+def figure_files():
+    """Figures that the grid allows: Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area."""
+    names = []
+    if 0 in RUN.grid.axes[0]:
+        names.append("fig2")
+    if RUN.grid.shape[0] > 1:
+        names += ["fig3_left", "fig3_right"]
+    return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]

@@ -1,0 +1,37 @@
+# Remaking the table of the compiled engine: only on demand, `snakemake --cores N compile`.
+
+from malaphoric.compiling import PARTS
+
+TABLE = "workflow/src/malaphoric/data/compiled.h5"
+
+
+rule compile_part:
+    """One independent part of the table."""
+    output:
+        "results/compile/{part}.h5",
+    log:
+        "results/compile/logs/{part}.log",
+    params:
+        code=store.room_digest("compiling", "compiled", "categories", "lep2"),
+        versions=store.canonical(store.versions()),
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/compile_part.py"
+
+
+rule compile:
+    """The table that ships with the package, remade for the installed versions."""
+    input:
+        expand("results/compile/{part}.h5", part=PARTS),
+    output:
+        TABLE,
+    log:
+        "results/compile/logs/table.log",
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/compile.py"

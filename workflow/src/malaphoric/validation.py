@@ -1,0 +1,118 @@
+"""The compiled engine held against the exact one at the same points, with the same data.
+
+Both engines' results arrive as chunk files; drawing is in `figures`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from malaphoric import categories, store
+from malaphoric.exact import Theory
+from malaphoric.grid import AXES
+from malaphoric.likelihood import Likelihood
+
+#: Accepted |chi2_compiled - chi2_exact| where the exact global chi2 is within 100, and within 400,
+#: of the best fit.
+BOUNDS = {
+    "quarks": (0.01, 0.1),
+    "EWPOs": (0.001, 0.1),
+    "LEP2": (0.001, 0.1),
+    "LFU": (0.01, 0.1),
+}
+
+_REACH = (100.0, 400.0)
+
+#: Accepted error of a prediction, in units of max(|prediction|, total uncertainty).
+PREDICTION_BOUND = 1e-4
+
+#: How close to the boundary of the CKM extraction the engines may disagree, in cos(gamma).
+CKM_MARGIN = 1e-3
+
+
+def compare(exact: dict, compiled: Theory, data: Likelihood, minimum: float) -> dict:
+    """Errors of the compiled engine at points evaluated by both.
+
+    Parameters
+    ----------
+    exact : dict
+        Exact results, as `scan.read_points` returns them.
+    compiled : Theory
+        Compiled results at the same points.
+    data : Likelihood
+    minimum : float
+        Smallest global chi2 of the scan.
+
+    Returns
+    -------
+    dict
+        ``distance`` (n,): exact global chi2 - minimum; ``chi2``: by category, |difference| (n,);
+        ``observables``: largest error of each prediction within a distance of 400, in units of
+        max(|prediction|, total uncertainty) (n_observables,); ``failures``: sentences, empty if
+        all bounds hold.
+    """
+    names = [*data.categories, categories.GLOBAL]
+    distance = exact["chi2"][:, names.index(categories.GLOBAL)] - minimum
+    ours = data.chi2(compiled.predictions)
+    errors = {c: np.abs(ours[c] - exact["chi2"][:, names.index(c)]) for c in data.categories}
+    failures = []
+    for index, (theirs, mine) in enumerate(zip(exact["reason"], compiled.reason, strict=True)):
+        point = tuple(exact["points"][index].tolist())
+        known = exact["ckm"][index, 3] if theirs == "" else compiled.ckm[index, 3]
+        if theirs not in ("", "ckm"):
+            failures.append(f"{point}: the exact engine reports {theirs}")
+        elif theirs != mine and abs(np.cos(known)) < 1 - CKM_MARGIN:
+            failures.append(f"{point}: CKM extraction: exact {theirs!r}, compiled {mine!r}")
+    both = np.isfinite(distance) & (compiled.reason == "")
+    for category, values in errors.items():
+        for reach, bound in zip(_REACH, BOUNDS[category], strict=True):
+            for index in np.flatnonzero(both & (distance <= reach)):
+                if not values[index] <= bound:
+                    failures.append(
+                        f"{tuple(exact['points'][index].tolist())}: {category} is off by "
+                        f"{values[index]:.2g}, accepted: {bound:g} at chi2 - chi2_min = "
+                        f"{distance[index]:.1f}"
+                    )
+    rows = both & (distance <= _REACH[1])
+    uncertainty = np.nan_to_num(data.measured()[1])
+    scale = np.maximum(np.abs(exact["predictions"][rows]), uncertainty)
+    relative = np.abs(compiled.predictions[rows] - exact["predictions"][rows]) / scale
+    worst = relative.max(axis=0, initial=0.0)
+    for index in np.flatnonzero(~(worst <= PREDICTION_BOUND)):
+        failures.append(
+            f"prediction of {data.observables[index]} is off by {worst[index]:.2g} of max(|"
+            f"prediction|, uncertainty), accepted: {PREDICTION_BOUND:g}"
+        )
+    return {"distance": distance, "chi2": errors, "observables": worst, "failures": failures}
+
+
+def write_tables(
+    result: dict, points: np.ndarray, observables: list, by_point: str, by_observable: str
+) -> None:
+    """Write the errors as CSV, by point and category, and by observable (worst first).
+
+    Parameters
+    ----------
+    result : dict
+        From `compare`.
+    points : ndarray, shape (n, 3)
+    observables : list
+        Columns of the predictions.
+    by_point, by_observable : path
+        Files to write.
+    """
+    rows = [
+        {
+            **dict(zip(AXES, point, strict=True)),
+            "chi2_minus_min": float(result["distance"][i]),
+            **{f"error_{c}": float(values[i]) for c, values in result["chi2"].items()},
+        }
+        for i, point in enumerate(points.tolist())
+    ]
+    store.write_csv(by_point, rows)
+    order = np.argsort(-result["observables"], kind="stable")
+    rows = [
+        {"observable": str(observables[i]), "relative_error": float(result["observables"][i])}
+        for i in order
+    ]
+    store.write_csv(by_observable, rows)
