@@ -90,7 +90,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
             self.ports: set[Port] = set()
             self.asked: set[str] = set()
 
-        def get_wc(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
+        def get_wc(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):
             eft = {None: eft, 5: "WET", 4: "WET-4", 3: "WET-3"}[nf_out]
             sector = sectors_flavio2wcxf.get(sector, sector)
             self.ports.add(Port(float(scale), eft, basis, sector))
@@ -100,7 +100,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
             result.update(self.values.get(sector, {}))
             return result
 
-        def get_wcxf(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):  # noqa: ANN
+        def get_wcxf(self, sector, scale, par, eft="WET", basis="flavio", nf_out=None):
             return _Recorder(self.get_wc(sector, scale, par, eft, basis, nf_out), self.asked)
 
     return Answering()
@@ -197,7 +197,7 @@ class _Tracer:
         """Forget amplitudes: to be called when parameters or coefficients change."""
         self.memory.clear()
 
-    def _integrate(self, function, a, b, epsrel=0.005, **kwargs):  # noqa: ANN
+    def _integrate(self, function, a, b, epsrel=0.005, **kwargs):
         from scipy.integrate import quad
 
         key = (*self.key, self.count)
@@ -215,7 +215,7 @@ class _Tracer:
         return float(weights @ np.array([function(x) for x in nodes]))
 
     def _outermost(self, function: Callable) -> Callable:
-        def wrapped(*args, **kwargs):  # noqa: ANN
+        def wrapped(*args, **kwargs):
             self.depth += 1
             try:
                 value = function(*args, **kwargs)
@@ -228,7 +228,7 @@ class _Tracer:
         return wrapped
 
     def _remember(self, function: Callable, select: Callable) -> Callable:
-        def wrapped(*args, **kwargs):  # noqa: ANN
+        def wrapped(*args, **kwargs):
             key = (function, *select(*args, **kwargs))
             if key not in self.memory:
                 self.memory[key] = function(*args, **kwargs)
@@ -245,18 +245,18 @@ class _Tracer:
 
         memory = self.memory
 
-        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):  # noqa: ANN, N803
+        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):  # noqa: N803
             _init(this, B, V, lep, wc_obj, par)
             for cache in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
                 setattr(this, cache, memory.setdefault((cache, B, V, lep), {}))
 
-        def bvll(q2, ff, wc_obj, par, B, V, lep):  # noqa: ANN, N803
+        def bvll(q2, ff, wc_obj, par, B, V, lep):  # noqa: N803
             return q2, B, V, lep
 
-        def bpll_(q2, wc_obj, par, B, P, lep):  # noqa: ANN, N803
+        def bpll_(q2, wc_obj, par, B, P, lep):  # noqa: N803
             return q2, B, P, lep
 
-        def baryon(q2, wc_obj, par, lep, cp_conjugate):  # noqa: ANN
+        def baryon(q2, wc_obj, par, lep, cp_conjugate):
             return q2, lep, cp_conjugate
 
         pole = self._outermost(observables.nintegrate_pole)

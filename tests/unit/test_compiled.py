@@ -1,0 +1,178 @@
+"""The compiled engine against live smelli, and its own promises: blocks, versions, refusals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from malaphoric import categories, compiled, compiling, likelihood
+from malaphoric.exact import ExactTheory
+from malaphoric.model import Model
+
+#: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
+POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
+
+#: The extraction of the CKM elements fails here, in smelli as in the tables.
+WHITE = np.array([0.5, 0.35, -0.4])
+
+BOUNDS = {"quarks": 0.01, "EWPOs": 0.001, "LEP2": 0.001, "LFU": 0.01}
+
+
+@pytest.fixture(scope="module")
+def table() -> compiled.Table:
+    return compiled.Table.load()
+
+
+@pytest.fixture(scope="module")
+def b3_l2(table: compiled.Table) -> compiled.CompiledTheory:
+    return compiled.CompiledTheory(table, compiling.run(Model.load("b3-l2"), table=table))
+
+
+@pytest.fixture(scope="module")
+def data() -> likelihood.Likelihood:
+    return likelihood.make_likelihood(nexp=5000)
+
+
+def anything() -> Model:
+    """Charges without any pattern: electrons, all families of quarks, and the Higgs field."""
+    return Model(
+        name="anything",
+        title="",
+        charges={
+            "X_q": (0.3, 0.3, 1.0),
+            "X_l": (-1.0, -2.0, 0.5),
+            "X_e": (0.4, -1.0, 0.2),
+            "X_d": (-0.2, -0.2, 0.6),
+            "X_u": (0.1, 0.2, 0.8),
+            "X_H": 0.35,
+        },
+        mixing="sb",
+    )
+
+
+def uncertainties(data: likelihood.Likelihood) -> np.ndarray:
+    """Total uncertainty of each observable, infinite where it has no normal distribution."""
+    result = np.full(len(data.observables), np.inf)
+    for k in data.constraints:
+        if k.kind == "normal":
+            error = np.sqrt(np.diag(k.arrays["covariance"]))
+            result[k.columns] = np.minimum(result[k.columns], error)
+    return np.where(np.isinf(result), 0, result)
+
+
+def compare(theory: compiled.CompiledTheory, exact: ExactTheory, points: np.ndarray, data) -> None:
+    """Predictions to 1e-4 of max(|prediction|, uncertainty), and chi2 within the bounds."""
+    ours, theirs = theory.evaluate(points), exact.evaluate(points)
+    assert list(ours.reason) == list(theirs.reason)
+    np.testing.assert_allclose(ours.ckm, theirs.ckm, rtol=0, atol=3e-5)
+    scale = np.maximum(abs(theirs.predictions), uncertainties(data))
+    error = abs(ours.predictions - theirs.predictions) / scale
+    worst = int(np.nanargmax(error.max(axis=0)))
+    assert np.nanmax(error) < 1e-4, theory.observables[worst]
+    a, b = data.chi2(ours.predictions), data.chi2(theirs.predictions)
+    for category, bound in BOUNDS.items():
+        far = np.where(b["global"] < data.chi2_sm["global"] + 60, 1, 10)
+        assert np.all(abs(a[category] - b[category]) < bound * far), category
+
+
+def test_agrees_with_smelli(b3_l2, data):
+    compare(b3_l2, ExactTheory(Model.load("b3-l2")), POINTS, data)
+
+
+def test_serves_another_model_and_mass(table, data):
+    model, mass = anything(), 1500.0
+    theory = compiled.CompiledTheory(table, compiling.run(model, mass, table=table))
+    points = np.array([[-0.3, 0.05, -0.1], [0.1, 0.1, 0.05]])
+    compare(theory, ExactTheory(model, mass), points, data)
+
+
+def test_sm_is_the_origin(b3_l2, data):
+    origin = b3_l2.evaluate(np.zeros((1, 3))).predictions[0]
+    error = abs(origin - b3_l2.sm) / np.maximum(abs(b3_l2.sm), uncertainties(data))
+    assert error.max() < 1e-4
+
+
+def test_ckm_fails_where_smelli_fails(b3_l2):
+    exact = ExactTheory(Model.load("b3-l2"))
+
+    def smelli_fails(point: np.ndarray) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            point = categories.global_likelihood().parameter_point(exact.wilson(point))
+            try:
+                return not np.isfinite(point.par_dict_np["gamma"])
+            except ValueError:
+                return True
+
+    assert smelli_fails(WHITE)
+    theory = b3_l2.evaluate(WHITE)
+    assert theory.reason[0] == "ckm"
+    assert np.isnan(theory.predictions).all()
+    assert np.isnan(theory.ckm).all()
+    # along a line, the first failure of ours lies between neighbours of smelli's
+    start, end = np.array([-0.92, 0.078, -0.17]), np.array([-0.92, 0.078, -0.5])
+    low, high = 0.0, 1.0
+    while high - low > 1e-3:
+        middle = (low + high) / 2
+        failed = b3_l2.evaluate(start + middle * (end - start)).reason[0] == "ckm"
+        low, high = (low, middle) if failed else (middle, high)
+    assert not smelli_fails(start + (low - 1e-3) * (end - start))
+    assert smelli_fails(start + (high + 1e-3) * (end - start))
+
+
+def test_result_does_not_depend_on_neighbours(b3_l2):
+    rng = np.random.default_rng(5)
+    points = rng.uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (compiled.BLOCK + 300, 3))
+    together = b3_l2.evaluate(points)
+    order = rng.permutation(len(points))
+    shuffled = b3_l2.evaluate(points[order])
+    np.testing.assert_array_equal(together.predictions[order], shuffled.predictions)
+    np.testing.assert_array_equal(together.ckm[order], shuffled.ckm)
+    for i in (0, 700, compiled.BLOCK + 1):
+        np.testing.assert_array_equal(
+            b3_l2.evaluate(points[i]).predictions[0], together.predictions[i]
+        )
+
+
+def test_running_map_survives_disk(b3_l2, tmp_path):
+    path = tmp_path / "running.h5"
+    b3_l2.running.save(path)
+    again = compiled.CompiledTheory(b3_l2.table, compiled.Running.load(path))
+    np.testing.assert_array_equal(
+        again.evaluate(POINTS).predictions, b3_l2.evaluate(POINTS).predictions
+    )
+
+
+@pytest.mark.parametrize("package", compiled.PACKAGES)
+def test_refuses_foreign_versions(package, table, b3_l2, tmp_path, monkeypatch):
+    path = tmp_path / "running.h5"
+    b3_l2.running.save(path)
+    foreign = compiled.installed_versions() | {package: "0.0.1"}
+    monkeypatch.setattr(compiled, "installed_versions", lambda: foreign)
+    with pytest.raises(ValueError, match=f"{package}.*0.0.1"):
+        compiled.Table.load()
+    with pytest.raises(ValueError, match=f"{package}.*0.0.1"):
+        compiled.Running.load(path)
+
+
+def test_table_has_all_observables(table):
+    assert table.observables == categories.observables()
+
+
+def test_refuses_a_model_outside_the_span(table):
+    class Cubic:
+        name = "cubic"
+
+        def smeft(self, e, g, t, M_X):  # noqa: N803
+            return {"ll_1111": np.asarray(e) ** 3}
+
+    with pytest.raises(ValueError, match="cubic"):
+        compiling.run(Cubic(), table=table)
+
+
+def test_monomials_have_no_cancellation():
+    small = compiled.monomials(np.array([[1.0, 1.0, 1e-9]]))[0]
+    assert small[2] == pytest.approx(2e-18, rel=1e-6)
+    assert small[7] == pytest.approx(8e-18, rel=1e-6)
