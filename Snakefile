@@ -56,5 +56,6 @@ rule all:
         f"{OUT}/profile.h5",
         f"{OUT}/best_fit.json",
         rules.tables.output,
+        rules.pulls.output,
         figure_files(),
     default_target: True

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pytest
-
 from malaphoric import categories, compiled, compiling, likelihood
 from malaphoric.exact import ExactTheory
 from malaphoric.model import Model
@@ -165,7 +164,7 @@ def test_refuses_a_model_outside_the_span(table):
     class Cubic:
         name = "cubic"
 
-        def smeft(self, e, g, t, M_X):  # noqa: N803
+        def smeft(self, e, g, t, M_X):
             return {"ll_1111": np.asarray(e) ** 3}
 
     with pytest.raises(ValueError, match="cubic"):

@@ -217,6 +217,20 @@ class TestDamage:
                 refused += 1
         assert refused
 
+    @pytest.mark.parametrize("text", [b'{"a":1.5', b"bc", b"example"])
+    @pytest.mark.parametrize("fill", [b"\0", b"\xff"], ids=["zeros", "ones"])
+    def test_damaged_text(self, tmp_path, text, fill):
+        """Truth: a text attribute or data set overwritten; refused, or nothing but that text."""
+        write_example(tmp_path / "a.h5")
+        content = (tmp_path / "a.h5").read_bytes()
+        assert content.count(text) == 1
+        path = tmp_path / "bad.h5"
+        path.write_bytes(content.replace(text, fill * len(text)))
+        try:
+            read_example(path)
+        except StoreError as error:
+            assert "bad.h5" in str(error)
+
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

@@ -42,9 +42,9 @@ def checked(wildcards):
 
 def figure_files():
     """Figures that the grid allows: Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area."""
-    names = []
+    names = ["fig4"]
     if 0 in RUN.grid.axes[0]:
-        names.append("fig2")
+        names += ["fig2"]
     if RUN.grid.shape[0] > 1:
         names += ["fig3_left", "fig3_right"]
     return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]

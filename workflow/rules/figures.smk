@@ -69,3 +69,22 @@ rule fig3_right:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/figure.py"
+
+
+rule fig4:
+    """Pulls of the observables of interest, Standard Model against best fit."""
+    input:
+        pulls=f"{OUT}/tables/pulls.csv",
+        likelihood=f"{OUT}/likelihood.h5",
+    output:
+        pdf=f"{OUT}/figures/fig4.pdf",
+        png=report(f"{OUT}/figures/fig4.png", caption="../report/fig4.rst", category="Figures"),
+    log:
+        f"{OUT}/logs/fig4.log",
+    params:
+        code=store.room_digest("figures"),
+        style=store.canonical([RUN.model.title, RUN["observables_of_interest"]]),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/fig4.py"

@@ -99,3 +99,21 @@ rule tables:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/tables.py"
+
+
+rule pulls:
+    """Every observable at the best fit, computed exactly: prediction, measurement, pulls."""
+    input:
+        likelihood=f"{OUT}/likelihood.h5",
+        exact=f"{OUT}/exact/best_fit.h5",
+        checked=checked,
+    output:
+        f"{OUT}/tables/pulls.csv",
+    log:
+        f"{OUT}/logs/pulls.log",
+    params:
+        code=store.room_digest("statistics"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/pulls.py"

@@ -80,3 +80,10 @@ def dump_observables(names: list[Observable]) -> str:
 def parse_observables(text: str) -> list[Observable]:
     """The inverse of `dump_observables`."""
     return [name if isinstance(name, str) else tuple(name) for name in json.loads(text)]
+
+
+def observable_key(name: Observable | list) -> str:
+    """An observable in one line: its name and its arguments, e.g. ``<P5p>(B0->K*mumu) 4 6``."""
+    if isinstance(name, str):
+        return name
+    return " ".join([name[0], *(f"{argument:g}" for argument in name[1:])])

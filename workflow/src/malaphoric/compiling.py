@@ -7,9 +7,9 @@ Observables ask a point of flavio's for Wilson coefficients through a few dozen 
 EFT and a sector. The table is made by answering these questions with prescribed numbers, so that
 thousands of directions cost nothing but flavio's own amplitudes:
 
-* b → q l l and b → q γ: amplitudes are linear in (1, λ_t, λ_u, λ_t C_i), therefore every q² integral
-  that flavio performs on the way to an observable is a *bilinear form* in them, whatever ratio it
-  ends up in. The integrals are recorded while flavio computes, and their forms fitted exactly.
+* b → q l l and b → q γ: amplitudes are linear in (1, λ_t, λ_u, λ_t C_i), therefore every integral
+  over q² that flavio performs on the way to an observable is a *bilinear form* in them, whatever
+  ratio it ends up in. These integrals are recorded while flavio computes, and their forms fitted.
 * meson mixing: M12 is λ_t² times a constant, plus matrix elements times coefficients.
 * Z and W observables: second-order Taylor expansion in the coefficients at m_Z.
 * everything else: first order in the coefficients, at Chebyshev nodes in the CKM phase δ.
@@ -50,7 +50,7 @@ _DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 1e-5, "CP": 1e-5}
 #: Largest deviation from a bilinear form, relative to the largest sample.
 _BILINEAR = 1e-7
 
-#: Central differences: step in a coefficient, by sector; far below the SM amplitude and above noise.
+#: Central differences: step in a coefficient, by sector; far below the SM, far above rounding.
 _STEPS = {"sdsd": 1e-14, "cucu": 1e-14, "dbdb": 1e-14, "sd": 1e-2, "sdnunu": 1e-2}
 _STEP = 1e-3
 
@@ -114,7 +114,7 @@ def _predict(name: str | tuple, par: dict, wc: object) -> complex:
 
 
 def _parameters() -> dict[str, float]:
-    """flavio's central values, with the CKM elements smelli finds in the Standard Model."""
+    """Central values of flavio, with the CKM elements smelli finds in the Standard Model."""
     return dict(categories.global_likelihood().par_dict_sm)
 
 
@@ -153,7 +153,7 @@ def _groups() -> dict[str, list]:
     return groups
 
 
-# -------------------------------------------------------------------------------- b → q l l, b → q γ
+# ------------------------------------------------------------------------------- b → q l l, b → q γ
 
 
 def _kronrod() -> tuple[np.ndarray, np.ndarray]:
@@ -245,15 +245,15 @@ class _Tracer:
 
         memory = self.memory
 
-        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):  # noqa: N803
+        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):
             _init(this, B, V, lep, wc_obj, par)
             for cache in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
                 setattr(this, cache, memory.setdefault((cache, B, V, lep), {}))
 
-        def bvll(q2, ff, wc_obj, par, B, V, lep):  # noqa: N803
+        def bvll(q2, ff, wc_obj, par, B, V, lep):
             return q2, B, V, lep
 
-        def bpll_(q2, wc_obj, par, B, P, lep):  # noqa: N803
+        def bpll_(q2, wc_obj, par, B, P, lep):
             return q2, B, P, lep
 
         def baryon(q2, wc_obj, par, lep, cp_conjugate):
@@ -643,9 +643,9 @@ def _compile_electroweak(observables: list, progress: Callable[[str], None]) -> 
 
 
 def _compile_ckm(progress: Callable[[str], None]) -> dict:
-    """smelli's CKM scheme, and M12 and Γ12 of B_s and B0."""
+    """The CKM scheme of smelli, and M12 and Γ12 of B_s and B0."""
     import flavio
-    from flavio.physics.mesonmixing import amplitude, common
+    from flavio.physics.mesonmixing import amplitude
     from wilson import wcxf
 
     gl = categories.global_likelihood()
@@ -704,7 +704,6 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
         result[f"{prefix}/gamma12"] = 1e-4 * np.array(
             [par[f"Gamma12_{meson}_c"], par[f"Gamma12_{meson}_a"]]
         )
-    assert common  # formulas of q/p and ΔM are repeated in `compiled`
     progress("done")
     return result
 
@@ -793,7 +792,7 @@ def _write(group: object, content: dict) -> None:
 
 def run(
     model: Model,
-    M_X: float = 3000.0,  # noqa: N803
+    M_X: float = 3000.0,
     smeft_accuracy: str = "leadinglog",
     table: compiled.Table | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -860,7 +859,7 @@ def run(
     )
 
 
-def _directions(model: Model, M_X: float) -> list[dict[str, float]]:  # noqa: N803
+def _directions(model: Model, M_X: float) -> list[dict[str, float]]:
     """SMEFT coefficients multiplying each of `compiled.monomials`."""
     rng = np.random.default_rng(0)
     points = rng.uniform([-1.5, 0.0, -1.5], [1.5, 1.0, 1.5], (60, 3))

@@ -91,8 +91,9 @@ class Configuration:
 
     @property
     def record(self) -> dict:
-        """The configuration as written into results: without what cannot change a number."""
-        return {key: value for key, value in self.data.items() if key != "chunk_minutes"}
+        """The configuration as written into results: without what cannot change a number there."""
+        style = ("chunk_minutes", "confidence_levels", "observables_of_interest", "validation")
+        return {key: value for key, value in self.data.items() if key not in style}
 
     @property
     def categories(self) -> list[str]:

@@ -292,6 +292,41 @@ def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, best: dict 
     return handles
 
 
+def pulls(rows: list[dict], title: str, M_X: float, pdf: str | Path, png: str | Path) -> None:
+    """Figure 4: pulls of observables of interest, Standard Model against best fit.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows of `statistics.pulls`, in the order they are to be shown.
+    title : str
+        Name of the model.
+    M_X : float
+        In GeV.
+    pdf, png : path
+        Files to write.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(6.2, 0.9 + 0.2 * len(rows)), layout="constrained")
+        y = np.arange(len(rows))[::-1]
+        before = np.array([row["pull_sm"] for row in rows])
+        after = np.array([row["pull"] for row in rows])
+        axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
+        axes.plot(before, y, "o", markersize=4.5, mfc="white", color="black", label="SM", zorder=2)
+        axes.plot(
+            after, y, "o", markersize=4.5, color=COLOURS["global"], label="best fit", zorder=3
+        )
+        for sigma in (-2, -1, 0, 1, 2):
+            axes.axvline(sigma, color="0.85" if sigma else "0.5", linewidth=0.7, zorder=0)
+        axes.set_yticks(y, [row["label"] for row in rows], fontsize=8)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.8, len(rows) - 0.2)
+        axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
+        _title(axes, title, M_X)
+        figure.legend(loc="outside lower right", ncols=2)
+        _save(figure, pdf, png)
+
+
 def validation(
     distance: np.ndarray,
     errors: dict[str, np.ndarray],

@@ -110,6 +110,8 @@ class Likelihood:
         Predictions of the Standard Model.
     theory_uncertainty : ndarray, shape (n_observables,)
         Standard deviation of the theory in the SM, as far as smelli's covariance includes it.
+    labels : list of str
+        LaTeX labels of the observables, from flavio.
     settings : dict
         What the likelihood was made from.
     """
@@ -118,6 +120,7 @@ class Likelihood:
     constraints: list[Constraint]
     sm: np.ndarray
     theory_uncertainty: np.ndarray
+    labels: list[str] = field(default_factory=list)
     settings: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -230,6 +233,7 @@ class Likelihood:
             digest=self.digest,
             settings=self.settings,
             observables=categories.dump_observables(self.observables),
+            labels=list(self.labels),
             n_obs=self.n_obs,
             chi2_sm=self.chi2_sm,
         ) as file:
@@ -270,6 +274,7 @@ class Likelihood:
                 ],
                 sm=file["sm"][:],
                 theory_uncertainty=file["theory_uncertainty"][:],
+                labels=store.parse(file.attrs["labels"]),
                 settings=store.parse(file.attrs["settings"]),
             )
             if selection is None and result.digest != file.attrs["digest"]:
@@ -340,8 +345,19 @@ def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper")
         constraints=constraints,
         sm=exact.standard_model(),
         theory_uncertainty=theory_uncertainty,
+        labels=[_label(name) for name in observables],
         settings={"nexp": nexp, "seed": seed, "lep2_set": lep2_set, "versions": store.versions()},
     )
+
+
+def _label(observable: str | tuple) -> str:
+    """Flavio's LaTeX label with the arguments, e.g. the bin in q2 (GeV^2), in square brackets."""
+    import flavio
+
+    lep2.register()
+    name, *arguments = (observable,) if isinstance(observable, str) else observable
+    tex = flavio.Observable[name].tex
+    return tex + (f" [{', '.join(f'{x:g}' for x in arguments)}]" if arguments else "")
 
 
 def _lep2_constraints(lep2_set: str, column: dict) -> list[Constraint]:

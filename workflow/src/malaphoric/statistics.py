@@ -12,8 +12,9 @@ import h5py
 import numpy as np
 from scipy import stats
 
-from malaphoric import store
+from malaphoric import categories, store
 from malaphoric.grid import AXES
+from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import M_REFERENCE
 
 
@@ -204,6 +205,47 @@ def best_fits(
             gain = result["unmixed"]["chi2"]["global"] - result["malaphoric"]["chi2"]["global"]
             result["malaphoric"]["p_value_over_unmixed"] = p_value(max(gain, 0.0), 1)
     return result
+
+
+def pulls(predictions: np.ndarray, data: Likelihood) -> list[dict]:
+    """All measured observables at a point: prediction, measurement, pulls in the SM and the model.
+
+    Parameters
+    ----------
+    predictions : ndarray, shape (n_observables,)
+    data : Likelihood
+
+    Returns
+    -------
+    list of dict
+        One row an observable, in the order of the likelihood, in flavio's units. A pull is
+        (prediction - experiment) / uncertainty, correlations neglected, where the uncertainty
+        includes the theory's as far as the likelihood does; ``change`` is |pull| - |SM pull|.
+    """
+    central, uncertainty = data.measured()
+    category = {int(i): k.category for k in data.constraints for i in k.columns}
+    rows = []
+    for i in sorted(category):
+        theory = data.theory_uncertainty[i]
+        pull_sm = (data.sm[i] - central[i]) / uncertainty[i]
+        pull = (predictions[i] - central[i]) / uncertainty[i]
+        rows.append(
+            {
+                "observable": categories.observable_key(data.observables[i]),
+                "category": category[i],
+                "prediction": float(predictions[i]),
+                "prediction_sm": float(data.sm[i]),
+                "experiment": float(central[i]),
+                "uncertainty": float(uncertainty[i]),
+                "uncertainty_experiment": float(np.sqrt(max(uncertainty[i] ** 2 - theory**2, 0))),
+                "uncertainty_theory": float(theory),
+                "pull": float(pull),
+                "pull_sm": float(pull_sm),
+                "change": float(abs(pull) - abs(pull_sm)),
+                "label": data.labels[i] if data.labels else "",
+            }
+        )
+    return rows
 
 
 def best_points(fits: dict) -> np.ndarray:

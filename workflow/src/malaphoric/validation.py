@@ -112,7 +112,10 @@ def write_tables(
     store.write_csv(by_point, rows)
     order = np.argsort(-result["observables"], kind="stable")
     rows = [
-        {"observable": str(observables[i]), "relative_error": float(result["observables"][i])}
+        {
+            "observable": categories.observable_key(observables[i]),
+            "relative_error": float(result["observables"][i]),
+        }
         for i in order
     ]
     store.write_csv(by_observable, rows)
