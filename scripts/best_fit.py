@@ -16,7 +16,7 @@ with job(snakemake) as this:
         theory = scan.load_theory(
             run.model, "compiled", run["M_X"], running=snakemake.input.running
         )
-        chi2 = scan.ModelLikelihood(theory, data).chi2
+        chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
     store.write_json(
         snakemake.output[0], {**fits, "configuration": run.record, "versions": store.provenance()}

@@ -41,10 +41,10 @@ def describe(
     """
     theory, data = likelihood.theory, likelihood.data
     result = theory.evaluate(np.array([[epsilon_hat, g_hat, theta_sb]]))
-    M_X = theory.M_X
-    coefficients = theory.model.smeft(epsilon_hat, g_hat, theta_sb, M_X=M_X)
+    M_X, model = likelihood.M_X, likelihood.model
+    coefficients = model.smeft(epsilon_hat, g_hat, theta_sb, M_X=M_X)
     description = {
-        "model": theory.model.name,
+        "model": model.name,
         "parameters": {
             "epsilon_hat": float(epsilon_hat),
             "g_hat": float(g_hat),

@@ -30,6 +30,9 @@ class ModelLikelihood:
 
     Attributes
     ----------
+    model : Model
+    M_X : float
+        In GeV.
     observables : list
         flavio observables, the columns of `predictions`.
     chi2_sm : dict of str to float
@@ -38,10 +41,10 @@ class ModelLikelihood:
         Number of observations by category, and "global".
     """
 
-    def __init__(self, theory: object, data: Likelihood) -> None:
+    def __init__(self, model: Model, M_X: float, theory: object, data: Likelihood) -> None:
         if list(theory.observables) != list(data.observables):
             raise ValueError("theory and data list different observables")
-        self.theory, self.data = theory, data
+        self.model, self.M_X, self.theory, self.data = model, float(M_X), theory, data
         self.observables = list(data.observables)
         self.chi2_sm, self.n_obs = data.chi2_sm, data.n_obs
 
@@ -113,7 +116,7 @@ def load_likelihood(
         if not data.exists():
             make_likelihood(**settings).save(data)
     theory = load_theory(model, engine, M_X, smeft_accuracy)
-    return ModelLikelihood(theory, Likelihood.load(data, categories))
+    return ModelLikelihood(model, M_X, theory, Likelihood.load(data, categories))
 
 
 def data_code() -> str:
