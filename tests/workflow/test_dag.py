@@ -8,14 +8,16 @@ def test_tiny_exact_run(workflow):
     assert workflow.plan() == {
         "likelihood": 1,
         "chunk": 2,
-        "exact_points": 1,
+        "exact_points": 2,
         "scan": 1,
         "profile": 1,
         "best_fit": 1,
         "fig2": 1,
         "fig3_left": 1,
         "fig3_right": 1,
+        "fig4": 1,
         "tables": 1,
+        "pulls": 1,
     }
 
 

@@ -106,13 +106,13 @@ def monomials(points: np.ndarray) -> np.ndarray:
 
 
 def chebyshev_nodes(n: int) -> np.ndarray:
-    """Chebyshev nodes of δ in (-π/2, π/2), shape (n,)."""
-    return np.pi / 2 * np.cos((np.arange(n) + 0.5) * np.pi / n)
+    """Chebyshev nodes of δ in (0, π/2), shape (n,)."""
+    return np.pi / 4 * (1 + np.cos((np.arange(n) + 0.5) * np.pi / n))
 
 
 def chebyshev(delta: np.ndarray, n: int) -> np.ndarray:
-    """Chebyshev polynomials of δ on [-π/2, π/2], shape (len(delta), n)."""
-    x = 2 / np.pi * delta
+    """Chebyshev polynomials of δ on [0, π/2], shape (len(delta), n); the ends continue."""
+    x = np.clip(4 / np.pi * delta - 1, -1, 1)
     result = np.empty((n, delta.size))
     result[0] = 1
     result[1] = x
@@ -142,7 +142,7 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
     ndarray, shape (n,)
         In (-π/2, π/2): ckmutil's ``gamma_to_delta`` takes an arctan, so that its δ is off by π
         where γ exceeds π/2 (minus 10⁻³). smelli, flavio and wilson inherit that, and the iteration
-        of the CKM extraction fails or goes astray there; what they do is what we reproduce.
+        of the CKM extraction goes astray there; what they do is what we reproduce.
     """
     vus, vcb, s13, gamma = ckm.T
     c13_2 = 1 - s13**2
@@ -153,12 +153,12 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
 
 
 def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
-    """The γ in (-π/2, π/2) from which flavio and wilson make a CKM phase δ.
+    """The γ from which flavio and wilson make a CKM phase δ.
 
     Parameters
     ----------
     delta : float
-        In (-π/2, π/2).
+        In (0, π/2).
     ckm : ndarray, shape (4,)
         Vus, Vcb, Vub; gamma is ignored.
     """

@@ -103,9 +103,9 @@ class Configuration:
     def theory(self, engine: str | None = None) -> dict:
         """Everything a prediction depends on, as plain data."""
         engine = engine or self.data["engine"]
-        table = {"table": store.file_digest(TABLE)} if engine == "compiled" else {}
+        table = store.file_digest(TABLE) if TABLE.exists() else None
         return {
-            **table,
+            **({"table": table} if engine == "compiled" else {}),
             "engine": engine,
             "model": self.model.as_dict(),
             "M_X": float(self.data["M_X"]),
