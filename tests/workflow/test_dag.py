@@ -16,6 +16,7 @@ def test_tiny_exact_run(workflow):
         "fig3_left": 1,
         "fig3_right": 1,
         "fig4": 1,
+        "profiles": 1,
         "tables": 1,
         "pulls": 1,
     }

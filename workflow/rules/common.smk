@@ -30,6 +30,7 @@ def exact_points(name):
 
 def best_fit_inputs(wildcards):
     inputs = {"likelihood": f"{OUT}/likelihood.h5", "best": f"{OUT}/best_grid.json"}
+    inputs["profile"] = f"{OUT}/profile.h5"
     if RUN["engine"] == "compiled":
         inputs["running"] = f"{OUT}/running.h5"
     return inputs
@@ -46,5 +47,5 @@ def figure_files():
     if 0 in RUN.grid.axes[0]:
         names += ["fig2"]
     if RUN.grid.shape[0] > 1:
-        names += ["fig3_left", "fig3_right"]
+        names += ["fig3_left", "fig3_right", "profiles"]
     return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]

@@ -71,6 +71,30 @@ rule fig3_right:
         "../../scripts/figure.py"
 
 
+rule profiles:
+    """Profile chi2 of each parameter alone."""
+    input:
+        data=f"{OUT}/profile.h5",
+        best_fit=f"{OUT}/best_fit.json",
+        checked=checked,
+    output:
+        pdf=f"{OUT}/figures/profiles.pdf",
+        png=report(
+            f"{OUT}/figures/profiles.png", caption="../report/profiles.rst", category="Figures"
+        ),
+    log:
+        f"{OUT}/logs/profiles.log",
+    params:
+        figure="profiles",
+        best="malaphoric",
+        code=store.room_digest("figures", "statistics"),
+        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/figure.py"
+
+
 rule fig4:
     """Pulls of the observables of interest, Standard Model against best fit."""
     input:

@@ -47,7 +47,7 @@ rule best_fit:
     log:
         f"{OUT}/logs/best_fit.log",
     params:
-        configuration=store.canonical(RUN.record),
+        configuration=store.canonical([RUN.record, RUN["confidence_levels"]]),
         code=store.room_digest("statistics"),
     conda:
         "../envs/malaphoric.yaml"

@@ -21,7 +21,7 @@ from matplotlib.patches import Patch
 from malaphoric import store
 from malaphoric.grid import AXES
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import category_names, delta_chi2_level
+from malaphoric.statistics import category_names, delta_chi2_level, intervals
 
 #: Okabe-Ito colours, distinguishable for all kinds of colour vision.
 COLOURS = {
@@ -245,7 +245,7 @@ def profile_theta(
     with store.read(profile) as file:
         x, y = file["epsilon_hat"][:], file["g_hat"][:]
         index = category_names(file).index("global")
-        theta, chi2 = file["theta_sb"][index], file["chi2"][index]
+        theta, chi2 = file["theta_sb_best"][index], file["chi2"][index]
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         # the sign matters: a diverging map, symmetric about zero, clipped where a few points at
@@ -280,6 +280,47 @@ def profile_theta(
         handles += _finish_profile(axes, x, M_X, best)
         _title(axes, title, M_X)
         _legend(axes, handles)
+        _save(figure, pdf, png)
+
+
+def profiles(
+    profile: str | Path,
+    title: str,
+    M_X: float,
+    levels: tuple[float, float],
+    best: dict | None,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Profile chi2 of each parameter alone, the two others profiled, with its intervals.
+
+    Parameters as for `plane`, with a ``profile.h5``.
+    """
+    with store.read(profile) as file:
+        index = category_names(file).index("global")
+        curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in AXES}
+    with plt.rc_context(_STYLE):
+        figure, panels = plt.subplots(1, 3, figsize=(7.2, 2.8), sharey=True, layout="constrained")
+        for axes, (name, (x, chi2)) in zip(panels, curves.items(), strict=True):
+            axes.plot(x, chi2 - np.nanmin(chi2), color=COLOURS["global"])
+            for level, style in zip(levels, ("solid", "dashed"), strict=True):
+                height = delta_chi2_level(level, 1)
+                axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)
+                for interval in intervals(x, chi2, height):
+                    for end in interval:
+                        if end is not None:
+                            axes.plot([end, end], [0, height], color="0.4", lw=0.8, linestyle=style)
+            if best:
+                axes.plot([best[name]], [0], "k*", clip_on=False, zorder=6)
+            axes.set_xlabel(LABELS[name])
+        panels[0].set_ylim(0, 12)
+        panels[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
+        handles = [
+            Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
+            for s, level in zip(("solid", "dashed"), levels, strict=True)
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        _title(panels[1], title, M_X)
         _save(figure, pdf, png)
 
 

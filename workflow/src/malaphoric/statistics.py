@@ -81,6 +81,48 @@ def profile_last_axis(chi2: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, n
     return minimum, position + shift * step
 
 
+def intervals(axis: np.ndarray, chi2: np.ndarray, level: float) -> list[list[float | None]]:
+    """Where a profile lies below its minimum plus a level, by linear interpolation.
+
+    Parameters
+    ----------
+    axis, chi2 : ndarray, shape (n,)
+        NaN where there is no value.
+    level : float
+        From `delta_chi2_level` with one degree of freedom.
+
+    Returns
+    -------
+    list of [low, high]
+        None where an interval does not end inside the scan.
+    """
+    known = np.isfinite(chi2)
+    x, y = axis[known], chi2[known] - np.min(chi2[known]) - level
+    ends: list[float | None] = [None] if y[0] < 0 else []
+    for a, b, ya, yb in zip(x[:-1], x[1:], y[:-1], y[1:], strict=True):
+        if (ya < 0) != (yb < 0):
+            ends.append(float(a + (b - a) * ya / (ya - yb)))
+    if y[-1] < 0:
+        ends.append(None)
+    return [[low, high] for low, high in zip(ends[::2], ends[1::2], strict=True)]
+
+
+def all_intervals(profile: str | Path, levels: list[float]) -> dict:
+    """Intervals of each parameter from its global profile, by parameter and confidence level."""
+    with store.read(profile) as file:
+        index = category_names(file).index("global")
+        return {
+            name: {
+                f"{level:g}": intervals(
+                    file[name][:], file[f"chi2_{name}"][index], delta_chi2_level(level, 1)
+                )
+                for level in levels
+            }
+            for name in AXES
+            if len(file[name]) > 1
+        }
+
+
 def scan_slabs(file: h5py.File) -> Iterator[tuple[int, np.ndarray]]:
     """The scan's chi2 for one epsilon_hat after the other: (index, (category, g_hat, theta_sb))."""
     for i in range(file["chi2"].shape[1]):
@@ -100,8 +142,9 @@ def profile(scan: str | Path, path: str | Path) -> dict:
     scan : path
         A ``scan.h5``.
     path : path
-        HDF5 file with ``chi2`` (category, epsilon_hat, g_hat) and ``theta_sb``, the position of
-        each minimum in rad, of the same shape; axes as dimension scales.
+        HDF5 file with ``chi2`` (category, epsilon_hat, g_hat) and ``theta_sb_best``, the position
+        of each minimum in rad, of the same shape; ``chi2_<axis>`` (category, <axis>), the profile
+        of one parameter over physical points (|epsilon| <= 1); axes as dimension scales.
 
     Returns
     -------
@@ -113,20 +156,33 @@ def profile(scan: str | Path, path: str | Path) -> dict:
         axes = [file[name][:] for name in AXES]
         shape = (len(names), len(axes[0]), len(axes[1]))
         chi2, theta = np.full(shape, np.nan), np.full(shape, np.nan)
+        over_theta = np.full((len(names), len(axes[2])), np.nan)
+        attributes = dict(file.attrs)
+        physical = np.abs(axes[0]) <= M_REFERENCE / store.parse(attributes["theory"])["M_X"]
         best: dict[str, dict] = {}
         for i, slab in scan_slabs(file):
             chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
-            _update_best(best, names, axes, i, slab)
-        attributes = dict(file.attrs)
+            if physical[i]:
+                _update_best(best, names, axes, i, slab)
+                over_g, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
+                over_theta = np.fmin(over_theta, over_g)
+    inside = np.where(physical[:, np.newaxis], chi2, np.nan)
+    one_dimensional = {
+        "epsilon_hat": profile_last_axis(inside, axes[1])[0],
+        "g_hat": profile_last_axis(inside.swapaxes(1, 2), axes[0])[0],
+        "theta_sb": over_theta,
+    }
     with store.create(path, **{**attributes, "content": "malaphoric profile"}) as out:
         out.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
-        for name, axis in zip(AXES[:2], axes[:2], strict=True):
+        for name, axis in zip(AXES, axes, strict=True):
             store.write_array(out, name, axis)
-        for name in ("category", *AXES[:2]):
+        for name in ("category", *AXES):
             out[name].make_scale(name)
-        for name, values in (("chi2", chi2), ("theta_sb", theta)):
+        datasets = {"chi2": (chi2, AXES[:2]), "theta_sb_best": (theta, AXES[:2])}
+        datasets |= {f"chi2_{name}": (v, (name,)) for name, v in one_dimensional.items()}
+        for name, (values, dimensions) in datasets.items():
             store.write_array(out, name, values)
-            for number, dimension in enumerate(("category", *AXES[:2])):
+            for number, dimension in enumerate(("category", *dimensions)):
                 out[name].dims[number].attach_scale(out[dimension])
     return best
 
