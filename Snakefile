@@ -39,6 +39,7 @@ OUT = f"results/{RUN['run']}"
 
 wildcard_constraints:
     chunk="[0-9a-f]{16}",
+    digest="[0-9a-f]{16}",
     points="table4|fresh|best_fit",
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from malaphoric.configuration import Configuration
 from malaphoric.grid import AXES, BLOCK, Grid
 
@@ -24,7 +23,8 @@ def test_axes_are_named_in_the_order_of_the_arrays():
     """Truth: the interface, points are (epsilon_hat, g_hat, theta_sb)."""
     assert AXES == ("epsilon_hat", "g_hat", "theta_sb")
     grid = make((2, 3, 4))
-    assert grid.shape == (2, 3, 4) and grid.size == 24
+    assert grid.shape == (2, 3, 4)
+    assert grid.size == 24
     assert [axis[0] for axis in grid.axes] == [-1, 0, -0.3]
     assert [axis[-1] for axis in grid.axes] == [1, 0.25, 0.3]
 
@@ -62,10 +62,12 @@ def test_chunks_cover_every_point_once(shape, wanted):
     """Truth: counting; and no chunk is larger than asked for or empty."""
     grid = make(shape)
     chunks = grid.chunks(wanted)
-    assert chunks[0][0] == 0 and chunks[-1][1] == grid.size
+    assert chunks[0][0] == 0
+    assert chunks[-1][1] == grid.size
     assert all(a[1] == b[0] for a, b in itertools.pairwise(chunks))
     sizes = [stop - start for start, stop in chunks]
-    assert min(sizes) >= 1 and sum(sizes) == grid.size
+    assert min(sizes) >= 1
+    assert sum(sizes) == grid.size
     assert max(sizes) <= max(1, wanted)
     assert all(type(x) is int for chunk in chunks for x in chunk)
 
@@ -85,9 +87,11 @@ def test_zero_is_exactly_zero(step, below, above, factor):
     """Truth: a range of whole steps on both sides of zero has a node at +0.0, and only one."""
     low, high = -below * step / 50 * factor / 50, above * step / 50 * factor / 50
     axis = make((below + above + 1, 1, 1), (low, 0, 0), (high, 0, 0)).axes[0]
-    assert axis[below] == 0.0 and not np.signbit(axis[below])
+    assert axis[below] == 0.0
+    assert not np.signbit(axis[below])
     assert np.count_nonzero(axis == 0) == 1
-    assert axis[0] == low and axis[-1] == high
+    assert axis[0] == low
+    assert axis[-1] == high
 
 
 def test_range_without_zero_gets_none():

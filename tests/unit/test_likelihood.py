@@ -9,7 +9,6 @@ import zlib
 import h5py
 import numpy as np
 import pytest
-
 from malaphoric import categories, lep2, store
 from malaphoric.likelihood import (
     Constraint,
@@ -175,8 +174,10 @@ class TestFile:
         assert isinstance(back.observables[1], tuple)
         assert np.array_equal(back.sm, lh.sm)
         assert np.array_equal(back.theory_uncertainty, lh.theory_uncertainty)
-        assert back.settings == lh.settings and back.n_obs == lh.n_obs
-        assert back.chi2_sm == lh.chi2_sm and back.digest == lh.digest
+        assert back.settings == lh.settings
+        assert back.n_obs == lh.n_obs
+        assert back.chi2_sm == lh.chi2_sm
+        assert back.digest == lh.digest
         x = np.random.default_rng(1).normal(1, 1, (50, 4))
         for name, values in lh.chi2(x).items():
             assert np.array_equal(back.chi2(x)[name], values)
@@ -192,7 +193,8 @@ class TestFile:
         lh = small()
         lh.save(tmp_path / "lh.h5")
         part = Likelihood.load(tmp_path / "lh.h5", ("LFU", "quarks"))
-        assert part.categories == ["quarks", "LFU"] and part.observables == lh.observables
+        assert part.categories == ["quarks", "LFU"]
+        assert part.observables == lh.observables
         assert part.n_obs == {"quarks": 3, "LFU": 2, "global": 5}
         x = np.random.default_rng(1).normal(1, 0.2, (5, 4))
         all_, some = lh.chi2(x), part.chi2(x)
@@ -209,7 +211,7 @@ class TestFile:
     def test_digest_changes_with_everything(self):
         """Truth: one change at a time to everything that chi2 is made of."""
         lh = small()
-        changes = [dataclasses.replace(lh, sm=lh.sm + [0, 0, 0, 1e-15])]
+        changes = [dataclasses.replace(lh, sm=[*lh.sm, 0, 0, 0, 1e-15])]
         changes.append(dataclasses.replace(lh, observables=["a", ("b", 1.0, 6.5), "c", "d"]))
         changes.append(dataclasses.replace(lh, constraints=lh.constraints[:-1]))
         for n, k in enumerate(lh.constraints):
@@ -257,7 +259,7 @@ class TestFile:
             data = file[name][()]
             data.flat[0] += 1
             file[name][...] = data
-        with pytest.raises(StoreError, match="lh.h5"):
+        with pytest.raises(StoreError, match=r"lh\.h5"):
             Likelihood.load(path, selection)
 
     @pytest.mark.parametrize("content", [b"", b"text", b"\0" * 9999])
@@ -265,7 +267,7 @@ class TestFile:
         """Truth: files of something else."""
         path = tmp_path / "lh.h5"
         path.write_bytes(content)
-        with pytest.raises(StoreError, match="lh.h5"):
+        with pytest.raises(StoreError, match=r"lh\.h5"):
             Likelihood.load(path)
 
     def test_other_hdf5_file_is_refused(self, tmp_path):
@@ -273,12 +275,12 @@ class TestFile:
         path = tmp_path / "lh.h5"
         with store.create(path, content="malaphoric chunk"):
             pass
-        with pytest.raises(StoreError, match="lh.h5"):
+        with pytest.raises(StoreError, match=r"lh\.h5"):
             Likelihood.load(path)
         small().save(path)
         with h5py.File(path, "r+") as file:
             del file["constraints/0003"].attrs["kind"]
-        with pytest.raises(StoreError, match="lh.h5"):
+        with pytest.raises(StoreError, match=r"lh\.h5"):
             Likelihood.load(path)
 
     def test_missing_constraint_is_refused(self, tmp_path):
@@ -287,7 +289,7 @@ class TestFile:
         small().save(path)
         with h5py.File(path, "r+") as file:
             del file["constraints/0003"]
-        with pytest.raises(StoreError, match="lh.h5"):
+        with pytest.raises(StoreError, match=r"lh\.h5"):
             Likelihood.load(path)
 
 
@@ -362,9 +364,7 @@ def test_unsupported_distribution_is_named():
     for distribution in (
         p.UniformDistribution(1.0, 0.5),
         p.LogNormalDistribution(1.0, 2.0),
-        p.GammaUpperLimit(
-            counts_total=30, counts_background=10, limit=2, confidence_level=0.9
-        ),
+        p.GammaUpperLimit(counts_total=30, counts_background=10, limit=2, confidence_level=0.9),
         p.MultivariateNumericalDistribution([grid, grid], np.ones((5, 5))),
     ):
         with pytest.raises(NotImplementedError, match="some measurement"):
@@ -390,10 +390,12 @@ class TestMade:
         """Truth: one prediction a column, each column known and finite."""
         assert len(made.observables) == len(set(made.observables)) == made.sm.size
         assert made.theory_uncertainty.shape == made.sm.shape
-        assert np.all(np.isfinite(made.sm)) and np.all(made.theory_uncertainty >= 0)
+        assert np.all(np.isfinite(made.sm))
+        assert np.all(made.theory_uncertainty >= 0)
         for k in made.constraints:
             assert len(set(k.columns.tolist())) == k.columns.size
-            assert k.columns.min() >= 0 and k.columns.max() < made.sm.size
+            assert k.columns.min() >= 0
+            assert k.columns.max() < made.sm.size
 
     @pytest.mark.parametrize("category", ["EWPOs", "LFU"])
     def test_equals_flavio(self, made, predictions, category):
@@ -458,7 +460,8 @@ class TestMade:
             name: [o for group in lep2.measurements(name) for o in group[0]]
             for name in ("paper", "full")
         }
-        assert len(names["paper"]) == 148 and len(set(names["full"])) == 153
+        assert len(names["paper"]) == 148
+        assert len(set(names["full"])) == 153
         assert set(names["paper"]) < set(names["full"])
         ours = [made.observables[i] for k in made.constraints if k.category == "LEP2"
                 for i in k.columns]  # fmt: skip
@@ -496,7 +499,8 @@ class TestMade:
         """Truth: chi2 before saving, bit by bit."""
         made.save(tmp_path / "lh.h5")
         back = Likelihood.load(tmp_path / "lh.h5")
-        assert back.digest == made.digest and back.chi2_sm == made.chi2_sm
+        assert back.digest == made.digest
+        assert back.chi2_sm == made.chi2_sm
         for name, values in made.chi2(predictions).items():
             assert np.array_equal(back.chi2(predictions)[name], values)
 

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import yaml
-
 from malaphoric import Model
 from malaphoric.model import MODELS
 from malaphoric.schema import ConfigurationError
@@ -191,7 +190,7 @@ def test_what_is_not_a_model_is_refused(tmp_path, text):
     """Truth: files that are not YAML, or YAML of something else."""
     file = tmp_path / "bad.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match="bad.yaml"):
+    with pytest.raises(ConfigurationError, match=r"bad\.yaml"):
         Model.load(file)
 
 
@@ -199,7 +198,7 @@ def test_binary_file_is_refused(tmp_path):
     """Truth: bytes that are no text."""
     file = tmp_path / "bad.yaml"
     file.write_bytes(b"\xff\xfe\x00\x89")
-    with pytest.raises(ConfigurationError, match="bad.yaml"):
+    with pytest.raises(ConfigurationError, match=r"bad\.yaml"):
         Model.load(file)
 
 
@@ -212,7 +211,7 @@ def test_python_tags_are_not_executed(tmp_path):
     assert "python/object" in text
     file = tmp_path / "bad.yaml"
     file.write_text(text)
-    with pytest.raises(ConfigurationError, match="bad.yaml"):
+    with pytest.raises(ConfigurationError, match=r"bad\.yaml"):
         Model.load(file)
     assert not proof.exists()
 
@@ -234,5 +233,5 @@ def test_unknown_model_lists_the_known_ones(name):
 def test_folder_is_not_a_model(tmp_path):
     """Truth: a folder of that name."""
     (tmp_path / "folder.yaml").mkdir()
-    with pytest.raises(ConfigurationError, match="folder.yaml"):
+    with pytest.raises(ConfigurationError, match=r"folder\.yaml"):
         Model.load(tmp_path / "folder.yaml")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from malaphoric import store
 from malaphoric.store import StoreError
 
@@ -28,6 +27,15 @@ def write_example(path, value=1.5):
         store.write_array(file, "whole", np.arange(5))
         file.create_dataset("text", data=["a", "bc"], dtype=h5py.string_dtype(), track_times=False)
         file["whole"].make_scale("whole")
+
+
+def refusal(path):
+    """The message if the file is refused, None if it can be read."""
+    try:
+        read_example(path)
+    except StoreError as error:
+        return str(error)
+    return None
 
 
 def read_example(path):
@@ -59,9 +67,14 @@ class TestWhole:
         path = tmp_path / "a.txt"
         if existing:
             path.write_text("old")
-        with pytest.raises(error), store.whole(path) as temporary:
-            temporary.write_text("half of the ne")
-            raise error
+
+        def interrupted():
+            with store.whole(path) as temporary:
+                temporary.write_text("half of the ne")
+                raise error
+
+        with pytest.raises(error):
+            interrupted()
         assert files(tmp_path) == (["a.txt"] if existing else [])
         assert not existing or path.read_text() == "old"
 
@@ -70,10 +83,16 @@ class TestWhole:
         path = tmp_path / "a.h5"
         write_example(path)
         before = path.read_bytes()
-        with pytest.raises(RuntimeError), store.create(path, content="x") as file:
-            store.write_array(file, "values", np.ones(1000))
-            raise RuntimeError
-        assert files(tmp_path) == ["a.h5"] and path.read_bytes() == before
+
+        def interrupted():
+            with store.create(path, content="x") as file:
+                store.write_array(file, "values", np.ones(1000))
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            interrupted()
+        assert files(tmp_path) == ["a.h5"]
+        assert path.read_bytes() == before
 
     def test_target_is_absent_until_the_end(self, tmp_path):
         """Truth: the file system inside the block."""
@@ -160,8 +179,10 @@ class TestDamage:
         write_example(tmp_path / "a.h5")
         values, whole, text, settings_, content = read_example(tmp_path / "a.h5")
         assert np.array_equal(values, np.arange(600.0) * 1.5)
-        assert whole.tolist() == [0, 1, 2, 3, 4] and text == ["a", "bc"]
-        assert settings_ == {"a": 1.5, "b": [1, 2]} and content == "example"
+        assert whole.tolist() == [0, 1, 2, 3, 4]
+        assert text == ["a", "bc"]
+        assert settings_ == {"a": 1.5, "b": [1, 2]}
+        assert content == "example"
 
     @pytest.mark.parametrize(
         "content",
@@ -172,15 +193,15 @@ class TestDamage:
         """Truth: files that are something else."""
         path = tmp_path / "bad.h5"
         path.write_bytes(content)
-        with pytest.raises(StoreError, match="bad.h5"):
+        with pytest.raises(StoreError, match=r"bad\.h5"):
             read_example(path)
 
     def test_missing_file_and_folder(self, tmp_path):
         """Truth: no such file; a folder instead of a file."""
-        with pytest.raises(StoreError, match="none.h5"):
+        with pytest.raises(StoreError, match=r"none\.h5"):
             read_example(tmp_path / "none.h5")
         (tmp_path / "folder.h5").mkdir()
-        with pytest.raises(StoreError, match="folder.h5"):
+        with pytest.raises(StoreError, match=r"folder\.h5"):
             read_example(tmp_path / "folder.h5")
 
     def test_truncated_anywhere(self, tmp_path):
@@ -190,7 +211,7 @@ class TestDamage:
         path = tmp_path / "bad.h5"
         for length in range(0, len(content) - 1, 97):
             path.write_bytes(content[:length])
-            with pytest.raises(StoreError, match="bad.h5"):
+            with pytest.raises(StoreError, match=r"bad\.h5"):
                 read_example(path)
 
     def test_missing_entries(self, tmp_path):
@@ -198,7 +219,7 @@ class TestDamage:
         path = tmp_path / "foreign.h5"
         with h5py.File(path, "w") as file:
             file["other"] = 1
-        with pytest.raises(StoreError, match="foreign.h5"):
+        with pytest.raises(StoreError, match=r"foreign\.h5"):
             read_example(path)
 
     def test_zeroed_sector_is_refused_or_only_changes_data(self, tmp_path):
@@ -210,11 +231,9 @@ class TestDamage:
         for start in range(0, len(content), 256):
             damaged = content[:start] + b"\0" * 256 + content[start + 256 :]
             path.write_bytes(damaged[: len(content)])
-            try:
-                read_example(path)
-            except StoreError as error:
-                assert "bad.h5" in str(error)
-                refused += 1
+            message = refusal(path)
+            assert message is None or "bad.h5" in message
+            refused += message is not None
         assert refused
 
     @pytest.mark.parametrize("text", [b'{"a":1.5', b"bc", b"example"])
@@ -226,10 +245,8 @@ class TestDamage:
         assert content.count(text) == 1
         path = tmp_path / "bad.h5"
         path.write_bytes(content.replace(text, fill * len(text)))
-        try:
-            read_example(path)
-        except StoreError as error:
-            assert "bad.h5" in str(error)
+        message = refusal(path)
+        assert message is None or "bad.h5" in message
 
 
 plain = st.recursive(
@@ -283,7 +300,8 @@ class TestDigest:
         """Truth: the documented form; also for files and rooms."""
         (tmp_path / "a").write_bytes(b"x")
         for d in (store.digest(1), store.file_digest(tmp_path / "a"), store.room_digest("grid")):
-            assert len(d) == 32 and int(d, 16) >= 0
+            assert len(d) == 32
+            assert int(d, 16) >= 0
 
     def test_not_a_number_is_refused(self):
         """Truth: JSON has no NaN; a silent one would compare equal to nothing."""

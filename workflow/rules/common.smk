@@ -5,7 +5,11 @@ from malaphoric.tables import PAPER_TABLE4
 
 
 def theory_inputs(wildcards):
-    """Stored predictions are weighed with new data by the merge: no theory is recomputed then."""
+    """Stored predictions are weighed with new data by the merge: no theory is recomputed then.
+
+    Snakemake looks at no other reason to run a job whose ancient input is remade, so files of such
+    jobs are named by the digest of what they hold: another theory is another file.
+    """
     data = f"{OUT}/likelihood.h5"
     if RUN["engine"] == "exact":
         return {"likelihood": ancient(data)}
@@ -26,6 +30,11 @@ def exact_points(name):
     if name == "fresh":
         return RUN.fresh_points().tolist()
     return []
+
+
+def exact_file(name):
+    digest = store.digest(RUN.theory("exact"), exact_points(name))[:16]
+    return f"{OUT}/exact/{name}-{digest}.h5"
 
 
 def best_fit_inputs(wildcards):

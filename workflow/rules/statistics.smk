@@ -23,12 +23,11 @@ rule exact_points:
     input:
         unpack(exact_inputs),
     output:
-        f"{OUT}/exact/{{points}}.h5",
+        f"{OUT}/exact/{{points}}-{{digest}}.h5",
     log:
-        f"{OUT}/logs/exact_{{points}}.log",
+        f"{OUT}/logs/exact/{{points}}-{{digest}}.log",
     params:
         points=lambda wildcards: exact_points(wildcards.points),
-        theory=store.canonical(RUN.theory("exact")),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -61,7 +60,7 @@ rule validate:
         likelihood=f"{OUT}/likelihood.h5",
         running=f"{OUT}/running.h5",
         best_fit=f"{OUT}/best_fit.json",
-        exact=expand("{out}/exact/{points}.h5", out=OUT, points=["table4", "fresh", "best_fit"]),
+        exact=list(map(exact_file, ["table4", "fresh", "best_fit"])),
     output:
         points=f"{OUT}/validation/points.csv",
         observables=f"{OUT}/validation/observables.csv",
@@ -84,7 +83,7 @@ rule tables:
     input:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
-        table4=f"{OUT}/exact/table4.h5",
+        table4=exact_file("table4"),
         checked=checked,
     output:
         table1=f"{OUT}/tables/table1.csv",
@@ -105,7 +104,7 @@ rule pulls:
     """Every observable at the best fit, computed exactly: prediction, measurement, pulls."""
     input:
         likelihood=f"{OUT}/likelihood.h5",
-        exact=f"{OUT}/exact/best_fit.h5",
+        exact=exact_file("best_fit"),
         checked=checked,
     output:
         f"{OUT}/tables/pulls.csv",

@@ -41,6 +41,9 @@ N_DELTA, N_DELTA_BASE = 12, 24
 #: its neighbours: BLAS may sum in another order when shapes change.
 BLOCK = 1024
 
+#: Relative size of Chebyshev coefficients that are left out.
+_TAIL = 1e-7
+
 #: smelli iterates the CKM extraction this often.
 _CKM_ITERATIONS = 10
 
@@ -230,6 +233,23 @@ def forms_of(factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray) 
     np.multiply(x, top.imag, out=result[n + 3 : n + 3 + _N_REAL])
     np.multiply(x, up.imag, out=result[n + 3 + _N_REAL :])
     return result.T
+
+
+def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
+    """Complex numbers whose real and imaginary parts multiply bilinear forms of B_s decays.
+
+    Parameters
+    ----------
+    top, qp : ndarray, shape (n,)
+        λ_t of b → s, and q/p of the B_s.
+
+    Returns
+    -------
+    dict
+        "ckm": squared phase of λ_t (B_s → l l); "mixing": phase of -q/p (B_s → V l l); "q/p": -q/p
+        (B_s → φ γ), as flavio has them.
+    """
+    return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -qp}
 
 
 def installed_versions() -> dict[str, str]:
@@ -485,9 +505,9 @@ class CompiledTheory:
             m12 = m12 @ part[f"{prefix}/elements"]
             blocks += [m12.real[:, :, None], m12.imag[:, :, None]]
             self._mixing[q] = (complex(*part[f"{prefix}/sm"]), part[f"{prefix}/gamma12"])
-        stacked = np.concatenate(blocks, axis=2)  # node, monomial, quantity
-        stacked = chebyshev_coefficients(stacked).transpose(1, 2, 0)
-        self._ckm_running = np.ascontiguousarray(stacked.reshape(N_MONOMIALS, -1))
+        expansion = _expand(np.concatenate(blocks, axis=2)).transpose(1, 0, 2)
+        self._n_ckm = expansion.shape[1]
+        self._ckm_running = np.ascontiguousarray(expansion.reshape(N_MONOMIALS, -1))
         self._ckm_initial = part["initial"]
         self._ckm_experiment = part["experiment"]
         self._ckm_tree = part["without_ckm"]
@@ -603,7 +623,7 @@ class CompiledTheory:
 
     def _block(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         m = monomials(points)
-        running = (m @ self._ckm_running).reshape(len(m), -1, N_DELTA)
+        running = (m @ self._ckm_running).reshape(len(m), self._n_ckm, -1)
         ckm = self._extract_ckm(running)
         failed = np.isnan(ckm).any(axis=1)
         ckm[failed] = np.nan
@@ -613,9 +633,9 @@ class CompiledTheory:
         factors = ckm_factors(safe)
         delta = ckm_delta(safe)
         t = chebyshev(delta, N_DELTA)
-        mt = (m[:, :, None] * t[:, None, :]).reshape(len(m), -1)
+        mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
 
-        quantities = np.einsum("nqa,na->nq", running, t)
+        quantities = _sum_expansion(running, t)
         m12, g12 = self._m12(quantities, factors, "s")
         qp = _q_over_p(m12, g12)
         delta_m = _delta_m(qp, m12, g12)
@@ -625,10 +645,10 @@ class CompiledTheory:
         out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
 
         out[:, self._b2q_columns] = 0
-        self._evaluate_b2q(out, factors, mt @ self._coefficients, -qp / abs(qp))
+        self._evaluate_b2q(out, factors, mt[:, : len(self._coefficients)] @ self._coefficients, qp)
 
         taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
-        taylor += mt @ self._slopes
+        taylor += mt[:, : len(self._slopes)] @ self._slopes
         taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
         out[:, self._taylor] = taylor
 
@@ -642,12 +662,11 @@ class CompiledTheory:
         return out, ckm
 
     def _evaluate_b2q(
-        self, out: np.ndarray, factors: dict, c: np.ndarray, mixing: np.ndarray
+        self, out: np.ndarray, factors: dict, c: np.ndarray, qp: np.ndarray
     ) -> None:
         values = np.empty((len(out), self._n_primitives))
         values[:, 0] = 1
-        top = factors["s"][0]
-        phases = {"ckm": (top / abs(top)) ** 2, "mixing": mixing}
+        phases = mixing_phases(factors["s"][0], qp)
         features: dict[tuple, np.ndarray] = {}
         for group in self._forms:
             key = (group.q, group.c.start)
@@ -685,14 +704,14 @@ class CompiledTheory:
 
         Parameters
         ----------
-        running : ndarray, shape (n, 7, N_DELTA)
+        running : ndarray, shape (n, n_ckm, 7)
             Chebyshev expansions in δ: relative shifts of the three tree-level inputs, M12 of B_s
             and B0 (Re, Im).
         """
         ckm = np.tile(self._ckm_initial, (len(running), 1))
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                q = np.einsum("nqa,na->nq", running, chebyshev(ckm_delta(ckm), N_DELTA))
+                q = _sum_expansion(running, chebyshev(ckm_delta(ckm), self._n_ckm))
                 factors = ckm_factors(ckm)
                 delta_m = {}
                 for meson in ("s", "d"):
@@ -714,10 +733,27 @@ def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray
     return values.real @ slopes[0] + values.imag @ slopes[1]
 
 
+def _expand(values: np.ndarray) -> np.ndarray:
+    """Chebyshev expansion along the first axis, without its negligible tail."""
+    expansion = chebyshev_coefficients(values)
+    size = np.abs(expansion).max(axis=(0, 1))
+    relative = np.abs(expansion) / np.where(size == 0, 1, size)
+    needed = np.flatnonzero(relative.max(axis=(1, 2)) > _TAIL)
+    return expansion[: needed[-1] + 1 if needed.size else 1]
+
+
 def _flatten(values: np.ndarray) -> np.ndarray:
-    """(δ node, monomial, quantity) → expansion in monomial × Chebyshev polynomial, as rows."""
-    expansion = chebyshev_coefficients(values).transpose(1, 0, 2)
-    return np.ascontiguousarray(expansion.reshape(N_MONOMIALS * N_DELTA, -1))
+    """(δ node, monomial, quantity) → rows of the expansion in Chebyshev polynomial × monomial."""
+    expansion = _expand(values)
+    return np.ascontiguousarray(expansion.reshape(-1, expansion.shape[2]))
+
+
+def _sum_expansion(running: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Σ_a running[:, a, :] t[:, a], shape (n, quantities)."""
+    result = running[:, 0] * t[:, :1]
+    for a in range(1, running.shape[1]):
+        result += running[:, a] * t[:, a : a + 1]
+    return result
 
 
 def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:

@@ -375,16 +375,13 @@ class _Sample:
         self.values = values
         self.wc = _answering(values)
         qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
-        self.phases = {
-            "none": 0.0,
-            "ckm": 2 * np.angle(factors["s"][0][0]),
-            "mixing": np.angle(-qp),
-        }
+        self.phases = compiled.mixing_phases(factors["s"][0][0], qp)
 
     def features(self, q: str, phase: str) -> np.ndarray:
         """Monomials of the bilinear forms, with the phase's cosine and sine."""
-        phi = self.phases[phase]
-        factors = [1.0] if phase == "none" else [1.0, np.cos(phi), np.sin(phi)]
+        factors = [1.0]
+        if phase != "none":
+            factors += [self.phases[phase].real, self.phases[phase].imag]
         return np.concatenate([self.y[q] * f for f in factors])
 
 
@@ -479,7 +476,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
             raise NotImplementedError(f"{observables[i]}: depends on {moved}")
         q = ports[i].sector[0]
         error = np.inf
-        for candidate in ("none", "ckm", "mixing") if mixing else ("none",):
+        for candidate in ("none", *samples[0].phases) if mixing else ("none",):
             attempt = _fit(features(q, candidate), y, train)
             if attempt[1] < 0.1 * error:
                 (form, error), phase = attempt, candidate
