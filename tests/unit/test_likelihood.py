@@ -65,6 +65,7 @@ def small():
         ],
         sm=np.array([0.5, 1.5, 1.0, 0.9]),
         theory_uncertainty=np.array([0.1, 0.2, 0.0, 0.0]),
+        labels=["$a$", "$b$", "$c$", "$d$"],
         settings={"nexp": 1},
     )  # fmt: skip
 
@@ -161,6 +162,15 @@ class TestSmall:
         np.testing.assert_allclose(both[0], expected, rtol=1e-9)
         np.testing.assert_allclose(both[1], expected, rtol=1e-9)
 
+    def test_measured(self):
+        """Truth: averages weighted with the inverse variances, by hand."""
+        central, error = small().measured()
+        assert central[0] == pytest.approx(1.0)
+        assert error[0] == pytest.approx(2.0)
+        weights = 1 / 9 + 1 / 0.25
+        assert central[1] == pytest.approx((2.0 / 9 + 2.5 / 0.25) / weights)
+        assert error[1] == pytest.approx(weights**-0.5)
+
 
 class TestFile:
     """Saving, loading, digest."""
@@ -174,6 +184,7 @@ class TestFile:
         assert isinstance(back.observables[1], tuple)
         assert np.array_equal(back.sm, lh.sm)
         assert np.array_equal(back.theory_uncertainty, lh.theory_uncertainty)
+        assert back.labels == lh.labels
         assert back.settings == lh.settings
         assert back.n_obs == lh.n_obs
         assert back.chi2_sm == lh.chi2_sm
@@ -211,7 +222,7 @@ class TestFile:
     def test_digest_changes_with_everything(self):
         """Truth: one change at a time to everything that chi2 is made of."""
         lh = small()
-        changes = [dataclasses.replace(lh, sm=[*lh.sm, 0, 0, 0, 1e-15])]
+        changes = [dataclasses.replace(lh, sm=lh.sm + np.array([0, 0, 0, 1e-15]))]
         changes.append(dataclasses.replace(lh, observables=["a", ("b", 1.0, 6.5), "c", "d"]))
         changes.append(dataclasses.replace(lh, constraints=lh.constraints[:-1]))
         for n, k in enumerate(lh.constraints):

@@ -39,7 +39,7 @@ N_DELTA, N_DELTA_BASE = 12, 24
 
 #: Rows evaluated together. Blocks are padded to it, so that a point's result does not depend on
 #: its neighbours: BLAS may sum in another order when shapes change.
-BLOCK = 1024
+BLOCK = 512
 
 #: Relative size of Chebyshev coefficients that are left out.
 _TAIL = 1e-7
@@ -354,7 +354,7 @@ class Table:
         """Coefficients needed at each port."""
         names: dict[Port, set[str]] = {}
         for part in self.b2q():
-            for *port, _, _ in json.loads(part["labels"]):
+            for *port, _, _, _ in json.loads(part["labels"]):
                 sector = port[3]
                 names.setdefault(Port(*port), set()).update(
                     f"{c}_b{sector[0]}{lep}{lep}" for c in COEFFICIENTS for lep in LEPTONS
@@ -390,6 +390,9 @@ class Running:
         Coefficients at each port.
     values : dict of Port to ndarray, shape (N_DELTA, 9, n_names), complex
         Coefficients of unit monomials at `chebyshev_nodes` of δ; Vus, Vcb, Vub of the SM.
+    second : dict of Port to ndarray, shape (45, n_names), complex
+        For the b → q ports: coefficients of the products of two monomials (upper triangle). wilson
+        lets Higgs operators shift its Standard Model parameters, a relative 1e-4 of the running.
     """
 
     model: dict
@@ -398,6 +401,7 @@ class Running:
     versions: dict[str, str]
     names: dict[Port, list[str]]
     values: dict[Port, np.ndarray]
+    second: dict[Port, np.ndarray]
 
     def save(self, path: str | Path) -> None:
         """Write to an HDF5 file."""
@@ -412,6 +416,8 @@ class Running:
             for port in sorted(self.values):
                 names = json.dumps(self.names[port])
                 store.write_array(file, port.label, self.values[port], names=names)
+                if port in self.second:
+                    store.write_array(file, f"second/{port.label}", self.second[port])
 
     @classmethod
     def load(cls, path: str | Path) -> Running:
@@ -427,7 +433,8 @@ class Running:
                 raise ValueError(f"{path}: not a malaphoric running map")
             versions = store.parse(file.attrs["versions"])
             _check_versions(versions, str(path))
-            ports = {Port.parse(label): item for label, item in file.items()}
+            ports = {Port.parse(label): item for label, item in file.items() if label != "second"}
+            second = {Port.parse(label): item[()] for label, item in file["second"].items()}
             return cls(
                 model=store.parse(file.attrs["model"]),
                 M_X=float(file.attrs["M_X"]),
@@ -435,6 +442,7 @@ class Running:
                 versions=versions,
                 names={port: json.loads(item.attrs["names"]) for port, item in ports.items()},
                 values={port: item[()] for port, item in ports.items()},
+                second=second,
             )
 
     def select(self, port: Port, names: list[str]) -> np.ndarray:
@@ -452,6 +460,7 @@ class _Forms:
 
     q: str
     phase: str
+    vcb: int  #: power of V_cb, relative to the SM's, that multiplies them
     c: slice  #: columns of the coefficients
     matrix: np.ndarray
     out: np.ndarray
@@ -513,14 +522,14 @@ class CompiledTheory:
         self._ckm_tree = part["without_ckm"]
 
     def _prepare_b2q(self) -> None:
-        coefficients, slices = [], {}
+        coefficients, second, slices = [], [], {}
         forms: dict[tuple, list] = {}
         n_primitives, numerators, pairs, columns = 1, [], {}, []
         ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
         ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
         factors = ckm_factors(ckm)
         for part in self.table.b2q():
-            for number, (*port, lepton, phase) in enumerate(json.loads(part["labels"])):
+            for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
                 q = port.sector[0]
                 if (port, lepton) not in slices:
@@ -528,8 +537,11 @@ class CompiledTheory:
                     c = self.running.select(port, names) * factors[q][0][:, None, None]
                     slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
                     coefficients.append(c.real)
+                    at_sm = ckm_factors(self.table.ckm_sm[None])[q][0][0]
+                    of_port = [self.running.names[port].index(name) for name in names]
+                    second.append((self.running.second[port][:, of_port] * at_sm).real)
                 width = N_FORMS * (1 if phase == "none" else 3)
-                forms.setdefault((port, lepton, phase), []).append(
+                forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
                 )
             own = self._columns(part["observables"])
@@ -543,15 +555,17 @@ class CompiledTheory:
         self._n_primitives = n_primitives
         self._b2q_columns = np.concatenate(columns)
         self._coefficients = _flatten(np.concatenate(coefficients, axis=2))
+        self._second = np.concatenate(second, axis=1)
         self._forms = [
             _Forms(
                 q=port.sector[0],
                 phase=phase,
+                vcb=vcb,
                 c=slices[port, lepton],
                 matrix=np.ascontiguousarray(np.array([f for _, f in rows]).T),
                 out=np.array([i for i, _ in rows]),
             )
-            for (port, lepton, phase), rows in forms.items()
+            for (port, lepton, phase, vcb), rows in forms.items()
         ]
         self._pairs = np.array(list(pairs)).T
         # an observable is one fraction, or two: Dmue
@@ -613,23 +627,25 @@ class CompiledTheory:
         for start in range(0, n, BLOCK):
             rows = slice(start, min(start + BLOCK, n))
             size = rows.stop - rows.start
-            block = np.zeros((BLOCK, 3))
-            block[:size] = points[rows]
-            values, elements = self._block(block)
-            predictions[rows], ckm[rows] = values[:size], elements[:size]
+            if size == BLOCK:
+                ckm[rows] = self._block(points[rows], predictions[rows])
+            else:
+                block, out = np.zeros((BLOCK, 3)), np.empty((BLOCK, len(self.observables)))
+                block[:size] = points[rows]
+                ckm[rows] = self._block(block, out)[:size]
+                predictions[rows] = out[:size]
         failed = np.isnan(ckm[:, 3])
         reason = np.where(failed, CKM_FAILURE, "").astype(object)
         return Theory(predictions=predictions, ckm=ckm, reason=reason)
 
-    def _block(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Fill the predictions (BLOCK, n_observables) of a block; returns its CKM elements."""
         m = monomials(points)
         running = (m @ self._ckm_running).reshape(len(m), self._n_ckm, -1)
         ckm = self._extract_ckm(running)
         failed = np.isnan(ckm).any(axis=1)
         ckm[failed] = np.nan
         safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
-        out = np.empty((len(m), len(self.observables)))
-
         factors = ckm_factors(safe)
         delta = ckm_delta(safe)
         t = chebyshev(delta, N_DELTA)
@@ -645,24 +661,25 @@ class CompiledTheory:
         out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
 
         out[:, self._b2q_columns] = 0
-        self._evaluate_b2q(out, factors, mt[:, : len(self._coefficients)] @ self._coefficients, qp)
+        i, j = self._ew_pairs
+        pairs = m[:, i] * m[:, j]
+        c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
+        self._evaluate_b2q(out, factors, c, qp, safe[:, 1])
 
         taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
         taylor += mt[:, : len(self._slopes)] @ self._slopes
         taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
         out[:, self._taylor] = taylor
 
-        i, j = self._ew_pairs
-        pairs = np.concatenate([m, m[:, i] * m[:, j]], axis=1)
-        out[:, self._ew] = pairs @ self._ew_matrix + self._ew_base
+        out[:, self._ew] = np.concatenate([m, pairs], axis=1) @ self._ew_matrix + self._ew_base
         at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
         out[:, self._lep2] = lep2.predictions(at_mz)
 
         out[failed] = np.nan
-        return out, ckm
+        return ckm
 
     def _evaluate_b2q(
-        self, out: np.ndarray, factors: dict, c: np.ndarray, qp: np.ndarray
+        self, out: np.ndarray, factors: dict, c: np.ndarray, qp: np.ndarray, vcb: np.ndarray
     ) -> None:
         values = np.empty((len(out), self._n_primitives))
         values[:, 0] = 1
@@ -679,6 +696,8 @@ class CompiledTheory:
                 phase = phases[group.phase][:, None]
                 one, cos, sin = np.split(group.matrix, 3)
                 result = y @ one + phase.real * (y @ cos) + phase.imag * (y @ sin)
+            if group.vcb:
+                result *= (vcb[:, None] / self.table.ckm_sm[1]) ** group.vcb
             values[:, group.out] = result
         a, b = self._pairs
         inverse = values[:, a] * values[:, b]

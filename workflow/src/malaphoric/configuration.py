@@ -6,6 +6,7 @@ Imports nothing slow: the Snakefile is parsed again by every job.
 from __future__ import annotations
 
 import copy
+import math
 from functools import cached_property
 from pathlib import Path
 
@@ -62,11 +63,16 @@ class Configuration:
         for name in AXES:
             axis = self.data["grid"][name]
             lower, upper, points = axis["min"], axis["max"], axis["points"]
-            if lower > upper or (lower == upper) != (points == 1):
+            if not (upper - lower >= 1e-6 and points > 1) and not (lower == upper and points == 1):
                 raise ConfigurationError(
-                    f"{source}: grid.{name}: {axis} is not accepted; accepted: min < max with at "
-                    "least 2 points, or min = max with 1 point"
+                    f"{source}: grid.{name}: {axis} is not accepted; accepted: min < max (1e-6 or "
+                    "more apart) with at least 2 points, or min = max with 1 point"
                 )
+        size = math.prod(self.data["grid"][name]["points"] for name in AXES)
+        if size > 10**9:
+            raise ConfigurationError(
+                f"{source}: grid: {size} points are not accepted; accepted: at most 10^9 points"
+            )
         if self.data["grid"]["g_hat"]["min"] < 0:
             raise ConfigurationError(
                 f"{source}: grid.g_hat.min: {self.data['grid']['g_hat']['min']} is not accepted; "

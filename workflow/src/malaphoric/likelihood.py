@@ -243,7 +243,7 @@ class Likelihood:
                 group = file.create_group(f"constraints/{number:04d}")
                 group.attrs.update(category=k.category, measurement=k.measurement, kind=k.kind)
                 store.write_array(group, "columns", k.columns)
-                for name, values in k.arrays.items():
+                for name, values in sorted(k.arrays.items()):
                     store.write_array(group, f"arrays/{name}", values)
 
     @classmethod
@@ -260,14 +260,21 @@ class Likelihood:
         ------
         malaphoric.store.StoreError
             If the file is damaged or is not a likelihood.
+        ValueError
+            If the selection names an unknown category.
         """
+        unknown = [c for c in selection or () if c not in categories.CATEGORIES]
+        if unknown or (selection is not None and not selection):
+            raise ValueError(
+                f"categories: {selection!r}; accepted: some of {', '.join(categories.CATEGORIES)}"
+            )
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric likelihood":
                 raise store.StoreError(f"{path}: not a malaphoric likelihood")
             constraints = [
                 _read_constraint(group) for _, group in sorted(file["constraints"].items())
             ]
-            result = cls(
+            return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
                 constraints=[
                     k for k in constraints if selection is None or k.category in selection
@@ -277,9 +284,6 @@ class Likelihood:
                 labels=store.parse(file.attrs["labels"]),
                 settings=store.parse(file.attrs["settings"]),
             )
-            if selection is None and result.digest != file.attrs["digest"]:
-                raise store.StoreError(f"{path}: content does not match its digest (damaged)")
-            return result
 
 
 def _read_constraint(group: h5py.Group) -> Constraint:
@@ -418,7 +422,7 @@ def _distribution(
             "left": np.asarray(float(left)),
             "right": np.asarray(float(right)),
         }
-    if hasattr(distribution, "y_norm"):  # numerical distributions and their descendants
+    if np.ndim(getattr(distribution, "x", 0)) == 1:  # numerical, and what is derived from it
         return _NUMERICAL, {
             "x": np.asarray(distribution.x, dtype=float),
             "pdf": np.asarray(distribution.y_norm, dtype=float),

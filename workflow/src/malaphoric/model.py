@@ -55,7 +55,11 @@ class Model:
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
             path = MODELS / f"{name_or_path}.yaml"
-        if not path.is_file():
+        try:
+            found = path.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            found = False
+        if not found:
             known = ", ".join(sorted(p.stem for p in MODELS.glob("*.yaml")))
             raise ConfigurationError(
                 f"model: {str(name_or_path)!r} not found; accepted: a path to a YAML file or one "

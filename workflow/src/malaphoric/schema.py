@@ -32,14 +32,22 @@ def load_yaml(path: Path) -> dict:
         return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+
+
+# JSON Schema takes 5.0 for a whole number; numpy does not
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 @cache
 def _validator(name: str) -> jsonschema.Draft202012Validator:
-    schema = load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
-    return jsonschema.Draft202012Validator(schema)
+    return _Validator(load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml"))
 
 
 def validate(data: object, schema: str, source: str) -> None:
@@ -50,7 +58,10 @@ def validate(data: object, schema: str, source: str) -> None:
     ConfigurationError
         Naming every wrong key, its value and what would be accepted.
     """
-    _refuse_not_finite(data, source, ())
+    try:
+        _refuse_not_finite(data, source, ())
+    except RecursionError as error:
+        raise ConfigurationError(f"{source}: contains itself; accepted: a finite file") from error
     errors = sorted(_validator(schema).iter_errors(data), key=lambda e: list(map(str, e.path)))
     if errors:
         raise ConfigurationError("\n".join(f"{source}: {_message(e)}" for e in errors))
@@ -61,15 +72,13 @@ def _message(error: jsonschema.ValidationError) -> str:
     value, schema = error.instance, error.schema
     if error.validator == "additionalProperties":
         allowed = schema.get("properties", {})
-        unknown = [k for k in value if k not in allowed]
         where = f"{key}." if key else ""
-        return f"unknown key {where}{unknown[0]}; accepted: {', '.join(sorted(allowed))}"
+        unknown = ", ".join(f"{where}{k}" for k in value if k not in allowed)
+        return f"unknown key {unknown}; accepted: {', '.join(sorted(allowed))}"
     if error.validator == "required":
         missing = [k for k in error.validator_value if k not in value]
         names = ", ".join(f"{key}.{k}" if key else k for k in missing)
-        hints = [schema.get("properties", {}).get(k, {}).get("description", "") for k in missing]
-        hint = "; ".join(h for h in hints if h)
-        return f"missing key {names}" + (f"; accepted: {hint}" if hint else "")
+        return f"missing key {names}; accepted: {schema['description']}"
     accepted = schema.get("description") or error.message
     return f"{key or 'content'}: {_short(value)} is not accepted; accepted: {accepted}"
 

@@ -16,12 +16,16 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 import numpy as np
 
 #: Packages that define the theory: another version means other numbers.
 THEORY_PACKAGES = ("smelli", "flavio", "wilson")
+
+_SIGNATURE = b"malaphoric HDF5, sha256 of what follows byte 512: "
+_BLOCK_SIZE = 512
 
 _PACKAGE = Path(__file__).parent
 
@@ -72,7 +76,9 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
 
 @contextlib.contextmanager
 def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
-    """Create an HDF5 file whole, with root attributes; no time stamps, so equal is equal.
+    """Create an HDF5 file whole, with root attributes and a digest of its bytes.
+
+    The digest stands in the file's user block, which every HDF5 reader passes over.
 
     Parameters
     ----------
@@ -81,37 +87,48 @@ def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
     **attributes
         Root attributes; dicts and lists are written as canonical JSON.
     """
-    # "earliest" is what every reader understands; it also keeps files free of time stamps
-    with (
-        whole(path) as temporary,
-        h5py.File(temporary, "w", libver="earliest", track_order=False) as file,
-    ):
-        for key in sorted(attributes):
-            value = attributes[key]
-            file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
-        yield file
+    with whole(path) as temporary:
+        # "earliest" is what every reader understands; it also keeps files free of time stamps
+        options = {"libver": "earliest", "track_order": False, "userblock_size": _BLOCK_SIZE}
+        with h5py.File(temporary, "w", **options) as file:
+            for key in sorted(attributes):
+                value = attributes[key]
+                file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
+            yield file
+        with open(temporary, "r+b") as file:
+            file.write(_user_block(file))
 
 
 @contextlib.contextmanager
 def read(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
+    """Open an HDF5 file written by `create` for reading, and check that it is what was written.
 
     Raises
     ------
     StoreError
-        If the file is missing, empty, truncated or not HDF5, with its name.
+        If the file is missing, empty, truncated, foreign or damaged in any byte, with its name.
     """
     try:
-        file = h5py.File(path, "r")
+        with open(path, "rb") as file:
+            block, expected = file.read(_BLOCK_SIZE), _user_block(file)
     except OSError as error:
-        raise StoreError(
-            f"{path}: not a readable HDF5 file (damaged or foreign): {error}"
-        ) from error
-    try:
-        with file:
-            yield file
-    except (KeyError, OSError) as error:
-        raise StoreError(f"{path}: damaged or foreign: {error}") from error
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    if not block.startswith(_SIGNATURE):
+        raise StoreError(f"{path}: not a file of malaphoric (foreign, empty or damaged)")
+    if block != expected:
+        raise StoreError(f"{path}: damaged or changed: its content does not match its digest")
+    with h5py.File(path, "r") as file:
+        yield file
+
+
+def _user_block(file: BinaryIO) -> bytes:
+    """The user block that belongs to what follows it; leaves the file at its start."""
+    file.seek(_BLOCK_SIZE)
+    sha = hashlib.sha256()
+    while piece := file.read(2**20):
+        sha.update(piece)
+    file.seek(0)
+    return (_SIGNATURE + sha.hexdigest().encode() + b"\n").ljust(_BLOCK_SIZE, b"\0")
 
 
 def write_array(file: h5py.File, name: str, values: np.ndarray, **attributes: object) -> None:
@@ -128,7 +145,10 @@ def canonical(data: object) -> str:
 
 def parse(text: str) -> object:
     """The inverse of `canonical`."""
-    return json.loads(text)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise StoreError(f"damaged text: {str(text)[:60]!r}: {error}") from error
 
 
 def digest(*parts: object) -> str:
