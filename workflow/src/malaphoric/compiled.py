@@ -11,6 +11,7 @@ coefficients and CKM elements → observables, by bilinear forms and first-order
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.resources import as_file, files
@@ -607,13 +608,17 @@ class CompiledTheory:
 
     # -- evaluation
 
-    def evaluate(self, points: np.ndarray) -> Theory:
+    def evaluate(
+        self, points: np.ndarray, progress: Callable[[int], None] | None = None
+    ) -> Theory:
         """Predictions at points.
 
         Parameters
         ----------
         points : ndarray, shape (n, 3)
             epsilon_hat, g_hat, theta_sb (rad).
+        progress : callable, optional
+            Called with the number of points done after each block.
 
         Returns
         -------
