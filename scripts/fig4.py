@@ -3,22 +3,15 @@
 import csv
 from pathlib import Path
 
-from malaphoric import figures, store
-from malaphoric.categories import observable_key, parse_observables
+from malaphoric import figures
+from malaphoric.categories import observable_key
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
     with Path(snakemake.input.pulls).open(encoding="utf-8") as file:
         table = {row["observable"]: row for row in csv.DictReader(file)}
-    with store.read(snakemake.input.likelihood) as file:
-        known = set(map(observable_key, parse_observables(file.attrs["observables"])))
     rows = []
     for key in map(observable_key, this.run["observables_of_interest"]):
-        if key not in known:
-            raise SystemExit(
-                f"observables_of_interest: {key!r} is not accepted; accepted: the observables of "
-                f"{snakemake.input.pulls}"
-            )
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")
             continue

@@ -81,3 +81,23 @@ def finished(tmp_path_factory):
     result.configure()
     result.output = result.run("--cores", "2").stdout
     return result
+
+
+COMPILED = {
+    "run": "compiled",
+    "engine": "compiled",
+    "grid": {
+        "epsilon_hat": {"min": -1.0, "max": 0, "points": 11},
+        "g_hat": {"min": 0.02, "max": 0.2, "points": 19},
+        "theta_sb": {"min": -0.3, "max": 0.1, "points": 21},
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory):
+    """A finished run of the compiled engine with two cores, in several chunks (two minutes)."""
+    result = Workflow(tmp_path_factory.mktemp("compiled"))
+    result.configure(**COMPILED, chunk_minutes=0.001)
+    result.output = result.run("--cores", "2").stdout
+    return result

@@ -99,7 +99,6 @@ rule fig4:
     """Pulls of the observables of interest, Standard Model against best fit."""
     input:
         pulls=f"{OUT}/tables/pulls.csv",
-        likelihood=f"{OUT}/likelihood.h5",
     output:
         pdf=f"{OUT}/figures/fig4.pdf",
         png=report(f"{OUT}/figures/fig4.png", caption="../report/fig4.rst", category="Figures"),

@@ -23,6 +23,7 @@ import numpy as np
 
 from malaphoric import categories, lep2, store
 from malaphoric.exact import CKM, CKM_FAILURE, Theory
+from malaphoric.grid import BLOCK
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 1
@@ -38,10 +39,6 @@ COEFFICIENTS = ("C9", "C10", "C9p", "C10p")
 #: Number of δ nodes of coefficients and slopes, and of the Standard Model values.
 N_DELTA, N_DELTA_BASE = 12, 24
 
-#: Rows evaluated together. Blocks are padded to it, so that a point's result does not depend on
-#: its neighbours: BLAS may sum in another order when shapes change.
-BLOCK = 512
-
 #: Relative size of Chebyshev coefficients that are left out.
 _TAIL = 1e-7
 
@@ -51,11 +48,11 @@ _CKM_ITERATIONS = 10
 # Size of λ_t: makes the constant in the bilinear forms like the other factors.
 _LAMBDA = 0.04
 
-_N_REAL = 3 + len(COEFFICIENTS)
-_PAIRS = np.triu_indices(_N_REAL)
+_N_AMPLITUDES = 3 + len(COEFFICIENTS)
 
-#: Number of monomials of a bilinear form, see `forms_of`.
-N_FORMS = _PAIRS[0].size + 3 + 2 * _N_REAL
+#: Number of monomials of a bilinear form, see `forms_of`: without and with meson mixing.
+N_FORMS = _N_AMPLITUDES**2
+N_FORMS_MIXING = N_FORMS + _N_AMPLITUDES * (_N_AMPLITUDES + 1)
 
 #: Number of `monomials`.
 N_MONOMIALS = 9
@@ -115,8 +112,8 @@ def chebyshev_nodes(n: int) -> np.ndarray:
 
 
 def chebyshev(delta: np.ndarray, n: int) -> np.ndarray:
-    """Chebyshev polynomials of δ on [0, π/2], shape (len(delta), n); the ends continue."""
-    x = np.clip(4 / np.pi * delta - 1, -1, 1)
+    """Chebyshev polynomials of |δ| on [0, π/2], shape (len(delta), n)."""
+    x = 4 / np.pi * abs(delta) - 1
     result = np.empty((n, delta.size))
     result[0] = 1
     result[1] = x
@@ -146,7 +143,8 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
     ndarray, shape (n,)
         In (-π/2, π/2): ckmutil's ``gamma_to_delta`` takes an arctan, so that its δ is off by π
         where γ exceeds π/2 (minus 10⁻³). smelli, flavio and wilson inherit that, and the iteration
-        of the CKM extraction goes astray there; what they do is what we reproduce.
+        of the CKM extraction goes astray there; what they do is what we reproduce. Tables need
+        δ > 0 only: δ → -δ conjugates the CKM matrix, and with it all coefficients.
     """
     vus, vcb, s13, gamma = ckm.T
     c13_2 = 1 - s13**2
@@ -203,41 +201,52 @@ def ckm_factors(ckm: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.n
     }
 
 
-def forms_of(factors: tuple[np.ndarray, np.ndarray, np.ndarray], c: np.ndarray) -> np.ndarray:
+def forms_of(
+    factors: tuple[np.ndarray, np.ndarray, np.ndarray],
+    c: np.ndarray,
+    phase: np.ndarray | None = None,
+) -> np.ndarray:
     """Monomials of the bilinear forms of a b → q transition with one lepton.
 
     Parameters
     ----------
     factors : tuple of ndarray, shape (n,)
         λ_t, λ_u, λ_c of `ckm_factors`.
-    c : ndarray, shape (n, 4)
-        λ_t times `COEFFICIENTS`: real, because the SMEFT coefficients are.
+    c : ndarray, shape (n, 4), complex
+        λ_t times `COEFFICIENTS`.
+    phase : ndarray, shape (n,), optional
+        One of `mixing_phases`, for observables with meson mixing.
 
     Returns
     -------
-    ndarray, shape (n, 45)
-        x_i x_j, v_i v_j and x_i v_j with x = (constant, Re λ_t, Re λ_u, c), v = (Im λ_t, Im λ_u).
-        The constant is there because flavio interpolates the spectator scattering of QCD
-        factorisation in tables made at fixed CKM elements.
+    ndarray, shape (n, `N_FORMS` or `N_FORMS_MIXING`)
+        Real and imaginary parts of z_i* z_j, and of phase (z_i z_j)*: products of amplitudes with
+        their conjugates, and with those of the CP conjugate decay. z = (constant, λ_t, λ_u, c); the
+        constant is there because flavio interpolates the spectator scattering of QCD factorisation
+        in tables made at fixed CKM elements.
     """
     top, up, _ = factors
-    x = np.empty((_N_REAL, len(c)))
-    x[0], x[1], x[2] = _LAMBDA, top.real, up.real
-    x[3:] = c.T
-    result = np.empty((N_FORMS, len(c)))
-    n = _PAIRS[0].size
-    for row, (i, j) in enumerate(zip(*_PAIRS, strict=True)):
-        np.multiply(x[i], x[j], out=result[row])
-    result[n] = top.imag**2
-    result[n + 1] = top.imag * up.imag
-    result[n + 2] = up.imag**2
-    np.multiply(x, top.imag, out=result[n + 3 : n + 3 + _N_REAL])
-    np.multiply(x, up.imag, out=result[n + 3 + _N_REAL :])
+    z = np.empty((_N_AMPLITUDES, len(c)), dtype=complex)
+    z[0], z[1], z[2] = _LAMBDA, top, up
+    z[3:] = c.T
+    conjugate = z.conj()
+    result = np.empty((N_FORMS if phase is None else N_FORMS_MIXING, len(c)))
+    row = 0
+    for i in range(_N_AMPLITUDES):
+        products = [conjugate[i] * z[i + 1 :]]
+        if phase is not None:
+            products.append(phase * conjugate[i] * conjugate[i:])
+        result[row] = (conjugate[i] * z[i]).real
+        row += 1
+        for product in products:
+            for values in (product.real, product.imag):
+                result[row : row + len(product)] = values
+                row += len(product)
     return result.T
 
 
 def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
-    """Complex numbers whose real and imaginary parts multiply bilinear forms of B_s decays.
+    """Phases between the amplitudes of B_s and conjugate decays, see `forms_of`.
 
     Parameters
     ----------
@@ -387,6 +396,8 @@ class Running:
         wilson's option.
     versions : dict
         Versions of smelli, flavio and wilson it was made with.
+    table : str
+        Digest of the table whose ports it serves.
     names : dict of Port to list of str
         Coefficients at each port.
     values : dict of Port to ndarray, shape (N_DELTA, 9, n_names), complex

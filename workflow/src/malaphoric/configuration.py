@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import store
-from malaphoric.categories import CATEGORIES
+from malaphoric.categories import CATEGORIES, observable_key, parse_observables
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.model import Model
 from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
@@ -88,12 +88,26 @@ class Configuration:
                     f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X "
                     "(|epsilon| <= 1 is physical; the rest serves as a margin of the figures)"
                 )
+        self._check_observables(source)
         lower, upper = self.data["confidence_levels"]
         if lower >= upper:
             raise ConfigurationError(
                 f"{source}: confidence_levels: {[lower, upper]} is not accepted; accepted: two "
                 "numbers between 0 and 1, the first smaller"
             )
+
+    def _check_observables(self, source: str) -> None:
+        """Refuse observables of interest that nobody computes."""
+        if not TABLE.exists():  # it is being remade: known only when the data half is made
+            return
+        with store.read(TABLE) as file:
+            known = {observable_key(x) for x in parse_observables(file.attrs["observables"])}
+        for name in self.data["observables_of_interest"]:
+            if observable_key(name) not in known:
+                raise ConfigurationError(
+                    f"{source}: observables_of_interest: {name!r} is not accepted; accepted: the "
+                    "observables in results/<run>/tables/pulls.csv of any run"
+                )
 
     @property
     def record(self) -> dict:

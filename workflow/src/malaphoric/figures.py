@@ -13,6 +13,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -123,11 +124,20 @@ def _regions(
             handles.append(
                 Patch(facecolor="none", edgecolor=colour, label=f"{name}: no bound ({percent[0]})")
             )
-        else:
+        elif np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
             axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.3, zorder=2)
             axes.contour(x, y, delta, levels=[height], colors=[colour], linewidths=0.9, zorder=2)
             handles.append(
                 Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=f"{name} {percent[0]}")
+            )
+        else:  # most of the plane is allowed: a border with ticks keeps the plane readable
+            border = axes.contour(
+                x, y, delta, levels=[height], colors=[colour], linewidths=1.0, zorder=2
+            )
+            ticks = patheffects.withTickedStroke(angle=-90, spacing=6, length=0.5)
+            border.set(path_effects=[ticks])
+            handles.append(
+                Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")
             )
     if np.isnan(chi2["global"]).any():
         handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
@@ -248,18 +258,15 @@ def profile_theta(
         theta, chi2 = file["theta_sb_best"][index], file["chi2"][index]
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        # the sign matters: a diverging map, symmetric about zero, clipped where a few points at
-        # tiny couplings, which do not depend on theta_sb, would use up all the colours
-        limit = float(np.nanpercentile(np.abs(theta), 98)) or 1.0
+        # colours for the 95% region: elsewhere, at tiny couplings, theta_sb is anything
+        shown = theta[chi2 - np.nanmin(chi2) <= delta_chi2_level(levels[1], 2)]
+        low, high = float(shown.min()), float(shown.max())
+        colours = "viridis"
+        if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
+            high = max(-low, high)
+            low, colours = -high, "RdBu_r"
         mesh = axes.pcolormesh(
-            x,
-            y,
-            theta.T,
-            cmap="RdBu_r",
-            vmin=-limit,
-            vmax=limit,
-            shading="nearest",
-            rasterized=True,
+            x, y, theta.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
         )
         figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
         heights = [delta_chi2_level(level, 2) for level in levels]

@@ -6,6 +6,7 @@ The schemas themselves are in ``workflow/schemas``.
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,10 @@ import yaml
 
 #: Top folder of the project: the package is used from a checkout (editable installation).
 ROOT = Path(__file__).resolve().parents[3]
+
+
+# numbers that YAML 1.1 takes for text because they lack a decimal point
+_NUMBER = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
 
 class ConfigurationError(ValueError):
@@ -80,6 +85,8 @@ def _message(error: jsonschema.ValidationError) -> str:
         names = ", ".join(f"{key}.{k}" if key else k for k in missing)
         return f"missing key {names}; accepted: {schema['description']}"
     accepted = schema.get("description") or error.message
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        accepted += f" (YAML reads {value} as text: write a decimal point, as in 1.0e-3)"
     return f"{key or 'content'}: {_short(value)} is not accepted; accepted: {accepted}"
 
 

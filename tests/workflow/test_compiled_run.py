@@ -1,0 +1,62 @@
+"""The real workflow with the compiled engine: checked against smelli, independent of its split."""
+
+import csv
+import json
+
+import h5py
+import pytest
+
+pytestmark = pytest.mark.slow
+
+OUT = "results/compiled"
+
+
+def test_is_checked_against_exact_points(compiled):
+    """Fresh points, the paper's and the best fits: all within the bounds, before any figure."""
+    folder = compiled.folder / OUT
+    with open(folder / "validation/points.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8 + 2 + 2
+    near = [row for row in rows if float(row["chi2_minus_min"]) < 100]
+    assert len(near) >= 4
+    for row in near:
+        for category, bound in {"quarks": 0.01, "EWPOs": 1e-3, "LEP2": 1e-3, "LFU": 0.01}.items():
+            assert float(row[f"error_{category}"]) <= bound
+    assert "validate: " in compiled.output
+    assert compiled.plan() == {}
+
+
+def test_best_fits_reach_the_papers(compiled):
+    """chi2_SM - chi2 of each fit against Table 4 of the paper, which it must reach to within 1."""
+    fits = json.loads((compiled.folder / OUT / "best_fit.json").read_text())
+    assert fits["unmixed"]["dchi2"]["global"] > 31.2 - 1
+    assert fits["malaphoric"]["dchi2"]["global"] > 38.2 - 1
+    assert fits["malaphoric"]["valid"]
+    assert abs(fits["malaphoric"]["epsilon_hat"]) <= 1
+    for name in ("epsilon_hat", "g_hat", "theta_sb"):
+        assert fits["malaphoric"]["errors"][name] > 0
+
+
+def test_numbers_do_not_depend_on_chunks_or_cores(compiled, tmp_path):
+    """The same bytes from one chunk and one core as from many chunks and two cores."""
+    from conftest import COMPILED, Workflow
+
+    assert len(list((compiled.folder / OUT / "chunks").glob("*.h5"))) > 1
+    other = Workflow(tmp_path)
+    other.configure(**COMPILED, chunk_minutes=10)
+    other.run("--cores", "1", "--until", "profile")
+    assert len(list((tmp_path / OUT / "chunks").glob("*.h5"))) == 1
+    for name in ("scan.h5", "profile.h5"):
+        theirs = (compiled.folder / OUT / name).read_bytes()
+        assert (tmp_path / OUT / name).read_bytes() == theirs
+
+
+def test_scan_says_what_it_was_made_from(compiled):
+    """Configuration, theory, data and versions stand in the file."""
+    with h5py.File(compiled.folder / OUT / "scan.h5") as file:
+        theory = json.loads(file.attrs["theory"])
+        assert theory["engine"] == "compiled"
+        assert theory["versions"]["flavio"] == "2.7.1"
+        assert len(theory["table"]) == 32
+        assert json.loads(file.attrs["configuration"])["M_X"] == 3000
+        assert json.loads(file.attrs["n_obs"])["global"] == 509
