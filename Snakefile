@@ -58,5 +58,6 @@ rule all:
         f"{OUT}/best_fit.json",
         rules.tables.output,
         rules.pulls.output,
+        rules.comparison.output,
         figure_files(),
     default_target: True

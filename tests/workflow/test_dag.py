@@ -19,6 +19,7 @@ def test_tiny_exact_run(workflow):
         "profiles": 1,
         "tables": 1,
         "pulls": 1,
+        "comparison": 1,
     }
 
 

@@ -116,3 +116,24 @@ rule pulls:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/pulls.py"
+
+
+rule comparison:
+    """Our numbers beside the paper's, and beside its closed formulas."""
+    input:
+        likelihood=f"{OUT}/likelihood.h5",
+        best_fit=f"{OUT}/best_fit.json",
+        table4=exact_file("table4"),
+        exact=exact_file("best_fit"),
+        checked=checked,
+    output:
+        paper=f"{OUT}/comparison.md",
+        analytic=f"{OUT}/analytic.md",
+    log:
+        f"{OUT}/logs/comparison.log",
+    params:
+        code=store.room_digest("comparison", "tables", "statistics"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/comparison.py"

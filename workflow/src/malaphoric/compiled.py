@@ -230,19 +230,12 @@ def forms_of(
     z[0], z[1], z[2] = _LAMBDA, top, up
     z[3:] = c.T
     conjugate = z.conj()
-    result = np.empty((N_FORMS if phase is None else N_FORMS_MIXING, len(c)))
-    row = 0
-    for i in range(_N_AMPLITUDES):
-        products = [conjugate[i] * z[i + 1 :]]
-        if phase is not None:
-            products.append(phase * conjugate[i] * conjugate[i:])
-        result[row] = (conjugate[i] * z[i]).real
-        row += 1
-        for product in products:
-            for values in (product.real, product.imag):
-                result[row : row + len(product)] = values
-                row += len(product)
-    return result.T
+    size = abs(z) ** 2
+    pairs = [conjugate[i] * z[i + 1 :] for i in range(_N_AMPLITUDES - 1)]
+    if phase is not None:
+        pairs += [(phase * conjugate[i]) * conjugate[i:] for i in range(_N_AMPLITUDES)]
+    products = np.concatenate(pairs)
+    return np.concatenate([size, products.real, products.imag]).T
 
 
 def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
@@ -411,6 +404,7 @@ class Running:
     M_X: float
     smeft_accuracy: str
     versions: dict[str, str]
+    table: str
     names: dict[Port, list[str]]
     values: dict[Port, np.ndarray]
     second: dict[Port, np.ndarray]
@@ -424,6 +418,7 @@ class Running:
             M_X=self.M_X,
             smeft_accuracy=self.smeft_accuracy,
             versions=self.versions,
+            table=self.table,
         ) as file:
             for port in sorted(self.values):
                 names = json.dumps(self.names[port])
@@ -452,6 +447,7 @@ class Running:
                 M_X=float(file.attrs["M_X"]),
                 smeft_accuracy=file.attrs["smeft_accuracy"],
                 versions=versions,
+                table=file.attrs.get("table", "unknown"),
                 names={port: json.loads(item.attrs["names"]) for port, item in ports.items()},
                 values={port: item[()] for port, item in ports.items()},
                 second=second,
@@ -486,6 +482,11 @@ class CompiledTheory:
     ----------
     table : Table
     running : Running
+
+    Raises
+    ------
+    ValueError
+        If the running map was made for another table.
     """
 
     table: Table
@@ -494,6 +495,11 @@ class CompiledTheory:
     sm: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.running.table != self.table.digest:
+            raise ValueError(
+                f"running map of {self.running.model['name']}: made for table "
+                f"{self.running.table[:12]}, this one is {self.table.digest[:12]}; remake it"
+            )
         self.observables, self.sm = self.table.observables, self.table.sm
         self._column = {name: i for i, name in enumerate(self.observables)}
         self._prepare_ckm()
@@ -548,11 +554,11 @@ class CompiledTheory:
                     names = [f"{c}_b{q}{lepton}{lepton}" for c in COEFFICIENTS]
                     c = self.running.select(port, names) * factors[q][0][:, None, None]
                     slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
-                    coefficients.append(c.real)
+                    coefficients.append(c)
                     at_sm = ckm_factors(self.table.ckm_sm[None])[q][0][0]
                     of_port = [self.running.names[port].index(name) for name in names]
-                    second.append((self.running.second[port][:, of_port] * at_sm).real)
-                width = N_FORMS * (1 if phase == "none" else 3)
+                    second.append(self.running.second[port][:, of_port] * at_sm)
+                width = N_FORMS if phase == "none" else N_FORMS_MIXING
                 forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
                 )
@@ -566,8 +572,9 @@ class CompiledTheory:
             n_primitives += len(part["forms"])
         self._n_primitives = n_primitives
         self._b2q_columns = np.concatenate(columns)
-        self._coefficients = _flatten(np.concatenate(coefficients, axis=2))
-        self._second = np.concatenate(second, axis=1)
+        c, second = np.concatenate(coefficients, axis=2), np.concatenate(second, axis=1)
+        self._coefficients = _flatten(np.concatenate([c.real, c.imag], axis=2))
+        self._second = np.concatenate([second.real, second.imag], axis=1)
         self._forms = [
             _Forms(
                 q=port.sector[0],
@@ -590,6 +597,7 @@ class CompiledTheory:
         part = self.table.parts["taylor"]
         self._taylor = self._columns(part["observables"])
         self._base = chebyshev_coefficients(part["base"])
+        self._parity = part["parity"]
         self._ckm_slopes = part["ckm_slopes"]
         slopes = np.zeros((N_DELTA, N_MONOMIALS, self._taylor.size))
         for port, path in self.table.slopes("taylor").items():
@@ -664,10 +672,11 @@ class CompiledTheory:
         safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
         factors = ckm_factors(safe)
         delta = ckm_delta(safe)
+        sign = np.copysign(1, delta)[:, None]
         t = chebyshev(delta, N_DELTA)
         mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
 
-        quantities = _sum_expansion(running, t)
+        quantities = self._ckm_quantities(running, delta)
         m12, g12 = self._m12(quantities, factors, "s")
         qp = _q_over_p(m12, g12)
         delta_m = _delta_m(qp, m12, g12)
@@ -680,10 +689,12 @@ class CompiledTheory:
         i, j = self._ew_pairs
         pairs = m[:, i] * m[:, j]
         c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
-        self._evaluate_b2q(out, factors, c, qp, safe[:, 1])
+        real, imag = np.split(c, 2, axis=1)
+        self._evaluate_b2q(out, factors, real + 1j * sign * imag, qp, safe[:, 1])
 
         taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
         taylor += mt[:, : len(self._slopes)] @ self._slopes
+        taylor *= np.where(sign < 0, self._parity, 1)
         taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
         out[:, self._taylor] = taylor
 
@@ -702,16 +713,11 @@ class CompiledTheory:
         phases = mixing_phases(factors["s"][0], qp)
         features: dict[tuple, np.ndarray] = {}
         for group in self._forms:
-            key = (group.q, group.c.start)
+            key = (group.q, group.c.start, group.phase)
             if key not in features:
-                features[key] = forms_of(factors[group.q], c[:, group.c])
-            y = features[key]
-            if group.phase == "none":
-                result = y @ group.matrix
-            else:
-                phase = phases[group.phase][:, None]
-                one, cos, sin = np.split(group.matrix, 3)
-                result = y @ one + phase.real * (y @ cos) + phase.imag * (y @ sin)
+                phase = phases.get(group.phase)
+                features[key] = forms_of(factors[group.q], c[:, group.c], phase)
+            result = features[key] @ group.matrix
             if group.vcb:
                 result *= (vcb[:, None] / self.table.ckm_sm[1]) ** group.vcb
             values[:, group.out] = result
@@ -724,6 +730,15 @@ class CompiledTheory:
         out[:, o2] += values[:, n2] * inverse[:, p2]
 
     # -- meson mixing and the CKM matrix
+
+    def _ckm_quantities(self, running: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """Relative shifts of the tree-level inputs, M12 of B_s and B0 (Re, Im), shape (n, 7)."""
+        t = chebyshev(delta, self._n_ckm)
+        result = running[:, 0] * t[:, :1]
+        for a in range(1, self._n_ckm):
+            result += running[:, a] * t[:, a : a + 1]
+        result[:, 4::2] *= np.copysign(1, delta)[:, None]
+        return result
 
     def _m12(self, quantities: np.ndarray, factors: dict, q: str) -> tuple[np.ndarray, np.ndarray]:
         """M12 and Γ12 of B_s or B0; flavio takes Γ12 from the Standard Model."""
@@ -740,13 +755,12 @@ class CompiledTheory:
         Parameters
         ----------
         running : ndarray, shape (n, n_ckm, 7)
-            Chebyshev expansions in δ: relative shifts of the three tree-level inputs, M12 of B_s
-            and B0 (Re, Im).
+            Chebyshev expansions of `_ckm_quantities`.
         """
         ckm = np.tile(self._ckm_initial, (len(running), 1))
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                q = _sum_expansion(running, chebyshev(ckm_delta(ckm), self._n_ckm))
+                q = self._ckm_quantities(running, ckm_delta(ckm))
                 factors = ckm_factors(ckm)
                 delta_m = {}
                 for meson in ("s", "d"):
@@ -781,14 +795,6 @@ def _flatten(values: np.ndarray) -> np.ndarray:
     """(δ node, monomial, quantity) → rows of the expansion in Chebyshev polynomial × monomial."""
     expansion = _expand(values)
     return np.ascontiguousarray(expansion.reshape(-1, expansion.shape[2]))
-
-
-def _sum_expansion(running: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Σ_a running[:, a, :] t[:, a], shape (n, quantities)."""
-    result = running[:, 0] * t[:, :1]
-    for a in range(1, running.shape[1]):
-        result += running[:, a] * t[:, a : a + 1]
-    return result
 
 
 def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:

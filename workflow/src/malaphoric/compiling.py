@@ -48,6 +48,9 @@ _RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
 #: in practice 1e-8 and 3e-5 (for the τ); 1e-3 would be visible in B_s → l l at couplings of 1.
 _DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 2e-4, "CP": 2e-4}
 
+#: C9 of the points that decide how flavio subdivides its integrals.
+_TYPICAL = (0.0, -0.7, -1.4)
+
 #: Largest deviation from a bilinear form, relative to the largest sample. Deviations of 1e-6 come
 #: from ckmutil, whose δ is not odd in γ (by 10⁻³), while flavio conjugates CP by γ → -γ.
 _BILINEAR = 1e-4
@@ -180,12 +183,14 @@ def _kronrod() -> tuple[np.ndarray, np.ndarray]:
 class _Tracer:
     """Records every q² integral of flavio's on the way to an observable.
 
-    flavio integrates adaptively, which is not linear in the integrand: the subdivision found at
-    the first evaluation of an observable is kept for all later ones.
+    flavio integrates adaptively, which is not linear in the integrand. The subdivisions found at a
+    few typical points are kept for all later ones; where they differ (B → X_s l l at high q²: its
+    end point lies inside the bin, and flavio stops after four or five), the mean is taken.
     """
 
     def __init__(self) -> None:
         self.nodes, self.weights = _kronrod()
+        self.found: dict[tuple, list[tuple[np.ndarray, np.ndarray]]] = {}
         self.rules: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
         self.memory: dict = {}
         self.key: tuple = ()
@@ -202,23 +207,32 @@ class _Tracer:
         """Forget amplitudes: to be called when parameters or coefficients change."""
         self.memory.clear()
 
+    def settle(self) -> None:
+        """Take the mean of the rules found so far: integrals are linear from now on."""
+        for key, found in self.found.items():
+            nodes, weights = (np.concatenate(x) for x in zip(*found, strict=True))
+            nodes, where = np.unique(nodes, return_inverse=True)
+            self.rules[key] = nodes, np.bincount(where, weights) / len(found)
+
     def _integrate(self, function, a, b, epsrel=0.005, **kwargs):
         from scipy.integrate import quad
 
         key = (*self.key, self.count)
         self.count += 1
-        if key not in self.rules:
-            result, _, info = quad(function, a, b, epsabs=0, epsrel=epsrel, full_output=1)[:3]
-            last = info["last"]
-            low, high = info["alist"][:last, None], info["blist"][:last, None]
-            half = (high - low) / 2
-            nodes = ((low + high) / 2 + half * self.nodes).ravel()
-            weights = (half * self.weights).ravel()
-            # quad extrapolates from its subdivisions, by 2e-4 where a threshold is inside
-            ratio = result / float(weights @ np.array([function(x) for x in nodes]))
-            self.rules[key] = nodes, weights * (ratio if abs(ratio - 1) < 1e-2 else 1.0)
-        nodes, weights = self.rules[key]
-        return float(weights @ np.array([function(x) for x in nodes]))
+        if key in self.rules:
+            nodes, weights = self.rules[key]
+            return float(weights @ np.array([function(x) for x in nodes]))
+        result, _, info = quad(function, a, b, epsabs=0, epsrel=epsrel, full_output=1)[:3]
+        last = info["last"]
+        low, high = info["alist"][:last, None], info["blist"][:last, None]
+        half = (high - low) / 2
+        nodes = ((low + high) / 2 + half * self.nodes).ravel()
+        weights = (half * self.weights).ravel()
+        # quad extrapolates from its subdivisions, by 2e-4 where a threshold is inside
+        ratio = result / float(weights @ np.array([function(x) for x in nodes]))
+        weights *= ratio if abs(ratio - 1) < 1e-2 else 1.0
+        self.found.setdefault(key, []).append((nodes, weights))
+        return result
 
     def _outermost(self, function: Callable) -> Callable:
         def wrapped(*args, **kwargs):
@@ -339,7 +353,7 @@ class _Sample:
     par : dict
         flavio parameters including the CKM elements.
     c : ndarray, shape (4,)
-        C9, C10, C9', C10' times λ_t / |λ_t|(SM), real.
+        C9, C10, C9', C10' times λ_t / |λ_t|.
     mixing : complex
         New physics in M12 of the B_s, relative to the SM.
     sectors, leptons
@@ -356,9 +370,9 @@ class _Sample:
     ) -> None:
         import flavio
 
-        self.par, values, self.y = par, {}, {}
+        self.par, values, self.c = par, {}, c
         ckm = np.array([[par[name] for name in CKM]])
-        factors = compiled.ckm_factors(ckm)
+        self.factors = factors = compiled.ckm_factors(ckm)
         for sector in sectors:
             q = sector[0]
             lam = factors[q][0][0]
@@ -368,10 +382,6 @@ class _Sample:
                 for lepton in leptons
                 for name, x in zip(compiled.COEFFICIENTS, size, strict=True)
             }
-        for sector in ("sb", "db"):
-            q = sector[0]
-            lam = factors[q][0][0]
-            self.y[q] = compiled.forms_of(factors[q], (c * abs(lam))[None])[0]
         reference = flavio.WilsonCoefficients()
         if mixing:
             m12 = flavio.physics.mesonmixing.observables.get_M12_G12(reference, par, "Bs")[0]
@@ -380,21 +390,19 @@ class _Sample:
         self.values = values
         self.wc = _answering(values)
         qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
-        self.phases = compiled.mixing_phases(factors["s"][0][0], qp)
+        self.phases = compiled.mixing_phases(factors["s"][0], qp)
 
     def features(self, q: str, phase: str) -> np.ndarray:
-        """Monomials of the bilinear forms, with the phase's cosine and sine."""
-        factors = [1.0]
-        if phase != "none":
-            factors += [self.phases[phase].real, self.phases[phase].imag]
-        return np.concatenate([self.y[q] * f for f in factors])
+        """Monomials of the bilinear forms."""
+        factors, phase = self.factors[q], self.phases.get(phase)
+        return compiled.forms_of(factors, (self.c * abs(factors[0]))[None], phase)[0]
 
 
 def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None]) -> dict:
     """Bilinear forms of b → q observables, fitted and verified on held-out samples."""
     rng = np.random.default_rng(1)
     par0 = _parameters()
-    n_features = compiled.N_FORMS * (3 if mixing else 1)
+    n_features = compiled.N_FORMS_MIXING if mixing else compiled.N_FORMS
     n_samples = int(1.25 * n_features) + 12
 
     def sample(**kwargs: object) -> _Sample:
@@ -404,7 +412,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
             "Vcb": par0["Vcb"] * rng.uniform(0.95, 1.05),
             "Vub": par0["Vub"] * rng.uniform(0.8, 1.2),
         }
-        c = rng.uniform(-2, 2, 4)
+        c = rng.uniform(-2, 2, 4) + 1j * rng.uniform(-2, 2, 4)
         radius, angle = rng.uniform(0.2, 2.0), rng.uniform(0, 2 * np.pi)
         return _Sample(par, c, radius * np.exp(1j * angle) if mixing else 0, **kwargs)
 
@@ -429,9 +437,10 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
 
     with tracer.installed(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # a typical point, C9 = -0.6, decides how flavio subdivides its integrals
-        reference = _Sample(par0, np.array([0.6, 0.02, 0.0, 0.0]))
-        base = evaluate(reference)
+        for c9 in _TYPICAL:
+            reference = _Sample(par0, np.array([-c9, 0.02, 0.0, 0.0]))
+            base = evaluate(reference)
+        tracer.settle()
         ports = []
         for name in observables:
             wc = _answering(reference.values)
@@ -516,7 +525,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
                 raise ValueError(f"{name}: not the expected function of its integrals")
             terms.append((i, primitive(i, t, 0), primitive(i, t, 1), primitive(i, t, 2)))
     progress(f"{len(primitives)} forms, largest error {max(p['error'] for p in primitives):.1e}")
-    width = compiled.N_FORMS * 3
+    width = compiled.N_FORMS_MIXING
     return {
         "observables": categories.dump_observables(observables),
         "terms": np.array(terms),
@@ -569,6 +578,7 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
         "observables": categories.dump_observables(observables),
         "base": base,
         "ckm_slopes": ckm_slopes,
+        "parity": _parity(observables, par0),
     }
     nodes = _gammas(compiled.N_DELTA, par0)
     with warnings.catch_warnings():
@@ -597,6 +607,18 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
             result[f"{key}/slopes"] = slopes[:, :, used]
             progress(f"{port.label}: {used.sum()} coefficients, {len(columns)} observables")
     return result
+
+
+def _parity(observables: list, par: dict) -> np.ndarray:
+    """Sign that an observable takes when the CKM phase changes its own."""
+    phase = 0.7
+    ckm = np.array([par[name] for name in CKM])
+    even, odd = (
+        [_real(_predict(o, par | {"gamma": compiled.gamma_of_delta(delta, ckm)}, _answering()))
+         for o in observables]
+        for delta in (phase, phase - np.pi)
+    )
+    return even, odd
 
 
 def _gammas(n: int, par: dict) -> list[float]:
@@ -888,6 +910,7 @@ def run(
         M_X=float(M_X),
         smeft_accuracy=smeft_accuracy,
         versions=compiled.installed_versions(),
+        table=table.digest,
         names=ports,
         values=values,
         second={port: np.array(rows) for port, rows in second.items()},

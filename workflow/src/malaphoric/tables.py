@@ -49,15 +49,20 @@ def _write(
     rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
 ) -> None:
     store.write_csv(csv_path, rows)
+    store.write_text(md_path, markdown(head, rows, foot))
+
+
+def markdown(title: str, rows: list[dict], foot: str) -> str:
+    """Rows as a Markdown page with a title and a note."""
     columns = list(rows[0])
     lines = [
-        f"# {head}",
+        f"# {title}",
         "",
         "| " + " | ".join(columns) + " |",
         "|" + "---|" * len(columns),
         *("| " + " | ".join(_short(row[c]) for c in columns) + " |" for row in rows),
     ]
-    store.write_text(md_path, "\n".join([*lines, "", foot, ""]))
+    return "\n".join([*lines, "", foot, ""])
 
 
 def _short(value: object) -> str:
