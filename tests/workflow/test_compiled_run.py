@@ -26,6 +26,16 @@ def test_is_checked_against_exact_points(compiled):
     assert compiled.plan() == {}
 
 
+def test_every_figure_is_there(compiled):
+    """PDF with embedded fonts, and PNG, of all figures."""
+    folder = compiled.folder / OUT / "figures"
+    for name in ("fig2", "fig3_left", "fig3_right", "fig4", "profiles"):
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+        content = (folder / f"{name}.pdf").read_bytes()
+        assert b"/FontFile2" in content
+        assert b"CreationDate" not in content
+
+
 def test_best_fits_reach_the_papers(compiled):
     """chi2_SM - chi2 of each fit against Table 4 of the paper, which it must reach to within 1."""
     fits = json.loads((compiled.folder / OUT / "best_fit.json").read_text())

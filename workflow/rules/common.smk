@@ -51,10 +51,13 @@ def checked(wildcards):
 
 
 def figure_files():
-    """Figures that the grid allows: Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area."""
+    """Figures that the grid allows: a plane needs two axes, Fig. 2 also needs epsilon_hat = 0."""
+    epsilon_hat, g_hat, theta_sb = (n > 1 for n in RUN.grid.shape)
     names = ["fig4"]
-    if 0 in RUN.grid.axes[0]:
+    if g_hat and theta_sb and 0 in RUN.grid.axes[0]:
         names += ["fig2"]
-    if RUN.grid.shape[0] > 1:
-        names += ["fig3_left", "fig3_right", "profiles"]
+    if epsilon_hat and g_hat:
+        names += ["fig3_left", "fig3_right"]
+    if epsilon_hat and g_hat and theta_sb:
+        names += ["profiles"]
     return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]

@@ -170,13 +170,26 @@ def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
     return float(delta - np.angle(1 + k * np.exp(1j * delta)))
 
 
-def ckm_factors(ckm: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def mean_delta(ckm: np.ndarray) -> np.ndarray:
+    """CKM phase that a decay and its CP conjugate have on average, shape (n,).
+
+    flavio conjugates CP by γ → -γ, and ckmutil's δ is not odd in γ, by 10⁻³. The mean of δ(γ) and
+    -δ(-γ) is γ (up to 10⁻⁶), in (-π/2, π/2) like δ.
+    """
+    return np.arctan(np.tan(ckm[:, 3]))
+
+
+def ckm_factors(
+    ckm: np.ndarray, delta: np.ndarray
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """CKM factors of b → s and b → d.
 
     Parameters
     ----------
     ckm : ndarray, shape (n, 4)
         Vus, Vcb, Vub and gamma (rad).
+    delta : ndarray, shape (n,)
+        CKM phase: `ckm_delta` or `mean_delta`.
 
     Returns
     -------
@@ -191,7 +204,7 @@ def ckm_factors(ckm: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray, np.n
     c13 = np.sqrt(1 - s13**2)
     s12, s23 = vus / c13, vcb / c13
     c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
-    phase = np.exp(1j * ckm_delta(ckm))
+    phase = np.exp(1j * delta)
     v_td, v_ts = s12 * s23 - c12 * c23 * s13 * phase, -c12 * s23 - s12 * c23 * s13 * phase
     v_cd, v_cs = -s12 * c23 - c12 * s23 * s13 * phase, c12 * c23 - s12 * s23 * s13 * phase
     v_ub, v_tb = s13 / phase, c23 * c13
@@ -211,7 +224,7 @@ def forms_of(
     Parameters
     ----------
     factors : tuple of ndarray, shape (n,)
-        λ_t, λ_u, λ_c of `ckm_factors`.
+        λ_t, λ_u, λ_c of `ckm_factors`, at the mean phase.
     c : ndarray, shape (n, 4), complex
         λ_t times `COEFFICIENTS`.
     phase : ndarray, shape (n,), optional
@@ -249,10 +262,10 @@ def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        "ckm": squared phase of λ_t (B_s → l l); "mixing": phase of -q/p (B_s → V l l); "q/p": -q/p
-        (B_s → φ γ), as flavio has them.
+        "ckm": squared phase of λ_t (B_s → l l); "mixing": phase of -q/p (B_s → V l l); "q/p":
+        conjugate of -q/p (B_s → φ γ), as flavio has them.
     """
-    return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -qp}
+    return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -np.conj(qp)}
 
 
 def installed_versions() -> dict[str, str]:
@@ -545,7 +558,9 @@ class CompiledTheory:
         n_primitives, numerators, pairs, columns = 1, [], {}, []
         ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
         ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
-        factors = ckm_factors(ckm)
+        factors = ckm_factors(ckm, mean_delta(ckm))
+        sm = self.table.ckm_sm[None]
+        factors_sm = ckm_factors(sm, mean_delta(sm))
         for part in self.table.b2q():
             for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
@@ -555,9 +570,8 @@ class CompiledTheory:
                     c = self.running.select(port, names) * factors[q][0][:, None, None]
                     slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
                     coefficients.append(c)
-                    at_sm = ckm_factors(self.table.ckm_sm[None])[q][0][0]
                     of_port = [self.running.names[port].index(name) for name in names]
-                    second.append(self.running.second[port][:, of_port] * at_sm)
+                    second.append(self.running.second[port][:, of_port] * factors_sm[q][0])
                 width = N_FORMS if phase == "none" else N_FORMS_MIXING
                 forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
@@ -627,9 +641,7 @@ class CompiledTheory:
 
     # -- evaluation
 
-    def evaluate(
-        self, points: np.ndarray, progress: Callable[[int], None] | None = None
-    ) -> Theory:
+    def evaluate(self, points: np.ndarray, progress: Callable[[int], None] | None = None) -> Theory:
         """Predictions at points.
 
         Parameters
@@ -670,8 +682,8 @@ class CompiledTheory:
         failed = np.isnan(ckm).any(axis=1)
         ckm[failed] = np.nan
         safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
-        factors = ckm_factors(safe)
         delta = ckm_delta(safe)
+        factors = ckm_factors(safe, delta)
         sign = np.copysign(1, delta)[:, None]
         t = chebyshev(delta, N_DELTA)
         mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
@@ -690,7 +702,10 @@ class CompiledTheory:
         pairs = m[:, i] * m[:, j]
         c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
         real, imag = np.split(c, 2, axis=1)
-        self._evaluate_b2q(out, factors, real + 1j * sign * imag, qp, safe[:, 1])
+        c = real + 1j * sign * imag
+        phases = mixing_phases(factors["s"][0], qp)
+        factors = ckm_factors(safe, mean_delta(safe))
+        self._evaluate_b2q(out, factors, c, phases, safe[:, 1])
 
         taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
         taylor += mt[:, : len(self._slopes)] @ self._slopes
@@ -706,11 +721,10 @@ class CompiledTheory:
         return ckm
 
     def _evaluate_b2q(
-        self, out: np.ndarray, factors: dict, c: np.ndarray, qp: np.ndarray, vcb: np.ndarray
+        self, out: np.ndarray, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray
     ) -> None:
         values = np.empty((len(out), self._n_primitives))
         values[:, 0] = 1
-        phases = mixing_phases(factors["s"][0], qp)
         features: dict[tuple, np.ndarray] = {}
         for group in self._forms:
             key = (group.q, group.c.start, group.phase)
@@ -760,8 +774,9 @@ class CompiledTheory:
         ckm = np.tile(self._ckm_initial, (len(running), 1))
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                q = self._ckm_quantities(running, ckm_delta(ckm))
-                factors = ckm_factors(ckm)
+                delta = ckm_delta(ckm)
+                q = self._ckm_quantities(running, delta)
+                factors = ckm_factors(ckm, delta)
                 delta_m = {}
                 for meson in ("s", "d"):
                     m12, g12 = self._m12(q, factors, meson)

@@ -372,7 +372,7 @@ class _Sample:
 
         self.par, values, self.c = par, {}, c
         ckm = np.array([[par[name] for name in CKM]])
-        self.factors = factors = compiled.ckm_factors(ckm)
+        self.factors = factors = compiled.ckm_factors(ckm, compiled.mean_delta(ckm))
         for sector in sectors:
             q = sector[0]
             lam = factors[q][0][0]
@@ -390,7 +390,8 @@ class _Sample:
         self.values = values
         self.wc = _answering(values)
         qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
-        self.phases = compiled.mixing_phases(factors["s"][0], qp)
+        top = compiled.ckm_factors(ckm, compiled.ckm_delta(ckm))["s"][0]
+        self.phases = compiled.mixing_phases(top, qp)
 
     def features(self, q: str, phase: str) -> np.ndarray:
         """Monomials of the bilinear forms."""
@@ -610,15 +611,12 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
 
 
 def _parity(observables: list, par: dict) -> np.ndarray:
-    """Sign that an observable takes when the CKM phase changes its own."""
-    phase = 0.7
+    """Sign of each observable under δ → -δ (ckmutil's δ is off by π where γ exceeds π/2)."""
     ckm = np.array([par[name] for name in CKM])
-    even, odd = (
-        [_real(_predict(o, par | {"gamma": compiled.gamma_of_delta(delta, ckm)}, _answering()))
-         for o in observables]
-        for delta in (phase, phase - np.pi)
-    )
-    return even, odd
+    gammas = [compiled.gamma_of_delta(delta, ckm) for delta in (0.7, np.pi - 0.7)]
+    wc = _answering()
+    values = [[_real(_predict(o, par | {"gamma": g}, wc)) for o in observables] for g in gammas]
+    return np.where(np.multiply(*values) < 0, -1.0, 1.0)
 
 
 def _gammas(n: int, par: dict) -> list[float]:
@@ -716,11 +714,14 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
         result[f"ports/{port.label}/names"] = json.dumps(names)
         result[f"ports/{port.label}/slopes"] = slopes
     for meson, q in (("Bs", "s"), ("B0", "d")):
-        factors = compiled.ckm_factors(result["sm"][None])[q]
-        sm = amplitude.M12_d_SM(par, meson) / complex(factors[0][0]) ** 2
-        twisted = par | {"gamma": par["gamma"] - 1}
-        other = compiled.ckm_factors(np.array([[twisted[name] for name in CKM]]))[q]
-        if abs(amplitude.M12_d_SM(twisted, meson) / complex(other[0][0]) ** 2 / sm - 1) > 1e-9:
+
+        def over_top(par: dict, meson: str = meson, q: str = q) -> complex:
+            ckm = np.array([[par[name] for name in CKM]])
+            top = compiled.ckm_factors(ckm, compiled.ckm_delta(ckm))[q][0][0]
+            return amplitude.M12_d_SM(par, meson) / complex(top) ** 2
+
+        sm = over_top(par)
+        if abs(over_top(par | {"gamma": par["gamma"] - 1}) / sm - 1) > 1e-9:
             raise ValueError(f"M12 of {meson} is not proportional to λ_t²")
         wc = _answering()
         flavio.physics.mesonmixing.observables.get_M12_G12(wc, par, meson)
