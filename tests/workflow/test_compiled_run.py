@@ -49,7 +49,7 @@ def test_best_fits_reach_the_papers(compiled):
 
 def test_numbers_do_not_depend_on_chunks_or_cores(compiled, tmp_path):
     """The same bytes from one chunk and one core as from many chunks and two cores."""
-    from conftest import COMPILED, Workflow
+    from harness import COMPILED, Workflow
 
     assert len(list((compiled.folder / OUT / "chunks").glob("*.h5"))) > 1
     other = Workflow(tmp_path)

@@ -72,7 +72,7 @@ def test_bad_configuration_starts_no_job(workflow, changes, message):
 
 def test_default_configuration_is_loaded(workflow):
     """Without --configfile the project's config/config.yaml counts, and only it."""
-    from conftest import ROOT
+    from harness import ROOT
 
     result = workflow.run("--dry-run", "--quiet", "rules", config=ROOT / "config" / "config.yaml")
     assert "results/b3-l2" in workflow.run("--dry-run", config=ROOT / "config/config.yaml").stdout

@@ -133,7 +133,7 @@ def test_resumes_after_kill(finished, tmp_path):
 
     The undisturbed run had two cores, this one has one: the numbers do not depend on that.
     """
-    from conftest import Workflow
+    from harness import Workflow
 
     workflow = Workflow(tmp_path)
     workflow.configure()

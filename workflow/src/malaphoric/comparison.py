@@ -52,7 +52,8 @@ def closed_formulas(
     # (4.6) with g_X^2 sin^2(2 theta)/(8 M_X^2) = -C_qq1_2323
     term = -eta * c["qq1_2323"] / _R_SM_LOOP * np.sqrt(2) / (4 * _G_F * vts**2)
     result["DeltaM_s"] = abs(1 + term)
-    return {name: float(value) for name, value in result.items()}
+    # C10 cancels in (4.4): what is left is rounding
+    return {name: round(float(value), 12) + 0.0 for name, value in result.items()}
 
 
 def run_down(model: Model, point: tuple, M_X: float, ckm: dict) -> dict[str, float]:

@@ -214,6 +214,20 @@ def ckm_factors(
     }
 
 
+def decay_factors(ckm: np.ndarray) -> dict[str, dict]:
+    """`ckm_factors` as decays see them, by phase of their forms (see `mixing_phases`).
+
+    Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are.
+    """
+    mean = ckm_factors(ckm, mean_delta(ckm))
+    return {
+        "none": mean,
+        "mixing": mean,
+        "q/p": mean,
+        "ckm": ckm_factors(ckm, ckm_delta(ckm)),
+    }
+
+
 def forms_of(
     factors: tuple[np.ndarray, np.ndarray, np.ndarray],
     c: np.ndarray,
@@ -224,7 +238,7 @@ def forms_of(
     Parameters
     ----------
     factors : tuple of ndarray, shape (n,)
-        λ_t, λ_u, λ_c of `ckm_factors`, at the mean phase.
+        λ_t, λ_u, λ_c of `ckm_factors`, from `decay_factors`.
     c : ndarray, shape (n, 4), complex
         λ_t times `COEFFICIENTS`.
     phase : ndarray, shape (n,), optional
@@ -558,9 +572,8 @@ class CompiledTheory:
         n_primitives, numerators, pairs, columns = 1, [], {}, []
         ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
         ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
-        factors = ckm_factors(ckm, mean_delta(ckm))
-        sm = self.table.ckm_sm[None]
-        factors_sm = ckm_factors(sm, mean_delta(sm))
+        factors = decay_factors(ckm)["none"]
+        factors_sm = decay_factors(self.table.ckm_sm[None])["none"]
         for part in self.table.b2q():
             for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
@@ -683,17 +696,17 @@ class CompiledTheory:
         ckm[failed] = np.nan
         safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
         delta = ckm_delta(safe)
-        factors = ckm_factors(safe, delta)
+        factors = decay_factors(safe)
+        top, _, charm = factors["ckm"]["s"]
         sign = np.copysign(1, delta)[:, None]
         t = chebyshev(delta, N_DELTA)
         mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
 
         quantities = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(quantities, factors, "s")
+        m12, g12 = self._m12(quantities, factors["ckm"], "s")
         qp = _q_over_p(m12, g12)
         delta_m = _delta_m(qp, m12, g12)
         out[:, self._column["DeltaM_s"]] = abs(delta_m)
-        charm = factors["s"][2]
         xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
         out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
 
@@ -703,9 +716,7 @@ class CompiledTheory:
         c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
         real, imag = np.split(c, 2, axis=1)
         c = real + 1j * sign * imag
-        phases = mixing_phases(factors["s"][0], qp)
-        factors = ckm_factors(safe, mean_delta(safe))
-        self._evaluate_b2q(out, factors, c, phases, safe[:, 1])
+        self._evaluate_b2q(out, factors, c, mixing_phases(top, qp), safe[:, 1])
 
         taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
         taylor += mt[:, : len(self._slopes)] @ self._slopes
@@ -729,8 +740,10 @@ class CompiledTheory:
         for group in self._forms:
             key = (group.q, group.c.start, group.phase)
             if key not in features:
-                phase = phases.get(group.phase)
-                features[key] = forms_of(factors[group.q], c[:, group.c], phase)
+                own = factors[group.phase][group.q]
+                scale = own[0] / factors["none"][group.q][0]
+                own_c = scale[:, None] * c[:, group.c]
+                features[key] = forms_of(own, own_c, phases.get(group.phase))
             result = features[key] @ group.matrix
             if group.vcb:
                 result *= (vcb[:, None] / self.table.ckm_sm[1]) ** group.vcb

@@ -372,10 +372,10 @@ class _Sample:
 
         self.par, values, self.c = par, {}, c
         ckm = np.array([[par[name] for name in CKM]])
-        self.factors = factors = compiled.ckm_factors(ckm, compiled.mean_delta(ckm))
+        self.factors = compiled.decay_factors(ckm)
         for sector in sectors:
             q = sector[0]
-            lam = factors[q][0][0]
+            lam = self.factors["none"][q][0][0]
             size = c * abs(lam)
             values[sector] = {
                 f"{name}_b{q}{lepton}{lepton}": complex(x / lam)
@@ -390,13 +390,13 @@ class _Sample:
         self.values = values
         self.wc = _answering(values)
         qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
-        top = compiled.ckm_factors(ckm, compiled.ckm_delta(ckm))["s"][0]
-        self.phases = compiled.mixing_phases(top, qp)
+        self.phases = compiled.mixing_phases(self.factors["ckm"]["s"][0], qp)
 
     def features(self, q: str, phase: str) -> np.ndarray:
         """Monomials of the bilinear forms."""
-        factors, phase = self.factors[q], self.phases.get(phase)
-        return compiled.forms_of(factors, (self.c * abs(factors[0]))[None], phase)[0]
+        mean, own = self.factors["none"][q][0], self.factors[phase][q]
+        c = self.c * abs(mean) * own[0] / mean
+        return compiled.forms_of(own, c[None], self.phases.get(phase))[0]
 
 
 def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None]) -> dict:
