@@ -49,6 +49,7 @@ include: "workflow/rules/theory.smk"
 include: "workflow/rules/scan.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/masses.smk"
 
 
 rule all:

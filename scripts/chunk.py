@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from malaphoric import scan, statistics
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood

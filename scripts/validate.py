@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from malaphoric import figures, scan, validation
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood

@@ -12,6 +12,7 @@ import time
 import warnings
 
 import numpy as np
+
 from malaphoric import Model, scan
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood, make_likelihood

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from malaphoric import comparison
 from malaphoric.model import Model
 from malaphoric.smeft import g_prime

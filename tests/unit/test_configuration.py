@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from malaphoric.configuration import Configuration, load_configuration
 from malaphoric.schema import ROOT, ConfigurationError
 

@@ -5,8 +5,9 @@ import time
 
 import numpy as np
 import pytest
-from malaphoric import lep2
 from scipy.integrate import quad
+
+from malaphoric import lep2
 
 PAR = lep2.SM_PARAMETERS
 GEV2_PB = 0.3893793721e9

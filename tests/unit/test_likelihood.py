@@ -9,6 +9,7 @@ import zlib
 import h5py
 import numpy as np
 import pytest
+
 from malaphoric import categories, lep2, store
 from malaphoric.likelihood import (
     Constraint,

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import yaml
+
 from malaphoric import Model
 from malaphoric.model import MODELS
 from malaphoric.schema import ConfigurationError

@@ -6,6 +6,7 @@ from importlib import metadata
 import h5py
 import numpy as np
 import pytest
+
 from malaphoric import store
 from malaphoric.exact import ExactTheory, Theory
 from malaphoric.grid import AXES, Grid

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from malaphoric import Model, smeft
 
 Y = {"q": 1 / 6, "l": -1 / 2, "e": -1, "d": -1 / 3, "u": 2 / 3, "H": 1 / 2}

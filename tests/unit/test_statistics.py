@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from malaphoric import statistics, store
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Constraint, Likelihood

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from malaphoric import validation
 from malaphoric.exact import Theory
 from test_statistics import small_likelihood

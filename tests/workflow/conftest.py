@@ -1,6 +1,7 @@
 """Fixtures: an empty folder, and finished runs of both engines."""
 
 import pytest
+
 from harness import COMPILED, Workflow
 
 

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
+
 from malaphoric import categories, exact
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model

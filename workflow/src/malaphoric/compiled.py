@@ -26,7 +26,7 @@ from malaphoric.exact import CKM, CKM_FAILURE, Theory
 from malaphoric.grid import BLOCK
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
-CONTENT, FORMAT = "malaphoric compiled table", 1
+CONTENT, FORMAT = "malaphoric compiled table", 2
 
 #: Packages whose version decides the numbers in the table.
 PACKAGES = ("smelli", "flavio", "wilson")

@@ -331,6 +331,54 @@ def profiles(
         _save(figure, pdf, png)
 
 
+def masses(
+    profiles: dict[float, str | Path],
+    title: str,
+    levels: tuple[float, float],
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Global regions of several masses in hatted variables, theta_sb profiled.
+
+    Parameters
+    ----------
+    profiles : dict of float to path
+        A ``profile.h5`` for each M_X in GeV.
+    title : str
+        Name of the model.
+    levels : tuple of float
+        Two confidence levels, for two parameters.
+    pdf, png : path
+        Files to write.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = []
+        colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
+        for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
+            with store.read(path) as file:
+                x, y = file["epsilon_hat"][:], file["g_hat"][:]
+                chi2 = file["chi2"][category_names(file).index("global")]
+            heights = [delta_chi2_level(level, 2) for level in levels]
+            axes.contour(
+                x,
+                y,
+                (chi2 - np.nanmin(chi2)).T,
+                levels=heights,
+                colors=[colour],
+                linewidths=1.0,
+                linestyles=["solid", "dashed"],
+            )
+            label = rf"$M_X = {mass / 1000:g}$ TeV"
+            handles.append(Line2D([], [], color=colour, label=label))
+        axes.set_xlabel(LABELS["epsilon_hat"])
+        axes.set_ylabel(LABELS["g_hat"])
+        percent = " and ".join(f"{100 * level:g}%" for level in levels)
+        axes.set_title(rf"{title}, global {percent} (solid, dashed), $\theta_{{sb}}$ profiled")
+        _legend(axes, handles)
+        _save(figure, pdf, png)
+
+
 def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, best: dict | None) -> list:
     handles = _mark_unphysical(axes, epsilon_hat, M_X)
     if best:

@@ -134,7 +134,7 @@ def category_names(file: h5py.File) -> list[str]:
     return list(file["category"].asstr()[:])
 
 
-def profile(scan: str | Path, path: str | Path) -> dict:
+def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> dict:
     """Profile a scan over theta_sb and find its best points.
 
     Parameters
@@ -145,6 +145,8 @@ def profile(scan: str | Path, path: str | Path) -> dict:
         HDF5 file with ``chi2`` (category, epsilon_hat, g_hat) and ``theta_sb_best``, the position
         of each minimum in rad, of the same shape; ``chi2_<axis>`` (category, <axis>), the profile
         of one parameter over physical points (|epsilon| <= 1); axes as dimension scales.
+    limit : float, optional
+        Largest |epsilon_hat| that counts as physical (default: 3 TeV / M_X).
 
     Returns
     -------
@@ -158,7 +160,9 @@ def profile(scan: str | Path, path: str | Path) -> dict:
         chi2, theta = np.full(shape, np.nan), np.full(shape, np.nan)
         over_theta = np.full((len(names), len(axes[2])), np.nan)
         attributes = dict(file.attrs)
-        physical = np.abs(axes[0]) <= M_REFERENCE / store.parse(attributes["theory"])["M_X"]
+        if limit is None:
+            limit = M_REFERENCE / store.parse(attributes["theory"])["M_X"]
+        physical = np.abs(axes[0]) <= limit
         best: dict[str, dict] = {}
         for i, slab in scan_slabs(file):
             chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])

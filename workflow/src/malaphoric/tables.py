@@ -45,9 +45,10 @@ LEP2_NOTE = (
 )
 
 
-def _write(
+def write(
     rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
 ) -> None:
+    """Write rows as CSV and as a Markdown page with a title and a note."""
     store.write_csv(csv_path, rows)
     store.write_text(md_path, markdown(head, rows, foot))
 
@@ -97,7 +98,7 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
         "The covariance of the measurements in quarks is drawn at random: another seed moves its "
         "chi2 by a few tenths."
     )
-    _write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
+    write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
 
 
 def table4_rows(fits: dict, exact: dict, data: Likelihood) -> list[dict]:
@@ -162,4 +163,4 @@ def table4(
         f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. The "
         f"paper's numbers are for b3-l2 at 3 TeV. {LEP2_NOTE}"
     )
-    _write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)
+    write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)

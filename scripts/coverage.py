@@ -1,0 +1,82 @@
+"""Coverage of the 68% and 95% levels by toys: python scripts/coverage.py results/b3-l2 [toys].
+
+Pseudo-data are drawn from the prediction at the best fit with the total covariance; the few
+measurements that are not normal are treated as normal. Each toy is fitted on the points of the
+run's scan that lie within 30 of the minimum and are physical; the truth is inside a region if its
+(profiled) chi2 is below the level above the toy's minimum.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from malaphoric import scan
+from malaphoric.grid import AXES
+from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
+from malaphoric.statistics import delta_chi2_level
+
+REACH, SEED = 30.0, 1
+
+
+def whitened(data: Likelihood) -> np.ndarray:
+    """Matrix that turns predictions into uncorrelated residuals of unit variance."""
+    rows = []
+    for k in data.constraints:
+        covariance = k.arrays.get("covariance", np.diag(k.deviation() ** 2))
+        error = np.sqrt(np.diag(covariance))
+        inverse = np.linalg.inv(np.linalg.cholesky(covariance / np.outer(error, error)))
+        block = np.zeros((len(k.columns), len(data.observables)))
+        block[:, k.columns] = inverse / error
+        rows.append(block)
+    return np.concatenate(rows)
+
+
+def main(run: Path, toys: int) -> None:
+    """Print the fraction of toys whose regions contain the truth, with its error."""
+    data = Likelihood.load(run / "likelihood.h5")
+    fits = json.loads((run / "best_fit.json").read_text())
+    configuration = fits["configuration"]
+    model, mass = Model.load(configuration["model"]), configuration["M_X"]
+    theory = scan.load_theory(model, "compiled", mass, running=run / "running.h5")
+    truth = np.array([fits["malaphoric"][name] for name in AXES])
+
+    with h5py.File(run / "scan.h5") as file:
+        axes = [file[name][:] for name in AXES]
+        chi2 = file["chi2"][-1]
+    mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    near = (chi2 - np.nanmin(chi2) < REACH) & (np.abs(mesh[..., 0]) <= 3000 / mass)
+    points = mesh[near]
+    # the profile of the truth's (epsilon_hat, g_hat) needs a line of theta_sb through it
+    line = np.repeat(truth[np.newaxis], 200, axis=0)
+    line[:, 2] = truth[2] * np.linspace(0.3, 2.0, 200)
+    points = np.concatenate([truth[np.newaxis], line, points])
+    matrix = whitened(data)
+    residuals = (theory.evaluate(points).predictions @ matrix.T).astype(np.float32)
+    residuals -= residuals[0].copy()  # relative to the truth
+    squares = np.einsum("ni,ni->n", residuals, residuals)
+
+    rng = np.random.default_rng(SEED)
+    inside = {(dof, cl): 0 for dof in (3, 2) for cl in (0.68, 0.95)}
+    for start in range(0, toys, 100):
+        noise = rng.normal(size=(min(100, toys - start), residuals.shape[1])).astype(np.float32)
+        # chi2(point) - chi2(truth) for data = truth + noise
+        delta = squares - 2 * noise @ residuals.T
+        minimum = delta.min(axis=1)
+        for (dof, cl), _ in inside.items():
+            at_truth = 0.0 if dof == 3 else delta[:, 1:201].min(axis=1)
+            level = delta_chi2_level(cl, dof)
+            inside[dof, cl] += int(np.sum(at_truth - minimum <= level))
+    print(f"{toys} toys, {len(points)} points, truth {truth.round(4).tolist()}")
+    for (dof, cl), count in inside.items():
+        p = count / toys
+        error = (p * (1 - p) / toys) ** 0.5
+        what = "three parameters" if dof == 3 else "epsilon_hat and g_hat, theta_sb profiled"
+        print(f"{100 * cl:g}% region of {what}: {100 * p:.1f}% +- {100 * error:.1f}%")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
