@@ -6,7 +6,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 
-.PHONY: run test setup bench lock
+.PHONY: run test setup bench table lock
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -31,6 +31,10 @@ setup: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+# Remake the table of the compiled engine for the installed smelli, flavio and wilson.
+table: setup
+	$(BIN)/snakemake compile --cores $(CORES) --forceall
 
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:

@@ -39,7 +39,7 @@ class Workflow:
         """The command line of Snakemake."""
         config = config or self.folder / "config.yaml"
         common = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
-        return [sys.executable, "-m", "snakemake", *common, "--configfile", str(config), *args]
+        return [sys.executable, "-m", "snakemake", *args, *common, "--configfile", str(config)]
 
     def run(self, *args: str, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output (stdout and stderr together)."""

@@ -77,3 +77,13 @@ def test_default_configuration_is_loaded(workflow):
     result = workflow.run("--dry-run", "--quiet", "rules", config=ROOT / "config" / "config.yaml")
     assert "results/b3-l2" in workflow.run("--dry-run", config=ROOT / "config/config.yaml").stdout
     assert result.returncode == 0
+
+
+def test_table_is_remade_on_demand(workflow):
+    """`make table`: six independent parts and their assembly, and nothing else."""
+    assert workflow.plan("compile", "--forceall") == {"compile_part": 6, "compile": 1}
+
+
+def test_masses_on_demand(workflow):
+    """Five masses, the data half, and one figure with its table."""
+    assert workflow.plan("masses") == {"likelihood": 1, "mass": 5, "masses": 1}

@@ -1,4 +1,4 @@
-# Remaking the table of the compiled engine: only on demand, `snakemake --cores N compile`.
+# Remaking the table of the compiled engine: only on demand, `make table`.
 
 from malaphoric.compiling import PARTS
 

@@ -26,6 +26,10 @@ _REACH = (100.0, 400.0)
 #: Accepted error of a prediction, in units of max(|prediction|, total uncertainty).
 PREDICTION_BOUND = 1e-4
 
+#: flavio integrates these with a relative accuracy of 0.005 by adaptive subdivision, and the end
+#: point lies inside the bin: its own numbers jump by up to 3e-4 when the subdivision changes.
+NOISY = {("<BR>(B->Xsmumu)", 14.2, 25.0): 3e-4, ("<BR>(B->Xsee)", 14.2, 25.0): 3e-4}
+
 #: How close to the boundary of the CKM extraction the engines may disagree, in cos(gamma).
 CKM_MARGIN = 1e-3
 
@@ -78,10 +82,11 @@ def compare(exact: dict, compiled: Theory, data: Likelihood, minimum: float) -> 
     scale = np.maximum(np.abs(exact["predictions"][rows]), uncertainty)
     relative = np.abs(compiled.predictions[rows] - exact["predictions"][rows]) / scale
     worst = relative.max(axis=0, initial=0.0)
-    for index in np.flatnonzero(~(worst <= PREDICTION_BOUND)):
+    bounds = np.array([NOISY.get(name, PREDICTION_BOUND) for name in data.observables])
+    for index in np.flatnonzero(~(worst <= bounds)):
         failures.append(
             f"prediction of {data.observables[index]} is off by {worst[index]:.2g} of max(|"
-            f"prediction|, uncertainty), accepted: {PREDICTION_BOUND:g}"
+            f"prediction|, uncertainty), accepted: {bounds[index]:g}"
         )
     return {"distance": distance, "chi2": errors, "observables": worst, "failures": failures}
 
