@@ -129,8 +129,9 @@ def test_chunks_hold_predictions(finished):
             assert file["reason"].asstr()[:].tolist() == ["", ""]
 
 
-def test_resumes_after_kill(finished, tmp_path):
-    """kill -9 of everything loses the chunk in flight only, and the result is the same bytes.
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_resumes_after(finished, tmp_path, blow):
+    """kill -9 or Ctrl-C loses the chunk in flight only, and the result is the same bytes.
 
     The undisturbed run had two cores, this one has one: the numbers do not depend on that.
     """
@@ -151,7 +152,7 @@ def test_resumes_after_kill(finished, tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.2)
     time.sleep(3)  # well inside the second chunk
-    os.killpg(process.pid, signal.SIGKILL)
+    os.killpg(process.pid, blow)
     process.wait()
     first = {path.name: path.stat().st_mtime_ns for path in chunks.glob("*.h5")}
     assert len(first) == 1

@@ -21,6 +21,9 @@ from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
 SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
 
+#: Points that a job may hold at a time, about 1 GiB with everything known of them.
+_MOST_IN_MEMORY = 4_000_000
+
 #: The compiled engine's table, which comes with the package.
 TABLE = Path(__file__).parent / "data" / "compiled.h5"
 
@@ -72,6 +75,12 @@ class Configuration:
         if size > 10**9:
             raise ConfigurationError(
                 f"{source}: grid: {size} points are not accepted; accepted: at most 10^9 points"
+            )
+        plane = self.data["grid"]["g_hat"]["points"] * self.data["grid"]["theta_sb"]["points"]
+        if plane > _MOST_IN_MEMORY:
+            raise ConfigurationError(
+                f"{source}: grid: {plane} points of g_hat and theta_sb are not accepted; accepted: "
+                f"at most {_MOST_IN_MEMORY}, because a plane of equal epsilon_hat is held in memory"
             )
         if self.data["grid"]["g_hat"]["min"] < 0:
             raise ConfigurationError(
@@ -147,6 +156,7 @@ class Configuration:
         """Chunks of the grid: what each computes, by the digest that names its file."""
         engine = self.data["engine"]
         number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
+        number = min(number, _MOST_IN_MEMORY)
         block = BLOCK if engine == "compiled" else 1
         theory = self.theory()
         axes = [axis.tolist() for axis in self.grid.axes]

@@ -258,7 +258,14 @@ def best_fits(
         fit = _fit(grid["unmixed"], [grid["unmixed"]], ("g_hat", "theta_sb"), M_X, chi2)
         result["unmixed"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 2)
     if starts:
-        starts = [grid["all"]["global"], *([grid["unmixed"]] if grid["unmixed"] else []), *starts]
+        point = grid["all"]["global"]
+        starts = [
+            point,
+            {**point, "epsilon_hat": -point["epsilon_hat"]},  # both signs
+            {**point, "theta_sb": -point["theta_sb"]},
+            *([grid["unmixed"]] if grid["unmixed"] else []),
+            *starts,
+        ]
         fit = _fit(grid["all"]["global"], starts, AXES, M_X, chi2)
         result["malaphoric"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
         if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
