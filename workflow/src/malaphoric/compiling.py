@@ -45,8 +45,9 @@ _RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
 
 #: Largest |C| of a neglected b → q coefficient (flavio's normalisation; C_S, C_P in 1/GeV) that a
 #: model may generate per unit coupling squared. Dipoles and (pseudo)scalars arise by running only:
-#: in practice 1e-8 and 3e-5 (for the τ); 1e-3 would be visible in B_s → l l at couplings of 1.
-_DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 2e-4, "CP": 2e-4}
+#: in practice 1e-8 and, for the τ at M_X = 10 TeV, 2e-4, growing with ln M_X; 1e-3 would be visible
+#: in B_s → l l at couplings of 1.
+_DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 5e-4, "CP": 5e-4}
 
 #: C9 (of muons) at the points that decide how flavio subdivides its integrals.
 _TYPICAL = (0.0, -0.7, -1.4)
