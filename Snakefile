@@ -30,7 +30,7 @@ if not workflow.config_settings.configfiles:
 
 
 try:
-    RUN = Configuration(config)
+    RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
 except ConfigurationError as error:
     raise WorkflowError(str(error))
 

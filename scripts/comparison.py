@@ -14,6 +14,8 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     paper = scan.read_points(given.table4, run.theory("exact"), data)
     ours = scan.read_points(given.exact, run.theory("exact"), data)
+    if not comparison.is_the_papers(run.model.name, run["M_X"]):
+        fits = {}
     rows = comparison.paper_rows(fits, data, paper["predictions"])
     foot = (
         "The paper gives no numbers behind its Figures 2-4, so these can be compared by eye only. "
@@ -26,6 +28,7 @@ with job(snakemake) as this:
     rows = comparison.analytic_rows(
         run.model, point, run["M_X"], ckm, ours["predictions"][-1], data
     )
+    point = tuple(round(x, 4) for x in point)
     foot = f"At the best fit {point} of {run.model.name}, M_X = {run['M_X']} GeV."
     title = "Closed formulas against the full computation"
     store.write_text(out.analytic, tables.markdown(title, rows, foot))

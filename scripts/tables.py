@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from malaphoric import scan, tables
+from malaphoric.comparison import is_the_papers
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
@@ -13,6 +14,7 @@ with job(snakemake) as this:
     tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
     exact = scan.read_points(snakemake.input.table4, run.theory("exact"), data)
-    rows = tables.table4_rows(fits, exact, data)
+    comparable = is_the_papers(run.model.name, run["M_X"])
+    rows = tables.table4_rows(fits, exact, data, comparable)
     tables.table4(rows, out.table4, out.table4_md, run.model.name, run["M_X"])
     this.done(f"{out.table1} and {out.table4}")

@@ -140,18 +140,26 @@ def _regions(
                 Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")
             )
     if np.isnan(chi2["global"]).any():
-        handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+        handles.append(
+            Patch(facecolor="white", edgecolor="0.6", label="white: CKM extraction fails")
+        )
     return handles
 
 
 def _star(axes: Axes, x: float, y: float, label: str) -> Line2D:
     style = dict(marker="*", markersize=9, color="black", linestyle="none", label=label)
-    axes.plot([x], [y], zorder=6, clip_on=False, **style)
+    axes.plot([x], [y], zorder=6, **style)
     return Line2D([], [], **style)
 
 
 def _title(axes: Axes, title: str, M_X: float) -> None:
     axes.set_title(rf"{title}, $M_X = {M_X / 1000:g}$ TeV")
+
+
+def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Show what was scanned and nothing else; a best fit outside is not drawn."""
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
 
 
 def _legend(axes: Axes, handles: list) -> None:
@@ -196,6 +204,7 @@ def plane(
             handles.append(_star(axes, best["g_hat"], best["theta_sb"], "best fit"))
         axes.set_xlabel(LABELS["g_hat"])
         axes.set_ylabel(LABELS["theta_sb"])
+        _limit(axes, axis["g_hat"], axis["theta_sb"])
         _title(axes, rf"{title}, $\hat\epsilon = 0$", M_X)
         _legend(axes, handles)
         _save(figure, pdf, png)
@@ -234,6 +243,7 @@ def profile_regions(
         figure, axes = _new_figure()
         handles = _regions(axes, x, y, values, levels)
         handles += _finish_profile(axes, x, M_X, best)
+        _limit(axes, x, y)
         _title(axes, rf"{title}, $\theta_{{sb}}$ profiled", M_X)
         _legend(axes, handles)
         _save(figure, pdf, png)
@@ -285,6 +295,7 @@ def profile_theta(
             for s, level in styles
         ]
         handles += _finish_profile(axes, x, M_X, best)
+        _limit(axes, x, y)
         _title(axes, title, M_X)
         _legend(axes, handles)
         _save(figure, pdf, png)
@@ -462,6 +473,6 @@ def validation(
         axes.set(xscale="log", yscale="log")
         axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$")
         axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
-        axes.set_title(f"{title}: fresh points (lines: bounds)")
+        axes.set_title(f"{title}: exact points of the run (lines: bounds)")
         axes.legend(loc="best")
         _save(figure, pdf, png)

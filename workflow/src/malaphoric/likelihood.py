@@ -360,7 +360,7 @@ def _label(observable: str | tuple) -> str:
 
     lep2.register()
     name, *arguments = (observable,) if isinstance(observable, str) else observable
-    tex = flavio.Observable[name].tex
+    tex = flavio.Observable[name].tex.replace("_ ", "_")  # flavio writes A_e as "A_ e"
     return tex + (f" [{', '.join(f'{x:g}' for x in arguments)}]" if arguments else "")
 
 

@@ -17,6 +17,9 @@ from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import M_REFERENCE
 
+# a parabola that dips further than this below the grid's values is no refinement but a guess
+_MOST_REFINED = 0.5
+
 
 def delta_chi2_level(confidence_level: float, dof: int) -> float:
     """Height above the minimum of the contour of a confidence level.
@@ -56,7 +59,8 @@ def profile_last_axis(chi2: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, n
     -------
     minimum, position : ndarray, shape (...)
         NaN where all values are NaN. Where the smallest value has two finite neighbours, the
-        minimum of the parabola through the three, so that the spacing of the grid does not show.
+        minimum of the parabola through the three, so that the spacing of the grid does not show;
+        not where the parabola dips by more than 0.5, because the grid is too coarse for one there.
     """
     filled = np.where(np.isnan(chi2), np.inf, chi2)
     index = np.argmin(filled, axis=-1)
@@ -75,8 +79,10 @@ def profile_last_axis(chi2: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, n
         curvature = left - 2 * middle + right
         slope = right - left
         inside = (index > 0) & (index < n - 1) & np.isfinite(curvature) & (curvature > 0)
+        drop = slope**2 / (8 * curvature)
+        inside &= drop <= _MOST_REFINED
         shift = np.where(inside, -slope / (2 * curvature), 0.0)
-        minimum = np.where(inside, minimum - slope**2 / (8 * curvature), minimum)
+        minimum = np.where(inside, minimum - drop, minimum)
     step = (axis[-1] - axis[0]) / (n - 1)
     return minimum, position + shift * step
 
@@ -271,7 +277,11 @@ def best_fits(
         if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
             # where the corrected LEP2 moves the best fit
             fit = _fit(fit, [fit], AXES, M_X, chi2, without="LEP2")
-            result["malaphoric_without_LEP2"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
+            summary = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
+            # its p-values would count data that it ignores
+            result["malaphoric_without_LEP2"] = {
+                k: v for k, v in summary.items() if k != "dof" and not k.startswith("p_value")
+            }
         if result["unmixed"]:
             gain = result["unmixed"]["chi2"]["global"] - result["malaphoric"]["chi2"]["global"]
             result["malaphoric"]["p_value_over_unmixed"] = p_value(max(gain, 0.0), 1)

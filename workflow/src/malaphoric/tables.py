@@ -68,7 +68,7 @@ def markdown(title: str, rows: list[dict], foot: str) -> str:
 
 def _short(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.2f}"
+        return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.3f}".rstrip("0").rstrip(".")
     return str(value)
 
 
@@ -101,7 +101,7 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
     write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
 
 
-def table4_rows(fits: dict, exact: dict, data: Likelihood) -> list[dict]:
+def table4_rows(fits: dict, exact: dict, data: Likelihood, comparable: bool) -> list[dict]:
     """Rows of Table 4: our best fits, the paper's points computed exactly, and the paper's.
 
     Parameters
@@ -112,6 +112,8 @@ def table4_rows(fits: dict, exact: dict, data: Likelihood) -> list[dict]:
         The paper's points, as `scan.read_points` returns them.
     data : Likelihood
         Its ``chi2_sm`` and ``n_obs`` are the references.
+    comparable : bool
+        Whether the run's model and mass are the paper's, so that its rows belong here.
 
     Returns
     -------
@@ -130,7 +132,10 @@ def table4_rows(fits: dict, exact: dict, data: Likelihood) -> list[dict]:
         dof = data.n_obs[GLOBAL] - sum(x != 0 for x in paper["point"])
         p = p_value(float(chi2[GLOBAL]), dof)
         rows.append(_row(f"{name}: the paper's point, exact", paper["point"], dchi2, p))
-        rows.append(_row(f"{name}: the paper", paper["point"], paper["dchi2"], paper["p_value"]))
+        if comparable:
+            rows.append(
+                _row(f"{name}: the paper", paper["point"], paper["dchi2"], paper["p_value"])
+            )
     return rows
 
 
