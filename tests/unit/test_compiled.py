@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from malaphoric import categories, compiled, compiling, likelihood, validation
+from malaphoric import categories, compiled, compiling, likelihood, store, validation
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
 from malaphoric.model import Model
@@ -151,12 +151,12 @@ def test_refuses_a_running_map_for_another_table(b3_l2):
         compiled.CompiledTheory(other, b3_l2.running)
 
 
-@pytest.mark.parametrize("package", compiled.PACKAGES)
+@pytest.mark.parametrize("package", store.THEORY_PACKAGES)
 def test_refuses_foreign_versions(package, table, b3_l2, tmp_path, monkeypatch):
     path = tmp_path / "running.h5"
     b3_l2.running.save(path)
-    foreign = compiled.installed_versions() | {package: "0.0.1"}
-    monkeypatch.setattr(compiled, "installed_versions", lambda: foreign)
+    foreign = store.versions() | {package: "0.0.1"}
+    monkeypatch.setattr(store, "versions", lambda: foreign)
     with pytest.raises(ValueError, match=f"{package}.*0.0.1"):
         compiled.Table.load()
     with pytest.raises(ValueError, match=f"{package}.*0.0.1"):

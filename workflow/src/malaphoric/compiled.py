@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
@@ -27,9 +26,6 @@ from malaphoric.grid import BLOCK
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 2
-
-#: Packages whose version decides the numbers in the table.
-PACKAGES = ("smelli", "flavio", "wilson")
 
 LEPTONS = ("e", "mu", "tau")
 
@@ -283,13 +279,8 @@ def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
     return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -np.conj(qp)}
 
 
-def installed_versions() -> dict[str, str]:
-    """Versions of the packages behind the table, without importing them."""
-    return {name: metadata.version(name) for name in PACKAGES}
-
-
 def _check_versions(stored: dict[str, str], what: str) -> None:
-    for name, version in installed_versions().items():
+    for name, version in store.versions().items():
         if stored.get(name) != version:
             raise ValueError(
                 f"{what}: made with {name} {stored.get(name)}, installed is {name} {version}; "

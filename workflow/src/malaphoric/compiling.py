@@ -804,7 +804,7 @@ def assemble(parts: dict[str, dict], path: str | Path) -> None:
         path,
         content=compiled.CONTENT,
         format=compiled.FORMAT,
-        versions=compiled.installed_versions(),
+        versions=store.versions(),
         observables=categories.dump_observables(categories.observables()),
         parameters=store.digest({k: float(v) for k, v in _parameters().items()}),
     ) as file:
@@ -913,7 +913,7 @@ def run(
         model=model.as_dict(),
         M_X=float(M_X),
         smeft_accuracy=smeft_accuracy,
-        versions=compiled.installed_versions(),
+        versions=store.versions(),
         table=table.digest,
         names=ports,
         values=values,
