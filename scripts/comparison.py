@@ -18,8 +18,9 @@ with job(snakemake) as this:
         fits = {}
     rows = comparison.paper_rows(fits, data, paper["predictions"])
     foot = (
-        "The paper gives no numbers behind its Figures 2-4, so these can be compared by eye only. "
-        "Reasons are given where the difference is outside the paper's rounding."
+        "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only. "
+        "Reasons stand where the difference is outside the paper's rounding:\n\n"
+        + "\n".join(f"* **{key}**: {text}" for key, text in comparison.REASONS.items())
     )
     title = "Comparison with arXiv:2409.06804"
     store.write_text(out.paper, tables.markdown(title, rows, foot))

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
+from scipy import stats
 
 from malaphoric import categories, exact
 from malaphoric.likelihood import Likelihood
@@ -111,9 +112,16 @@ def test_tables_hold_the_papers_numbers(finished):
             "LFU": (0.3, 0.3),
         },
     }.items():
-        row = table4[f"{name}: the paper's point, exact"]
+        row = table4[f"{name}: the paper's point"]
         for category, (value, tolerance) in numbers.items():
             assert float(row[f"dchi2_{category}"]) == pytest.approx(value, abs=tolerance)
+
+    best, unmixed = table4["malaphoric: best fit"], table4["unmixed: best fit"]
+    assert int(best["dof"]) == 506
+    gain = float(best["dchi2_global"])
+    assert float(best["p_value_over_SM"]) == pytest.approx(stats.chi2.sf(gain, 3))
+    gain -= float(unmixed["dchi2_global"])
+    assert float(best["p_value_over_unmixed"]) == pytest.approx(stats.chi2.sf(gain, 1))
 
 
 def test_chunks_hold_predictions(finished):

@@ -83,13 +83,14 @@ rule tables:
     input:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
+        best=exact_file("best_fit"),
         table4=exact_file("table4"),
         checked=checked,
     output:
         table1=f"{OUT}/tables/table1.csv",
-        table1_md=f"{OUT}/tables/table1.md",
+        table1_md=report(f"{OUT}/tables/table1.md", category="Tables"),
         table4=f"{OUT}/tables/table4.csv",
-        table4_md=f"{OUT}/tables/table4.md",
+        table4_md=report(f"{OUT}/tables/table4.md", category="Tables"),
     log:
         f"{OUT}/logs/tables.log",
     params:
@@ -107,7 +108,7 @@ rule pulls:
         exact=exact_file("best_fit"),
         checked=checked,
     output:
-        f"{OUT}/tables/pulls.csv",
+        report(f"{OUT}/tables/pulls.csv", category="Tables"),
     log:
         f"{OUT}/logs/pulls.log",
     params:
@@ -127,8 +128,8 @@ rule comparison:
         exact=exact_file("best_fit"),
         checked=checked,
     output:
-        paper=f"{OUT}/comparison.md",
-        analytic=f"{OUT}/analytic.md",
+        paper=report(f"{OUT}/comparison.md", category="Tables"),
+        analytic=report(f"{OUT}/analytic.md", category="Tables"),
     log:
         f"{OUT}/logs/comparison.log",
     params:

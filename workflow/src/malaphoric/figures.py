@@ -122,7 +122,7 @@ def _regions(
             ]
         elif np.nanmax(delta) <= height:
             handles.append(
-                Patch(facecolor="none", edgecolor=colour, label=f"{name}: no bound ({percent[0]})")
+                Line2D([], [], linestyle="none", label=f"{name}: allowed everywhere ({percent[0]})")
             )
         elif np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
             axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.3, zorder=2)
@@ -140,9 +140,7 @@ def _regions(
                 Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")
             )
     if np.isnan(chi2["global"]).any():
-        handles.append(
-            Patch(facecolor="white", edgecolor="0.6", label="white: CKM extraction fails")
-        )
+        handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
     return handles
 
 
@@ -268,8 +266,9 @@ def profile_theta(
         theta, chi2 = file["theta_sb_best"][index], file["chi2"][index]
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        # colours for the 95% region: elsewhere, at tiny couplings, theta_sb is anything
-        shown = theta[chi2 - np.nanmin(chi2) <= delta_chi2_level(levels[1], 2)]
+        # colours for the 95% region, pale elsewhere: at tiny couplings theta_sb is anything
+        inside = chi2 - np.nanmin(chi2) <= delta_chi2_level(levels[1], 2)
+        shown = theta[inside]
         low, high = float(shown.min()), float(shown.max())
         colours = "viridis"
         if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
@@ -278,6 +277,8 @@ def profile_theta(
         mesh = axes.pcolormesh(
             x, y, theta.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
         )
+        veil = np.where(inside, np.nan, 1.0)
+        axes.contourf(x, y, np.nan_to_num(veil).T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
         figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
         heights = [delta_chi2_level(level, 2) for level in levels]
         axes.contour(
@@ -331,13 +332,16 @@ def profiles(
             if best:
                 axes.plot([best[name]], [0], "k*", clip_on=False, zorder=6)
             axes.set_xlabel(LABELS[name])
+            axes.set_xlim(x[0], x[-1])
+        unphysical = _mark_unphysical(panels[0], curves["epsilon_hat"][0], M_X)
         panels[0].set_ylim(0, 12)
         panels[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
         handles = [
             Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
             for s, level in zip(("solid", "dashed"), levels, strict=True)
         ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        handles += unphysical
+        figure.legend(handles=handles, loc="outside lower center", ncols=3)
         _title(panels[1], title, M_X)
         _save(figure, pdf, png)
 
@@ -416,6 +420,11 @@ def pulls(rows: list[dict], title: str, M_X: float, pdf: str | Path, png: str | 
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(6.2, 0.9 + 0.2 * len(rows)), layout="constrained")
         y = np.arange(len(rows))[::-1]
+        # bands: bins of one observable belong together
+        names = [row["observable"].split()[0] for row in rows]
+        starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+        for first, last in list(zip(starts, [*starts[1:], len(rows)], strict=True))[::2]:
+            axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
         before = np.array([row["pull_sm"] for row in rows])
         after = np.array([row["pull"] for row in rows])
         axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
@@ -430,7 +439,12 @@ def pulls(rows: list[dict], title: str, M_X: float, pdf: str | Path, png: str | 
         axes.set_ylim(-0.8, len(rows) - 0.2)
         axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
         _title(axes, title, M_X)
-        figure.legend(loc="outside lower right", ncols=2)
+        figure.legend(
+            loc="outside lower right",
+            ncols=2,
+            title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
+            title_fontsize=8,
+        )
         _save(figure, pdf, png)
 
 

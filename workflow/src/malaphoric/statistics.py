@@ -255,14 +255,14 @@ def best_fits(
         p-value of the fit, and of the improvement over the SM and over the unmixed model.
     """
     result: dict[str, dict | None] = {
-        "SM": _summary({}, chi2_sm, chi2_sm, n_obs, 0),
+        "SM": summary({}, chi2_sm, chi2_sm, n_obs, 0),
         "unmixed": None,
         "malaphoric": None,
     }
     starts = [grid["all"][name] for name in sorted(grid["all"])]
     if grid["unmixed"]:
         fit = _fit(grid["unmixed"], [grid["unmixed"]], ("g_hat", "theta_sb"), M_X, chi2)
-        result["unmixed"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 2)
+        result["unmixed"] = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 2)
     if starts:
         point = grid["all"]["global"]
         starts = [
@@ -273,18 +273,17 @@ def best_fits(
             *starts,
         ]
         fit = _fit(grid["all"]["global"], starts, AXES, M_X, chi2)
-        result["malaphoric"] = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
+        result["malaphoric"] = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
         if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
             # where the corrected LEP2 moves the best fit
             fit = _fit(fit, [fit], AXES, M_X, chi2, without="LEP2")
-            summary = _summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
+            without = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
             # its p-values would count data that it ignores
             result["malaphoric_without_LEP2"] = {
-                k: v for k, v in summary.items() if k != "dof" and not k.startswith("p_value")
+                k: v for k, v in without.items() if k != "dof" and not k.startswith("p_value")
             }
         if result["unmixed"]:
-            gain = result["unmixed"]["chi2"]["global"] - result["malaphoric"]["chi2"]["global"]
-            result["malaphoric"]["p_value_over_unmixed"] = p_value(max(gain, 0.0), 1)
+            add_improvement(result["malaphoric"], result["unmixed"])
     return result
 
 
@@ -335,7 +334,24 @@ def best_points(fits: dict) -> np.ndarray:
     return np.array([[fit[name] for name in AXES] for fit in found]).reshape(-1, len(AXES))
 
 
-def _summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
+def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
+    """A fit with its Delta chi2, degrees of freedom and p-values.
+
+    Parameters
+    ----------
+    fit : dict
+        Whatever is known of the fit, for example its parameters; copied.
+    chi2, chi2_sm, n_obs : dict
+        By category and "global".
+    parameters : int
+        Number of fitted parameters.
+
+    Returns
+    -------
+    dict
+        ``fit`` and chi2, dchi2 = chi2_SM - chi2, parameters, dof, p_value of the fit and, of a
+        fit with parameters, p_value_over_SM of the improvement (Wilks).
+    """
     dof = n_obs["global"] - parameters
     dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}
     summary = {
@@ -349,6 +365,12 @@ def _summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int)
     if parameters:
         summary["p_value_over_SM"] = p_value(max(dchi2["global"], 0.0), parameters)
     return summary
+
+
+def add_improvement(fit: dict, unmixed: dict) -> None:
+    """Add the p-value of the improvement over the unmixed fit, which has a parameter less."""
+    gain = unmixed["chi2"]["global"] - fit["chi2"]["global"]
+    fit["p_value_over_unmixed"] = p_value(max(gain, 0.0), 1)
 
 
 def _fit(

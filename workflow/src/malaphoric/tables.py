@@ -12,7 +12,7 @@ from malaphoric.categories import CATEGORIES, GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import g_prime
-from malaphoric.statistics import p_value
+from malaphoric.statistics import add_improvement, p_value, summary
 
 #: Table 1 of arXiv:2409.06804: chi2, N, p.
 PAPER_TABLE1 = {
@@ -101,50 +101,58 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
     write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
 
 
-def table4_rows(fits: dict, exact: dict, data: Likelihood, comparable: bool) -> list[dict]:
-    """Rows of Table 4: our best fits, the paper's points computed exactly, and the paper's.
+def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparable: bool) -> list:
+    """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
 
     Parameters
     ----------
     fits : dict
         Content of ``best_fit.json``.
-    exact : dict
-        The paper's points, as `scan.read_points` returns them.
+    best, paper : dict
+        Its best fits and the paper's points, as `scan.read_points` returns them: chi2 by the
+        exact engine.
     data : Likelihood
         Its ``chi2_sm`` and ``n_obs`` are the references.
     comparable : bool
-        Whether the run's model and mass are the paper's, so that its rows belong here.
+        Whether the run's model and mass are the paper's, so that its numbers belong here.
 
     Returns
     -------
     list of dict
         With the columns of ``table4.csv``.
     """
-    rows = []
-    for name in PAPER_TABLE4:
-        fit = fits.get(name)
-        if fit:
-            point = [fit[axis] for axis in AXES]
-            rows.append(_row(f"{name}: best fit", point, fit["dchi2"], fit["p_value"]))
-    for number, (name, paper) in enumerate(PAPER_TABLE4.items()):
-        chi2 = dict(zip([*data.categories, GLOBAL], exact["chi2"][number], strict=True))
-        dchi2 = {c: data.chi2_sm[c] - float(chi2[c]) for c in chi2}
-        dof = data.n_obs[GLOBAL] - sum(x != 0 for x in paper["point"])
-        p = p_value(float(chi2[GLOBAL]), dof)
-        rows.append(_row(f"{name}: the paper's point, exact", paper["point"], dchi2, p))
+    names = [*data.categories, GLOBAL]
+
+    def exact(points: dict, number: int, parameters: int) -> dict:
+        point = dict(zip(AXES, points["points"][number].tolist(), strict=True))
+        chi2 = dict(zip(names, points["chi2"][number].tolist(), strict=True))
+        return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
+
+    found = [name for name in PAPER_TABLE4 if fits.get(name)]
+    ours = {name: exact(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
+    if len(ours) == len(PAPER_TABLE4):
+        add_improvement(ours["malaphoric"], ours["unmixed"])
+    rows = [_row("SM", fits["SM"]), *(_row(f"{name}: best fit", ours[name]) for name in found)]
+    for number, (name, theirs) in enumerate(PAPER_TABLE4.items()):
+        parameters = sum(x != 0 for x in theirs["point"])
+        rows.append(_row(f"{name}: the paper's point", exact(paper, number, parameters)))
         if comparable:
-            rows.append(
-                _row(f"{name}: the paper", paper["point"], paper["dchi2"], paper["p_value"])
-            )
+            point = dict(zip(AXES, theirs["point"], strict=True))
+            rows.append(_row(f"{name}: the paper", {**theirs, **point}))
     return rows
 
 
-def _row(fit: str, point: list[float], dchi2: dict, p: float) -> dict:
+def _row(label: str, fit: dict) -> dict:
+    """A row of Table 4; what a fit lacks stays empty."""
     return {
-        "fit": fit,
-        **dict(zip(AXES, map(float, point), strict=True)),
-        **{f"dchi2_{c}": dchi2.get(c, "") for c in (*CATEGORIES, GLOBAL)},
-        "p_value": p,
+        "fit": label,
+        **{axis: fit.get(axis, "") for axis in AXES},
+        **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
+        "p_value": fit["p_value"],
+        "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
+        "dof": fit.get("dof", ""),
+        "p_value_over_SM": fit.get("p_value_over_SM", ""),
+        "p_value_over_unmixed": fit.get("p_value_over_unmixed", ""),
     }
 
 
@@ -165,7 +173,10 @@ def table4(
         In GeV.
     """
     foot = (
-        f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. The "
-        f"paper's numbers are for b3-l2 at 3 TeV. {LEP2_NOTE}"
+        f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
+        "All chi2 but the paper's are exact evaluations by smelli. p_value: of the fit, with dof "
+        "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
+        "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
+        f"of the parameters are in best_fit.json. {LEP2_NOTE}"
     )
     write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)
