@@ -41,6 +41,7 @@ wildcard_constraints:
     chunk="[0-9a-f]{16}",
     digest="[0-9a-f]{16}",
     points="table4|fresh|best_fit",
+    extra="[0-9a-f]{16}",
 
 
 include: "workflow/rules/common.smk"

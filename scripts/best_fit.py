@@ -9,24 +9,29 @@ from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import g_prime
 
 with job(snakemake) as this:
-    run = this.run
-    grid = json.loads(Path(snakemake.input.best).read_text())
-    data = Likelihood.load(snakemake.input.likelihood, run.categories)
+    run, given, out = this.run, snakemake.input, snakemake.output
+    grid = json.loads(Path(given.best).read_text())
+    data = Likelihood.load(given.likelihood, run.categories)
     chi2 = None
     if run["engine"] == "compiled":
-        theory = scan.load_theory(
-            run.model, "compiled", run["M_X"], running=snakemake.input.running
-        )
+        theory = this.compiled_theory(given)
         chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
+    points = statistics.best_points(fits)
+    if run["engine"] == "compiled":
+        best = theory.evaluate(points)
+    else:  # the best fits are points of the grid
+        best = scan.select_points(points, run.pair(given.chunks), run.layers(), data)
+    description = run.theory(extra=True)
+    scan.save_points(out.points, points, best, data.observables, data, description)
     result = {
         **fits,
-        "intervals": statistics.all_intervals(snakemake.input.profile, run["confidence_levels"]),
+        "intervals": statistics.all_intervals(given.profile, run["confidence_levels"]),
         "g_prime": g_prime(run["M_X"]),
         "configuration": run.record,
         "versions": store.provenance(),
     }
-    store.write_json(snakemake.output[0], result)
+    store.write_json(out.fits, result)
     this.done(
         ", ".join(
             f"{name}: chi2_SM - chi2 = {fits[name]['dchi2']['global']:.2f}"

@@ -1,4 +1,4 @@
-"""Evaluate a chunk of the grid, or a list of points that every run evaluates exactly."""
+"""Evaluate a chunk of the grid, or a list of points that every compiled run evaluates exactly."""
 
 import json
 from pathlib import Path
@@ -11,24 +11,33 @@ from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
     run, params, given = this.run, snakemake.params, snakemake.input
+    engine, earlier = "exact", []
     if part := params.get("range"):
-        engine, points = run["engine"], run.grid.points(**part)
+        engine, points = run["engine"], run.grid.points(*part)
+        earlier = sorted(Path(snakemake.output[0]).parent.glob("*.h5"))
     elif fits := given.get("best_fit"):
-        engine, points = "exact", statistics.best_points(json.loads(Path(fits).read_text()))
+        points = statistics.best_points(json.loads(Path(fits).read_text()))
     else:
-        engine, points = "exact", np.array(params.points)
+        points = np.array(params.points)
+    if engine == "compiled":
+        theory = this.compiled_theory(given)
+    else:
+        additional = run.selection.extra if params.layer else None
+        theory = scan.load_theory(
+            run.model, engine, run["M_X"], run["smeft_accuracy"], additional=additional
+        )
     counts = scan.write_points(
         snakemake.output[0],
         points,
-        scan.load_theory(
-            run.model, engine, run["M_X"], run["smeft_accuracy"], running=given.get("running")
-        ),
+        theory,
         Likelihood.load(given.likelihood, run.categories),
-        run.theory(engine),
+        run.layers(engine)[params.layer],
         keep_predictions=engine == "exact",
         out=this.log,
+        earlier=earlier,
     )
+    found = f" ({counts['found']} found in earlier files)" if counts["found"] else ""
     this.done(
-        f"{counts['points']} points with the {engine} engine, {counts['ckm']} without CKM "
+        f"{counts['points']} points with the {engine} engine{found}, {counts['ckm']} without CKM "
         f"elements, {counts['errors']} errors"
     )

@@ -12,8 +12,8 @@ with job(snakemake) as this:
     run, given, out = this.run, snakemake.input, snakemake.output
     data = Likelihood.load(given.likelihood, run.categories)
     fits = json.loads(Path(given.best_fit).read_text())
-    paper = scan.read_points(given.table4, run.theory("exact"), data)
-    ours = scan.read_points(given.exact, run.theory("exact"), data)
+    paper = scan.read_points(given.table4, run.layers("exact"), data)
+    ours = scan.read_points([given.best], [run.theory(extra=True)], data)
     if not comparison.is_the_papers(run.model.name, run["M_X"]):
         fits = {}
     rows = comparison.paper_rows(fits, data, paper["predictions"])

@@ -7,5 +7,6 @@ from malaphoric.jobs import job
 
 with job(snakemake) as this:
     parts = {Path(path).stem: compiling.load_part(path) for path in snakemake.input}
-    compiling.assemble(parts, snakemake.output[0])
-    this.done(snakemake.output[0])
+    compiling.assemble(parts, snakemake.output.table)
+    compiling.write_names(snakemake.output.names)
+    this.done(snakemake.output.table)

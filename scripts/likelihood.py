@@ -1,10 +1,16 @@
-"""Make the data half of a run: measurements, covariances and the Standard Model."""
+"""Put together the data half of a run: what its configuration selects, and its overlays."""
 
 from malaphoric.jobs import job
-from malaphoric.likelihood import make_likelihood
+from malaphoric.measurements import Measurements, combine
 
 with job(snakemake) as this:
-    likelihood = make_likelihood(**this.run.likelihood())
+    given = snakemake.input
+    likelihood = combine(
+        Measurements.load(given.measurements),
+        **this.run.likelihood(),
+        overlays=this.run.selection.overlays,
+        extra=Measurements.load(given.extra) if given.get("extra") else None,
+    )
     likelihood.save(snakemake.output[0])
     this.done(
         "chi2 of the Standard Model: "

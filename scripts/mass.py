@@ -17,8 +17,8 @@ with job(snakemake) as this:
     with tempfile.TemporaryDirectory() as folder:
         chunk, path = Path(folder) / "chunk.h5", Path(folder) / "scan.h5"
         scan.write_points(chunk, run.grid.points(), theory, data, description, False, this.log)
-        whole = [(str(chunk), 0, run.grid.size)]
-        scan.merge(path, run.grid, whole, description, data, record)
+        whole = [([chunk], 0, run.grid.size)]
+        scan.merge(path, run.grid, whole, [description], data, record)
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
         best = statistics.profile(path, snakemake.output.profile, limit=1.0)
         plane = statistics.best_of_plane(path)

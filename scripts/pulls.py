@@ -5,9 +5,10 @@ from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    data = Likelihood.load(snakemake.input.likelihood, this.run.categories)
-    exact = scan.read_points(snakemake.input.exact, this.run.theory("exact"), data)
-    rows = statistics.pulls(exact["predictions"][-1], data)
+    run, given = this.run, snakemake.input
+    data = Likelihood.load(given.likelihood, run.categories)
+    best = scan.read_points([given.best], [run.theory(extra=True)], data)
+    rows = statistics.pulls(best["predictions"][-1], data)
     rows.sort(key=lambda row: -abs(row["pull"]))
     store.write_csv(snakemake.output[0], rows)
     this.done(f"{len(rows)} observables")

@@ -13,10 +13,8 @@ with job(snakemake) as this:
     data = Likelihood.load(snakemake.input.likelihood, run.categories)
     tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
-    best, paper = (
-        scan.read_points(path, run.theory("exact"), data)
-        for path in (snakemake.input.best, snakemake.input.table4)
-    )
+    best = scan.read_points([snakemake.input.best], [run.theory(extra=True)], data)
+    paper = scan.read_points(snakemake.input.table4, run.layers("exact"), data)
     comparable = is_the_papers(run.model.name, run["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, comparable)
     tables.table4(rows, out.table4, out.table4_md, run.model.name, run["M_X"])

@@ -12,9 +12,10 @@ from malaphoric.likelihood import Likelihood
 with job(snakemake) as this:
     run, given, out = this.run, snakemake.input, snakemake.output
     data = Likelihood.load(given.likelihood, run.categories)
-    parts = [scan.read_points(path, run.theory("exact"), data) for path in given.exact]
+    files = (given.table4, given.fresh, given.exact_best)
+    parts = [scan.read_points(paths, run.layers("exact"), data) for paths in files]
     exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    theory = scan.load_theory(run.model, "compiled", run["M_X"], running=given.running)
+    theory = this.compiled_theory(given)
     fits = json.loads(Path(given.best_fit).read_text())
     minimum = fits["malaphoric"]["chi2"]["global"]
     result = validation.compare(exact, theory.evaluate(exact["points"]), data, minimum)

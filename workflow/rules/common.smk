@@ -3,6 +3,28 @@
 from malaphoric.scan import data_code
 from malaphoric.tables import PAPER_TABLE4
 
+# by the name of its file: the points of a chunk, and the layer of the theory that it holds
+CHUNKS = {
+    name: {"range": [chunk["start"], chunk["stop"]], "layer": layer}
+    for chunk in RUN.chunks
+    for layer, name in enumerate(chunk["names"])
+}
+
+# observables that the configuration includes beyond smelli's
+EXTRA = RUN.selection.extra
+EXTRA_NAME = store.digest(RUN.theory("exact", extra=True))[:16]
+
+
+def chunk_files():
+    return [f"{OUT}/chunks/{name}.h5" for name in CHUNKS]
+
+
+def extra_inputs():
+    """The compiled engine's table of additional observables, if there are any."""
+    if not EXTRA or RUN["engine"] == "exact":
+        return {}
+    return {f"extra_{part}": f"{OUT}/extra/{EXTRA_NAME}-{part}.h5" for part in ("table", "running")}
+
 
 def theory_inputs(wildcards):
     """Stored predictions are weighed with new data by the merge: no theory is recomputed then.
@@ -13,14 +35,14 @@ def theory_inputs(wildcards):
     data = f"{OUT}/likelihood.h5"
     if RUN["engine"] == "exact":
         return {"likelihood": ancient(data)}
-    return {"likelihood": data, "running": f"{OUT}/running.h5"}
+    return {"likelihood": data, "running": f"{OUT}/running.h5", **extra_inputs()}
 
 
 def exact_inputs(wildcards):
-    """The best fits are known only after the scan."""
+    """New data move the best fit: the point that checks the engine there need not follow."""
     inputs = {"likelihood": ancient(f"{OUT}/likelihood.h5")}
     if wildcards.points == "best_fit":
-        inputs["best_fit"] = f"{OUT}/best_fit.json"
+        inputs["best_fit"] = ancient(f"{OUT}/best_fit.json")
     return inputs
 
 
@@ -32,17 +54,23 @@ def exact_points(name):
     return []
 
 
-def exact_file(name):
-    digest = store.digest(RUN.theory("exact"), exact_points(name))[:16]
-    return f"{OUT}/exact/{name}-{digest}.h5"
+def exact_files(name):
+    """Files of points that are evaluated exactly whatever the engine, one a layer."""
+    digests = [store.digest(layer, exact_points(name))[:16] for layer in RUN.layers("exact")]
+    return [f"{OUT}/exact/{name}-{digest}.h5" for digest in digests]
+
+
+def exact_layer(wildcards):
+    path = f"{OUT}/exact/{wildcards.points}-{wildcards.digest}.h5"
+    return exact_files(wildcards.points).index(path)
 
 
 def best_fit_inputs(wildcards):
     inputs = {"likelihood": f"{OUT}/likelihood.h5", "best": f"{OUT}/best_grid.json"}
     inputs["profile"] = f"{OUT}/profile.h5"
     if RUN["engine"] == "compiled":
-        inputs["running"] = f"{OUT}/running.h5"
-    return inputs
+        return {**inputs, "running": f"{OUT}/running.h5", **extra_inputs()}
+    return {**inputs, "chunks": chunk_files()}
 
 
 def checked(wildcards):

@@ -28,7 +28,8 @@ rule compile:
     input:
         expand("results/compile/{part}.h5", part=PARTS),
     output:
-        TABLE,
+        table=TABLE,
+        names="workflow/src/malaphoric/data/names.json",
     log:
         "results/compile/logs/table.log",
     conda:

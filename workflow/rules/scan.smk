@@ -5,13 +5,14 @@ rule scan:
     """Merge the chunks; refuses holes, damaged and foreign chunks."""
     input:
         likelihood=f"{OUT}/likelihood.h5",
-        chunks=[f"{OUT}/chunks/{name}.h5" for name in RUN.chunks],
+        chunks=chunk_files(),
     output:
         f"{OUT}/scan.h5",
     log:
         f"{OUT}/logs/scan.log",
     params:
         configuration=store.canonical(RUN.record),
+        code=store.room_digest("scan", "likelihood"),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 30 * attempt,

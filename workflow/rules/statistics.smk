@@ -19,7 +19,7 @@ rule profile:
 
 
 rule exact_points:
-    """Points that every run evaluates exactly: the paper's best fits, fresh ones, our best fits."""
+    """Points that are evaluated exactly: the paper's best fits, fresh ones, our best fits."""
     input:
         unpack(exact_inputs),
     output:
@@ -28,6 +28,7 @@ rule exact_points:
         f"{OUT}/logs/exact/{{points}}-{{digest}}.log",
     params:
         points=lambda wildcards: exact_points(wildcards.points),
+        layer=exact_layer,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 20 * attempt,
@@ -38,11 +39,12 @@ rule exact_points:
 
 
 rule best_fit:
-    """Best fits of the Standard Model, the unmixed and the malaphoric model."""
+    """Best fits of the Standard Model, the unmixed and the malaphoric model; predictions there."""
     input:
         unpack(best_fit_inputs),
     output:
-        f"{OUT}/best_fit.json",
+        fits=f"{OUT}/best_fit.json",
+        points=f"{OUT}/best_fit.h5",
     log:
         f"{OUT}/logs/best_fit.log",
     params:
@@ -59,8 +61,11 @@ rule validate:
     input:
         likelihood=f"{OUT}/likelihood.h5",
         running=f"{OUT}/running.h5",
+        **extra_inputs(),
         best_fit=f"{OUT}/best_fit.json",
-        exact=list(map(exact_file, ["table4", "fresh", "best_fit"])),
+        table4=exact_files("table4"),
+        fresh=exact_files("fresh"),
+        exact_best=exact_files("best_fit"),
     output:
         points=f"{OUT}/validation/points.csv",
         observables=f"{OUT}/validation/observables.csv",
@@ -83,8 +88,8 @@ rule tables:
     input:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
-        best=exact_file("best_fit"),
-        table4=exact_file("table4"),
+        best=f"{OUT}/best_fit.h5",
+        table4=exact_files("table4"),
         checked=checked,
     output:
         table1=f"{OUT}/tables/table1.csv",
@@ -102,10 +107,10 @@ rule tables:
 
 
 rule pulls:
-    """Every observable at the best fit, computed exactly: prediction, measurement, pulls."""
+    """Every observable at the best fit: prediction, measurement, pulls."""
     input:
         likelihood=f"{OUT}/likelihood.h5",
-        exact=exact_file("best_fit"),
+        best=f"{OUT}/best_fit.h5",
         checked=checked,
     output:
         report(f"{OUT}/tables/pulls.csv", category="Tables"),
@@ -124,8 +129,8 @@ rule comparison:
     input:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
-        table4=exact_file("table4"),
-        exact=exact_file("best_fit"),
+        best=f"{OUT}/best_fit.h5",
+        table4=exact_files("table4"),
         checked=checked,
     output:
         paper=report(f"{OUT}/comparison.md", category="Tables"),

@@ -53,6 +53,9 @@ N_FORMS_MIXING = N_FORMS + _N_AMPLITUDES * (_N_AMPLITUDES + 1)
 #: Number of `monomials`.
 N_MONOMIALS = 9
 
+# Where the LEP2 amplitudes read their coefficients: EFT, basis, sector.
+_AT_MZ = ("SMEFT", "Warsaw", "all")
+
 
 class Port(NamedTuple):
     """Where flavio reads Wilson coefficients: scale in GeV, EFT, basis and sector."""
@@ -381,7 +384,7 @@ class Table:
                 names.setdefault(Port(*port), set()).update(
                     f"{c}_b{sector[0]}{lep}{lep}" for c in COEFFICIENTS for lep in LEPTONS
                 )
-        for part in ("taylor", "ckm"):
+        for part in {"taylor", "ckm"} & set(self.parts):
             for port, path in self.slopes(part).items():
                 names.setdefault(port, set()).update(json.loads(self.parts[part][f"{path}/names"]))
         for meson in ("Bs", "B0"):
@@ -389,8 +392,8 @@ class Table:
             names.setdefault(port, set()).update(
                 json.loads(self.parts["ckm"][f"mixing/{meson}/names"])
             )
-        ew = self.parts["electroweak"]
-        names.setdefault(Port(*json.loads(ew["port"])), set()).update(json.loads(ew["names"]))
+        if ew := self.parts.get("electroweak"):
+            names.setdefault(Port(*json.loads(ew["port"])), set()).update(json.loads(ew["names"]))
         return {port: sorted(names[port]) for port in sorted(names)}
 
 
@@ -521,19 +524,39 @@ class CompiledTheory:
             )
         self.observables, self.sm = self.table.observables, self.table.sm
         self._column = {name: i for i, name in enumerate(self.observables)}
+        # a table of additional observables has some of the parts only
+        self._parts = {name for name in ("taylor", "electroweak") if name in self.table.parts}
+        self._parts |= {"b2q"} if self.table.b2q() else set()
+        self._parts |= {"lep2"} if lep2.OBSERVABLES[0] in self._column else set()
+        self._parts |= {"mixing"} if "DeltaM_s" in self._column else set()
         self._prepare_ckm()
-        self._prepare_b2q()
-        self._prepare_taylor()
-        self._prepare_electroweak()
-        names = categories.dump_observables(list(lep2.OBSERVABLES))
-        self._lep2 = self._columns(names)
-        done = [self._lep2, self._ew, self._taylor, self._b2q_columns]
-        done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi")]))
+        done = [np.zeros(0, int)]
+        if "b2q" in self._parts:
+            self._prepare_b2q()
+            done.append(self._b2q_columns)
+        if "taylor" in self._parts:
+            self._prepare_taylor()
+            done.append(self._taylor)
+        if "electroweak" in self._parts:
+            self._prepare_electroweak()
+            done.append(self._ew)
+        if "lep2" in self._parts:
+            self._lep2 = np.array([self._column[o] for o in lep2.OBSERVABLES])
+            self._to_lep2 = self._at_mz(Port(lep2.SCALE, *_AT_MZ), list(lep2.COEFFICIENTS))
+            done.append(self._lep2)
+        if "mixing" in self._parts:
+            done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi")]))
         if sorted(np.concatenate(done)) != list(range(len(self.observables))):
             raise ValueError("the table does not cover its observables")
 
     def _columns(self, names: str) -> np.ndarray:
         return np.array([self._column[o] for o in categories.parse_observables(names)])
+
+    def _at_mz(self, port: Port, names: list[str]) -> np.ndarray:
+        """Coefficients of unit monomials at m_Z, where the CKM phase is that of the SM."""
+        at = chebyshev(ckm_delta(self.table.ckm_sm[None]), N_DELTA)[0]
+        values = chebyshev_coefficients(self.running.select(port, names).real)
+        return np.tensordot(at, values, axes=1)
 
     # -- preparation: tables times running map
 
@@ -610,7 +633,7 @@ class CompiledTheory:
         seen: set[int] = set()
         first = [t for t in numerators if not (t[0] in seen or seen.add(t[0]))]
         second = [t for t in numerators if t not in first]
-        self._fractions = [np.array(x).reshape(-1, 3).T for x in (first, second)]
+        self._fractions = [np.array(x, dtype=int).reshape(-1, 3).T for x in (first, second)]
 
     def _prepare_taylor(self) -> None:
         part = self.table.parts["taylor"]
@@ -626,23 +649,13 @@ class CompiledTheory:
     def _prepare_electroweak(self) -> None:
         part = self.table.parts["electroweak"]
         self._ew = self._columns(part["observables"])
-        port = Port(*json.loads(part["port"]))
-        # at m_Z the CKM phase plays no role: that of the SM
-        at = chebyshev(ckm_delta(self.table.ckm_sm[None]), N_DELTA)[0]
-
-        def select(names: list[str]) -> np.ndarray:
-            values = chebyshev_coefficients(self.running.select(port, names).real)
-            return np.tensordot(at, values, axes=1)
-
-        to_ew = select(json.loads(part["names"]))
+        to_ew = self._at_mz(Port(*json.loads(part["port"])), json.loads(part["names"]))
         i, j = np.triu_indices(N_MONOMIALS)
         full = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, part["quadratic"], optimize=True)
         full = full + full.transpose(1, 0, 2)
         full[np.arange(N_MONOMIALS), np.arange(N_MONOMIALS)] /= 2
-        self._ew_pairs = (i, j)
         self._ew_base = part["base"]
         self._ew_matrix = np.concatenate([to_ew @ part["linear"], full[i, j]])
-        self._to_lep2 = select(list(lep2.COEFFICIENTS))
 
     # -- evaluation
 
@@ -695,30 +708,32 @@ class CompiledTheory:
         mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
 
         quantities = self._ckm_quantities(running, delta)
+        i, j = np.triu_indices(N_MONOMIALS)
+        pairs = m[:, i] * m[:, j]
         m12, g12 = self._m12(quantities, factors["ckm"], "s")
         qp = _q_over_p(m12, g12)
-        delta_m = _delta_m(qp, m12, g12)
-        out[:, self._column["DeltaM_s"]] = abs(delta_m)
-        xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
-        out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
-
-        out[:, self._b2q_columns] = 0
-        i, j = self._ew_pairs
-        pairs = m[:, i] * m[:, j]
-        c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
-        real, imag = np.split(c, 2, axis=1)
-        c = real + 1j * sign * imag
-        self._evaluate_b2q(out, factors, c, mixing_phases(top, qp), safe[:, 1])
-
-        taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
-        taylor += mt[:, : len(self._slopes)] @ self._slopes
-        taylor *= np.where(sign < 0, self._parity, 1)
-        taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
-        out[:, self._taylor] = taylor
-
-        out[:, self._ew] = np.concatenate([m, pairs], axis=1) @ self._ew_matrix + self._ew_base
-        at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
-        out[:, self._lep2] = lep2.predictions(at_mz)
+        if "mixing" in self._parts:
+            delta_m = _delta_m(qp, m12, g12)
+            out[:, self._column["DeltaM_s"]] = abs(delta_m)
+            xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
+            out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
+        if "b2q" in self._parts:
+            out[:, self._b2q_columns] = 0
+            c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
+            real, imag = np.split(c, 2, axis=1)
+            c = real + 1j * sign * imag
+            self._evaluate_b2q(out, factors, c, mixing_phases(top, qp), safe[:, 1])
+        if "taylor" in self._parts:
+            taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
+            taylor += mt[:, : len(self._slopes)] @ self._slopes
+            taylor *= np.where(sign < 0, self._parity, 1)
+            taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
+            out[:, self._taylor] = taylor
+        if "electroweak" in self._parts:
+            out[:, self._ew] = np.concatenate([m, pairs], axis=1) @ self._ew_matrix + self._ew_base
+        if "lep2" in self._parts:
+            at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
+            out[:, self._lep2] = lep2.predictions(at_mz)
 
         out[failed] = np.nan
         return ckm

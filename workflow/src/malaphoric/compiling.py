@@ -138,19 +138,18 @@ def _ports(observables: list) -> dict[str | tuple, set[Port]]:
     return result
 
 
-def _groups() -> dict[str, list]:
-    """Which part of the table makes which observable."""
-    by_category = categories.observables_by_category()
-    flavour = [*by_category["quarks"], *by_category["LFU"]]
-    ports = _ports(flavour)
+def _groups(observables: list) -> dict[str, list]:
+    """Which part of the table makes which of these observables."""
+    ports = _ports(observables)
     groups: dict[str, list] = {part: [] for part in PARTS}
-    groups["electroweak"] = list(by_category["EWPOs"])
     slow = []
-    for name in flavour:
+    for name in observables:
         sectors = {port.sector for port in ports[name]}
         if name in _FROM_M12:
             continue
-        if name in _RADIATIVE or not sectors & {"sb", "db"}:
+        if "all" in sectors:
+            groups["electroweak"].append(name)
+        elif name in _RADIATIVE or not sectors & {"sb", "db"}:
             groups["taylor"].append(name)
         elif "sbsb" in sectors or isinstance(name, str):
             groups["b2q-mixing"].append(name)
@@ -765,7 +764,13 @@ def compile_part(part: str, progress: Callable[[str], None] = lambda _: None) ->
         raise ValueError(f"part: {part!r}; accepted: {', '.join(PARTS)}")
     if part == "ckm":
         return _compile_ckm(progress)
-    observables = _groups()[part]
+    by_category = categories.observables_by_category()
+    observables = [name for c in categories.SMELLI for name in by_category[c]]
+    return _compile(part, _groups(observables)[part], progress)
+
+
+def _compile(part: str, observables: list, progress: Callable[[str], None]) -> dict:
+    """One part of the table for some observables."""
     if part.startswith("b2q"):
         return _compile_b2q(observables, part == "b2q-mixing", progress)
     if part == "taylor":
@@ -799,18 +804,71 @@ def assemble(parts: dict[str, dict], path: str | Path) -> None:
         raise ValueError(f"parts of the table are missing: {', '.join(sorted(missing))}")
     from malaphoric import exact
 
-    sm = exact.standard_model()
+    _save_table(parts, categories.observables(), exact.standard_model(), path)
+
+
+def compile_extra(
+    observables: list, path: str | Path, progress: Callable[[str], None] = lambda _: None
+) -> None:
+    """Compile a table of additional observables, and nothing else.
+
+    Parameters
+    ----------
+    observables : list
+        flavio observables that the package's table lacks.
+    path : path
+        HDF5 file to write; `compiled.Table.load` reads it.
+    progress : callable, optional
+    """
+    from malaphoric import exact
+
+    lep2.register()
+    parts = {"ckm": compiled.Table.load().parts["ckm"]}
+    for part, names in _groups(observables).items():
+        if names:
+            progress(f"{part}: {', '.join(map(categories.observable_key, names))}")
+            parts[part] = _compile(part, names, progress)
+    _save_table(parts, observables, exact.standard_model(observables), path)
+
+
+def write_names(path: str | Path) -> None:
+    """Write the names that flavio and smelli know, for checks before any job (JSON)."""
+    import flavio
+
+    lep2.register()
+    by_category = categories.observables_by_category()
+    measurements = {"LEP2": list(lep2.MEASUREMENTS)}
+    for category in categories.SMELLI:
+        likelihood = categories.smelli_likelihood(category)
+        data = getattr(likelihood, "full_measurement_likelihood", None)
+        data = data or likelihood.measurement_likelihood
+        measurements[category] = sorted(data.get_measurements)
+    names = {
+        "arguments": {
+            name: flavio.Observable[name].arguments or [] for name in flavio.Observable.instances
+        },
+        "observables": by_category,
+        "measurements": measurements,
+        "all_measurements": sorted(flavio.Measurement.instances),
+    }
+    store.write_text(path, store.canonical(names) + "\n")
+
+
+def _save_table(
+    parts: dict[str, dict], observables: list, sm: np.ndarray, path: str | Path
+) -> None:
     with store.create(
         path,
         content=compiled.CONTENT,
         format=compiled.FORMAT,
         versions=store.versions(),
-        observables=categories.dump_observables(categories.observables()),
+        observables=categories.dump_observables(observables),
         parameters=store.digest({k: float(v) for k, v in _parameters().items()}),
     ) as file:
         store.write_array(file, "sm", sm)
         for part in PARTS:
-            _write(file.create_group(part), parts[part])
+            if part in parts:
+                _write(file.create_group(part), parts[part])
 
 
 def _write(group: object, content: dict) -> None:

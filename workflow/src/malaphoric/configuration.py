@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from malaphoric import store
-from malaphoric.categories import CATEGORIES, observable_key, parse_observables
+from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.model import Model
+from malaphoric.overlays import Selection, known
 from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
@@ -55,6 +57,8 @@ class Configuration:
         schema = load_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
         self.data = _with_defaults(copy.deepcopy(data), schema)
         self._check(source)
+        self.selection = Selection(self.data["data"], source)
+        self._check_observables(source)
         self.model = Model.load(self.data["model"])
         self.grid = Grid.from_dict(self.data["grid"])
 
@@ -97,7 +101,6 @@ class Configuration:
                     f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X "
                     "(|epsilon| <= 1 is physical; the rest serves as a margin of the figures)"
                 )
-        self._check_observables(source)
         lower, upper = self.data["confidence_levels"]
         if lower >= upper:
             raise ConfigurationError(
@@ -107,12 +110,12 @@ class Configuration:
 
     def _check_observables(self, source: str) -> None:
         """Refuse observables of interest that nobody computes."""
-        if not TABLE.exists():  # it is being remade: known only when the data half is made
-            return
-        with store.read(TABLE) as file:
-            known = {observable_key(x) for x in parse_observables(file.attrs["observables"])}
+        computed = {
+            observable_key(x) for names in known().get("observables", {}).values() for x in names
+        }
+        computed |= set(map(observable_key, self.selection.extra))
         for name in self.data["observables_of_interest"]:
-            if observable_key(name) not in known:
+            if known() and observable_key(name) not in computed:
                 raise ConfigurationError(
                     f"{source}: observables_of_interest: {name!r} is not accepted; accepted: the "
                     "observables in results/<run>/tables/pulls.csv of any run"
@@ -129,12 +132,21 @@ class Configuration:
         """Selected categories in the canonical order."""
         return [c for c in CATEGORIES if c in self.data["categories"]]
 
-    def theory(self, engine: str | None = None) -> dict:
-        """Everything a prediction depends on, as plain data."""
+    def theory(self, engine: str | None = None, extra: bool = False) -> dict:
+        """Everything a prediction depends on, as plain data.
+
+        Parameters
+        ----------
+        engine : {"exact", "compiled"}, optional
+            Default: that of the run.
+        extra : bool
+            With the additional observables of the configuration.
+        """
         engine = engine or self.data["engine"]
         table = store.file_digest(TABLE) if TABLE.exists() else None
         return {
             **({"table": table} if engine == "compiled" else {}),
+            **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),
             "engine": engine,
             "model": self.model.as_dict(),
             "M_X": float(self.data["M_X"]),
@@ -143,28 +155,48 @@ class Configuration:
             "versions": store.versions(),
         }
 
+    def layers(self, engine: str | None = None) -> list[dict]:
+        """Theories of the files that together hold a point.
+
+        Exact predictions of additional observables are files of their own, so that the others
+        need not be computed again; the compiled engine is fast enough to compute all together.
+        """
+        engine, extra = engine or self.data["engine"], bool(self.selection.extra)
+        if engine == "exact":
+            return [self.theory(engine), *([self.theory(engine, extra=True)] if extra else [])]
+        return [self.theory(engine, extra)]
+
+    def measurements(self) -> dict:
+        """Everything the stored measurements depend on, as plain data."""
+        return {"nexp": self.data["covariance"]["draws"], "seed": self.data["covariance"]["seed"]}
+
     def likelihood(self) -> dict:
-        """Everything the data half depends on, as plain data."""
-        return {
-            "nexp": self.data["covariance"]["draws"],
-            "seed": self.data["covariance"]["seed"],
-            "lep2_set": self.data["lep2_set"],
-        }
+        """What of the measurements counts, as plain data."""
+        selection = {c: self.data["data"][c] for c in CATEGORIES if c in self.data["data"]}
+        return {"lep2_set": self.data["lep2_set"], "selection": selection}
 
     @cached_property
-    def chunks(self) -> dict[str, dict]:
-        """Chunks of the grid: what each computes, by the digest that names its file."""
+    def chunks(self) -> list[dict]:
+        """Chunks of the grid: ``start``, ``stop`` and ``names`` of the files, one a layer."""
         engine = self.data["engine"]
         number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
         number = min(number, _MOST_IN_MEMORY)
         block = BLOCK if engine == "compiled" else 1
-        theory = self.theory()
         axes = [axis.tolist() for axis in self.grid.axes]
-        common = store.digest(theory, axes)
-        result = {}
-        for start, stop in self.grid.chunks(number, block):
-            result[store.digest(common, start, stop)[:16]] = {"start": start, "stop": stop}
-        return result
+        layers = [store.digest(theory, axes) for theory in self.layers()]
+        return [
+            {
+                "start": start,
+                "stop": stop,
+                "names": [store.digest(layer, start, stop)[:16] for layer in layers],
+            }
+            for start, stop in self.grid.chunks(number, block)
+        ]
+
+    def pair(self, files: Iterable[str]) -> list[tuple[list[str], int, int]]:
+        """Chunks with the files that hold them, given in the order of the chunks' names."""
+        files = iter(files)
+        return [([next(files) for _ in c["names"]], c["start"], c["stop"]) for c in self.chunks]
 
     def fresh_points(self) -> np.ndarray:
         """Random points uniform in the scan box, for the comparison of the engines, (n, 3)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -53,17 +54,24 @@ class ExactTheory:
         Mass of the X boson and matching scale, in GeV.
     smeft_accuracy : {"leadinglog", "integrate"}
         Accuracy of wilson's running in the SMEFT.
+    observables : list, optional
+        Only these observables of flavio (default: `categories.observables`).
     """
 
     def __init__(
-        self, model: Model, M_X: float = 3000.0, smeft_accuracy: str = "leadinglog"
+        self,
+        model: Model,
+        M_X: float = 3000.0,
+        smeft_accuracy: str = "leadinglog",
+        observables: list | None = None,
     ) -> None:
         if smeft_accuracy not in SMEFT_ACCURACIES:
             raise ValueError(
                 f"smeft_accuracy: {smeft_accuracy!r}; accepted: {', '.join(SMEFT_ACCURACIES)}"
             )
         self.model, self.M_X, self.smeft_accuracy = model, float(M_X), smeft_accuracy
-        self.observables = categories.observables()
+        self.observables = observables or categories.observables()
+        self._predictions = partial(_predict, observables) if observables else _predictions
 
     def evaluate(self, points: np.ndarray, progress: Callable[[int], None] | None = None) -> Theory:
         """Predictions at points.
@@ -112,7 +120,7 @@ class ExactTheory:
             warnings.simplefilter("ignore")
             gp = categories.global_likelihood().parameter_point(self.wilson(point))
             parameters = gp.par_dict_np  # extracts the CKM elements, and sets them in gp.w
-            values = _predictions(parameters, gp.w)
+            values = self._predictions(parameters, gp.w)
         if not np.all(np.isfinite(values)):
             bad = self.observables[int(np.flatnonzero(~np.isfinite(values))[0])]
             raise ValueError(f"prediction of {bad} is not finite")
@@ -120,7 +128,7 @@ class ExactTheory:
 
 
 def _predictions(parameters: dict, w: object) -> np.ndarray:
-    """Predictions of all observables, in the order of `categories.observables`."""
+    """Predictions of all of smelli's and our observables, as `categories.observables`."""
     values = []
     for category, names in categories.observables_by_category().items():
         if category == "LEP2":
@@ -135,11 +143,31 @@ def _predictions(parameters: dict, w: object) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
-def standard_model() -> np.ndarray:
-    """Predictions of the Standard Model with smelli's CKM elements, shape (n_observables,)."""
+def _predict(observables: list, parameters: dict, w: object) -> np.ndarray:
+    """Predictions of some observables of flavio's."""
+    import flavio
+
+    lep2.register()
+    values = []
+    for observable in observables:
+        name, *arguments = (observable,) if isinstance(observable, str) else observable
+        values.append(flavio.Observable[name].prediction_par(parameters, w, *arguments))
+    return np.real(values).astype(float)
+
+
+def standard_model(observables: list | None = None) -> np.ndarray:
+    """Predictions of the Standard Model with smelli's CKM elements, shape (n_observables,).
+
+    Parameters
+    ----------
+    observables : list, optional
+        flavio observables (default: `categories.observables`).
+    """
     import flavio
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        parameters = categories.global_likelihood().par_dict_sm
-        return _predictions(parameters, flavio.WilsonCoefficients())
+        parameters, wc = categories.global_likelihood().par_dict_sm, flavio.WilsonCoefficients()
+        if observables is None:
+            return _predictions(parameters, wc)
+        return _predict(observables, parameters, wc)

@@ -12,8 +12,13 @@ import traceback
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from malaphoric.configuration import Configuration
+from malaphoric.scan import Joined, load_theory
+
+if TYPE_CHECKING:
+    from malaphoric.compiled import CompiledTheory
 
 
 class Job:
@@ -28,6 +33,16 @@ class Job:
     def __init__(self, run: Configuration, name: str, log: Path) -> None:
         self.run, self.name, self._log = run, name, log
         self._start = time.monotonic()
+
+    def compiled_theory(self, given: object) -> CompiledTheory | Joined:
+        """The run's compiled engine, from the job's inputs, with the additional observables."""
+        run = self.run
+        setting = (run.model, "compiled", run["M_X"], run["smeft_accuracy"])
+        theory = load_theory(*setting, given.running)
+        if not run.selection.extra:
+            return theory
+        extra = load_theory(*setting, given.extra_running, table=given.extra_table)
+        return Joined([theory, extra])
 
     def log(self, text: str) -> None:
         """Add a line to the job's log file."""

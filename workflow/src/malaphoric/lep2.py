@@ -89,6 +89,10 @@ def _read(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+#: Names of the two measurements of `measurements`.
+MEASUREMENTS = ("LEP2 sigma and A_FB, arXiv:1302.3415", "LEP2 Bhabha, arXiv:1302.3415")
+
+
 @lru_cache(maxsize=1)
 def _data() -> tuple[DataGroup, DataGroup]:
     rows = _read("sigma_afb.csv")

@@ -1,25 +1,25 @@
 """The data half: measurements and covariances, from predictions to chi2, vectorised.
 
-It knows nothing of models: theory arrives as an array of predictions. Reading a stored likelihood
-needs neither flavio nor smelli; making one does.
+It knows nothing of models, flavio or smelli: theory arrives as an array of predictions, and the
+constraints come from `measurements`.
 """
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from malaphoric import categories, lep2, store
+from malaphoric import categories, store
 from malaphoric.grid import BLOCK
 
-_NORMAL = "normal"
-_NUMERICAL = "numerical"
-_HALF_NORMAL = "half_normal"
-_ASYMMETRIC = "asymmetric_normal"
+#: Kinds of constraints, named as flavio's distributions.
+NORMAL = "normal"
+NUMERICAL = "numerical"
+HALF_NORMAL = "half_normal"
+ASYMMETRIC = "asymmetric_normal"
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ class Constraint:
     def deviation(self) -> np.ndarray:
         """Standard deviation of every observable it constrains, shape (k,)."""
         a = self.arrays
-        if self.kind == _NORMAL:
+        if self.kind == NORMAL:
             return np.sqrt(np.diag(a["covariance"]))
-        if self.kind == _NUMERICAL:
+        if self.kind == NUMERICAL:
             norm = np.trapezoid(a["pdf"], a["x"])
             mean = np.trapezoid(a["x"] * a["pdf"], a["x"]) / norm
             variance = np.trapezoid((a["x"] - mean) ** 2 * a["pdf"], a["x"]) / norm
             return np.atleast_1d(np.sqrt(variance))
-        if self.kind == _HALF_NORMAL:
+        if self.kind == HALF_NORMAL:
             return np.atleast_1d(np.abs(a["deviation"]))
         return np.atleast_1d((a["left"] + a["right"]) / 2)
 
@@ -77,13 +77,13 @@ class Constraint:
         """
         a = self.arrays
         x = predictions[:, self.columns[0]]
-        if self.kind == _NUMERICAL:
+        if self.kind == NUMERICAL:
             pdf = np.interp(x, a["x"], a["pdf"], left=0, right=0)
             at_central = np.interp(a["central"], a["x"], a["pdf"])
             with np.errstate(divide="ignore"):
                 chi2 = -2 * np.log(pdf / at_central)
             return np.where(np.isnan(x), np.nan, chi2)
-        if self.kind == _HALF_NORMAL:
+        if self.kind == HALF_NORMAL:
             pull = (x - a["central"]) / a["deviation"]
             return np.where(pull < 0, np.inf, pull**2)
         deviation = np.where(x < a["central"], a["left"], a["right"])
@@ -135,14 +135,14 @@ class Likelihood:
         self.n_obs[categories.GLOBAL] = sum(self.n_obs.values())
         self._gaussian = {c: self._combine(c) for c in self.categories}
         self._other = {
-            c: [k for k in self.constraints if k.category == c and k.kind != _NORMAL]
+            c: [k for k in self.constraints if k.category == c and k.kind != NORMAL]
             for c in self.categories
         }
         self.chi2_sm = {c: float(v[0]) for c, v in self.chi2(self.sm[np.newaxis]).items()}
 
     def _combine(self, category: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Columns, whitening matrix and offset of all normal constraints of a category."""
-        normal = [k for k in self.constraints if k.category == category and k.kind == _NORMAL]
+        normal = [k for k in self.constraints if k.category == category and k.kind == NORMAL]
         columns = np.unique(np.concatenate([k.columns for k in normal] or [np.zeros(0, int)]))
         rows = sum(len(k.columns) for k in normal)
         matrix, offset, row = np.zeros((rows, columns.size)), np.zeros(rows), 0
@@ -239,12 +239,7 @@ class Likelihood:
         ) as file:
             store.write_array(file, "sm", self.sm)
             store.write_array(file, "theory_uncertainty", self.theory_uncertainty)
-            for number, k in enumerate(self.constraints):
-                group = file.create_group(f"constraints/{number:04d}")
-                group.attrs.update(category=k.category, measurement=k.measurement, kind=k.kind)
-                store.write_array(group, "columns", k.columns)
-                for name, values in sorted(k.arrays.items()):
-                    store.write_array(group, f"arrays/{name}", values)
+            write_constraints(file, self.constraints)
 
     @classmethod
     def load(cls, path: str | Path, selection: tuple[str, ...] | None = None) -> Likelihood:
@@ -271,9 +266,7 @@ class Likelihood:
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric likelihood":
                 raise store.StoreError(f"{path}: not a malaphoric likelihood")
-            constraints = [
-                _read_constraint(group) for _, group in sorted(file["constraints"].items())
-            ]
+            constraints = read_constraints(file)
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
                 constraints=[
@@ -286,180 +279,25 @@ class Likelihood:
             )
 
 
-def _read_constraint(group: h5py.Group) -> Constraint:
-    return Constraint(
-        category=group.attrs["category"],
-        measurement=group.attrs["measurement"],
-        kind=group.attrs["kind"],
-        columns=group["columns"][:],
-        arrays={name: np.asarray(values[()]) for name, values in group["arrays"].items()},
-    )
+def write_constraints(file: h5py.File, constraints: list[Constraint]) -> None:
+    """Write constraints into an HDF5 file."""
+    for number, k in enumerate(constraints):
+        group = file.create_group(f"constraints/{number:04d}")
+        group.attrs.update(category=k.category, measurement=k.measurement, kind=k.kind)
+        store.write_array(group, "columns", k.columns)
+        for name, values in sorted(k.arrays.items()):
+            store.write_array(group, f"arrays/{name}", values)
 
 
-def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper") -> Likelihood:
-    """Make the likelihood from the installed smelli and flavio (half a minute).
-
-    Parameters
-    ----------
-    nexp : int
-        Number of random draws behind the experimental covariance of the quarks.
-    seed : int
-        Seed of the draws; each measurement has a stream of its own, so that adding one changes
-        no other.
-    lep2_set : {"paper", "full"}
-        148 or 153 entries of LEP2.
-
-    Returns
-    -------
-    Likelihood
-
-    Notes
-    -----
-    quarks is smelli's fast likelihood: a normal distribution with the sum of the experimental
-    covariance (drawn from each measurement, weighted average) and smelli's covariance of the
-    theory in the SM. EWPOs and LFU are flavio's measurements as they are.
-    """
-    from malaphoric import exact
-
-    observables = categories.observables()
-    column = {name: number for number, name in enumerate(observables)}
-    constraints, theory_uncertainty = [], np.zeros(len(observables))
-    for category in categories.CATEGORIES:
-        if category == "LEP2":
-            constraints += _lep2_constraints(lep2_set, column)
-        elif category == "quarks":
-            fast = categories.smelli_likelihood(category)
-            central, covariance = _experimental_average(fast, nexp, seed)
-            theory = fast.sm_covariance.get(force=False)
-            columns = np.array([column[name] for name in fast.observables])
-            theory_uncertainty[columns] = np.sqrt(np.diag(theory))
-            constraints.append(
-                Constraint(
-                    category,
-                    "average of all measurements",
-                    _NORMAL,
-                    columns,
-                    {"central": central, "covariance": covariance + theory},
-                )
-            )
-        else:
-            constraints += _flavio_constraints(category, column)
-    return Likelihood(
-        observables=observables,
-        constraints=constraints,
-        sm=exact.standard_model(),
-        theory_uncertainty=theory_uncertainty,
-        labels=[_label(name) for name in observables],
-        settings={"nexp": nexp, "seed": seed, "lep2_set": lep2_set, "versions": store.versions()},
-    )
-
-
-def _label(observable: str | tuple) -> str:
-    """Flavio's LaTeX label with the arguments, e.g. the bin in q2 (GeV^2), in square brackets."""
-    import flavio
-
-    lep2.register()
-    name, *arguments = (observable,) if isinstance(observable, str) else observable
-    tex = flavio.Observable[name].tex.replace("_ ", "_")  # flavio writes A_e as "A_ e"
-    return tex + (f" [{', '.join(f'{x:g}' for x in arguments)}]" if arguments else "")
-
-
-def _lep2_constraints(lep2_set: str, column: dict) -> list[Constraint]:
+def read_constraints(file: h5py.File) -> list[Constraint]:
+    """Read what `write_constraints` wrote."""
     return [
         Constraint(
-            "LEP2",
-            "LEP2 arXiv:1302.3415",
-            _NORMAL,
-            np.array([column[name] for name in names]),
-            {"central": np.asarray(central), "covariance": np.asarray(covariance)},
+            category=group.attrs["category"],
+            measurement=group.attrs["measurement"],
+            kind=group.attrs["kind"],
+            columns=group["columns"][:],
+            arrays={name: np.asarray(values[()]) for name, values in group["arrays"].items()},
         )
-        for names, central, covariance in lep2.measurements(lep2_set)
+        for _, group in sorted(file.get("constraints", {}).items())
     ]
-
-
-def _flavio_constraints(category: str, column: dict) -> list[Constraint]:
-    """Constraints of flavio's measurements on the observables of a category."""
-    import flavio
-
-    observables = set(categories.observables_by_category()[category])
-    likelihood = categories.smelli_likelihood(category).measurement_likelihood
-    result = []
-    # flavio keeps measurements in a set: sort, so that every process sums in the same order
-    for measurement in sorted(likelihood.get_measurements):
-        instance = flavio.Measurement[measurement]
-        for distribution, parameters in instance._constraints:
-            keep = [
-                i
-                for i, name in enumerate(parameters)
-                if name in observables and instance._parameters.get(name) == (i, distribution)
-            ]
-            if keep:
-                kind, arrays = _distribution(measurement, distribution, keep)
-                columns = np.array([column[parameters[i]] for i in keep])
-                result.append(Constraint(category, measurement, kind, columns, arrays))
-    return result
-
-
-def _distribution(
-    measurement: str, distribution: object, keep: list[int]
-) -> tuple[str, dict[str, np.ndarray]]:
-    """Kind and parameters of a flavio distribution, reduced to the dimensions in `keep`."""
-    name = type(distribution).__name__
-    central = np.atleast_1d(np.asarray(distribution.central_value, dtype=float))
-    if name == "MultivariateNormalDistribution":
-        covariance = np.asarray(distribution.covariance)[np.ix_(keep, keep)]
-        return _NORMAL, {"central": central[keep], "covariance": covariance}
-    if name == "NormalDistribution":
-        variance = float(distribution.standard_deviation) ** 2
-        return _NORMAL, {"central": central, "covariance": np.array([[variance]])}
-    if name in ("HalfNormalDistribution", "GaussianUpperLimit"):
-        deviation = np.asarray(float(distribution.standard_deviation))
-        return _HALF_NORMAL, {"central": central[0], "deviation": deviation}
-    if name == "AsymmetricNormalDistribution":
-        left, right = distribution.left_deviation, distribution.right_deviation
-        return _ASYMMETRIC, {
-            "central": central[0],
-            "left": np.asarray(float(left)),
-            "right": np.asarray(float(right)),
-        }
-    if np.ndim(getattr(distribution, "x", 0)) == 1:  # numerical, and what is derived from it
-        return _NUMERICAL, {
-            "x": np.asarray(distribution.x, dtype=float),
-            "pdf": np.asarray(distribution.y_norm, dtype=float),
-            "central": central[0],
-        }
-    raise NotImplementedError(f"measurement {measurement!r}: distribution {name} is not supported")
-
-
-def _experimental_average(fast: object, nexp: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted average of the measurements behind a fast likelihood, as smelli's, but seeded.
-
-    Every measurement is replaced by the mean and covariance of `nexp` draws; uncorrelated
-    between measurements. Returns central values (k,) and covariance (k, k).
-    """
-    import flavio
-
-    observables = list(fast.observables)
-    position = {name: number for number, name in enumerate(observables)}
-    weight = np.zeros((len(observables), len(observables)))
-    weighted = np.zeros(len(observables))
-    state = np.random.get_state()
-    try:
-        for measurement in sorted(fast.full_measurement_likelihood.get_measurements):
-            instance = flavio.Measurement[measurement]
-            ours = [name for name in instance.all_parameters if name in position]
-            # flavio draws from numpy's global generator
-            np.random.seed([seed, zlib.crc32(measurement.encode())])
-            draws = instance.get_random_all(size=nexp)
-            sample = np.array([draws[name] for name in ours])
-            error = sample.std(axis=1)
-            correlation = np.atleast_2d(np.cov(sample)) / np.outer(error, error)
-            inverse = np.linalg.inv(correlation) / np.outer(error, error)
-            index = [position[name] for name in ours]
-            weight[np.ix_(index, index)] += inverse
-            weighted[index] += inverse @ sample.mean(axis=1)
-    finally:
-        np.random.set_state(state)
-    scale = np.sqrt(np.diag(weight))
-    covariance = np.linalg.inv(weight / np.outer(scale, scale)) / np.outer(scale, scale)
-    return covariance @ weighted, (covariance + covariance.T) / 2

@@ -5,8 +5,9 @@ The engines are in `exact` and `compiled`, the data in `likelihood`.
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import h5py
@@ -14,8 +15,10 @@ import numpy as np
 import platformdirs
 
 from malaphoric import categories, store
+from malaphoric.exact import Theory
 from malaphoric.grid import AXES, BLOCK, Grid
-from malaphoric.likelihood import Likelihood, make_likelihood
+from malaphoric.likelihood import Likelihood
+from malaphoric.measurements import make_likelihood
 from malaphoric.model import Model
 
 _CHUNK = "malaphoric chunk"
@@ -115,13 +118,42 @@ def load_likelihood(
         data = Path(platformdirs.user_cache_dir("malaphoric")) / f"likelihood-{key[:16]}.h5"
         if not data.exists():
             make_likelihood(**settings).save(data)
+    likelihood = Likelihood.load(data, categories)
     theory = load_theory(model, engine, M_X, smeft_accuracy)
-    return ModelLikelihood(model, M_X, theory, Likelihood.load(data, categories))
+    if additional := likelihood.observables[len(theory.observables) :]:
+        more = load_theory(model, engine, M_X, smeft_accuracy, additional=additional)
+        theory = Joined([theory, more])
+    return ModelLikelihood(model, M_X, theory, likelihood)
 
 
 def data_code() -> str:
     """Digest of the code that makes the data half."""
-    return store.room_digest("likelihood", "categories", "lep2", "exact")
+    return store.room_digest("measurements", "likelihood", "categories", "lep2", "exact")
+
+
+class Joined:
+    """Theories of different observables at the same points, as one theory.
+
+    Parameters
+    ----------
+    theories : list of ExactTheory or CompiledTheory
+        Of one model at one mass.
+    """
+
+    def __init__(self, theories: list) -> None:
+        self.theories = theories
+        self.observables = [name for theory in theories for name in theory.observables]
+
+    def evaluate(self, points: np.ndarray, progress: Callable[[int], None] | None = None) -> Theory:
+        """As `CompiledTheory.evaluate`."""
+        first, *others = [theory.evaluate(points) for theory in self.theories]
+        for other in others:
+            first.reason = np.where(first.reason == "", other.reason, first.reason)
+            first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
+        first.predictions[first.reason != ""] = np.nan
+        if progress:
+            progress(len(first.predictions))
+        return first
 
 
 def load_theory(
@@ -130,6 +162,8 @@ def load_theory(
     M_X: float,
     smeft_accuracy: str = "leadinglog",
     running: str | Path | None = None,
+    additional: list | None = None,
+    table: str | Path | None = None,
 ) -> object:
     """The engine's theory of a model.
 
@@ -142,6 +176,10 @@ def load_theory(
     smeft_accuracy : {"leadinglog", "integrate"}
     running : path, optional
         For the compiled engine: stored running of the model's coefficients (default: made now).
+    additional : list, optional
+        Only these observables, which the categories do not have by themselves.
+    table : path, optional
+        For the compiled engine: their stored table (default: made now).
 
     Raises
     ------
@@ -151,16 +189,23 @@ def load_theory(
     if engine == "exact":
         from malaphoric.exact import ExactTheory
 
-        return ExactTheory(model, M_X, smeft_accuracy)
+        return ExactTheory(model, M_X, smeft_accuracy, additional)
     if engine == "compiled":
         from malaphoric.compiled import CompiledTheory, Running, Table
 
-        table = Table.load()
+        if additional and table is None:
+            from malaphoric import compiling
+
+            with tempfile.TemporaryDirectory() as folder:
+                compiling.compile_extra(additional, Path(folder) / "table.h5")
+                loaded = Table.load(Path(folder) / "table.h5")
+        else:
+            loaded = Table.load(table)
         if running is None:
             from malaphoric import compiling
 
-            return CompiledTheory(table, compiling.run(model, M_X, smeft_accuracy, table))
-        return CompiledTheory(table, Running.load(running))
+            return CompiledTheory(loaded, compiling.run(model, M_X, smeft_accuracy, loaded))
+        return CompiledTheory(loaded, Running.load(running))
     raise ValueError(f"engine: {engine!r}; accepted: exact, compiled")
 
 
@@ -195,16 +240,18 @@ def write_points(
     description: dict,
     keep_predictions: bool,
     out: Callable[[str], None] = print,
+    earlier: Iterable[str | Path] = (),
 ) -> dict[str, int]:
     """Evaluate points and write a chunk file.
 
     Parameters
     ----------
     path : path
-        HDF5 file: ``points`` (n, 3), ``chi2`` (n, categories and global), ``ckm`` (n, 4),
-        ``reason`` (n) and, if kept, ``predictions`` (n, n_observables).
+        HDF5 file: ``points`` (n, 3), ``chi2`` (n, categories and global) unless the theory has
+        only some of the observables, ``ckm`` (n, 4), ``reason`` (n) and, if kept, ``predictions``
+        (n, n_observables).
     points : ndarray, shape (n, 3)
-    theory : ExactTheory or CompiledTheory
+    theory : ExactTheory, CompiledTheory or Joined
     data : Likelihood
     description : dict
         What the theory was made from; files of different descriptions are never merged.
@@ -212,44 +259,115 @@ def write_points(
         Whether predictions are written, so that new data can re-weigh them.
     out : callable
         Where progress goes.
+    earlier : iterable of path
+        Chunk files whose points need not be computed again, if their theory is the same.
 
     Returns
     -------
     dict
-        Number of points, of CKM failures and of errors.
+        Number of points, of points found in earlier files, of CKM failures and of errors.
     """
-    progress = Progress(len(points), out)
-    names = [*data.categories, categories.GLOBAL]
-    chi2 = np.empty((len(points), len(names)))
-    ckm, reason = np.empty((len(points), 4)), np.empty(len(points), dtype=object)
-    predictions = np.empty((len(points), len(data.observables))) if keep_predictions else None
-    for start in range(0, len(points), BLOCK):
-        block = slice(start, min(start + BLOCK, len(points)))
-        result = theory.evaluate(points[block], lambda done, first=start: progress(first + done))
-        for column, values in enumerate(data.chi2(result.predictions).values()):
-            chi2[block, column] = values
-        ckm[block], reason[block] = result.ckm, result.reason
+    n = len(points)
+    chi2 = np.empty((n, len(data.categories) + 1))
+    ckm, reason = np.empty((n, 4)), np.full(n, "", dtype=object)
+    predictions = np.empty((n, len(theory.observables))) if keep_predictions else None
+    missing = np.arange(n)
+    if keep_predictions:
+        missing = _find_earlier(earlier, description, points, predictions, ckm, reason)
+    found = n - len(missing)
+    if found:
+        out(f"{found} of {n} points are in files of an earlier grid")
+    progress = Progress(len(missing), out)
+    for start in range(0, len(missing), BLOCK):
+        rows = missing[start : start + BLOCK]
+        result = theory.evaluate(points[rows], lambda done, first=start: progress(first + done))
+        ckm[rows], reason[rows] = result.ckm, result.reason
         if keep_predictions:
-            predictions[block] = result.predictions
+            predictions[rows] = result.predictions
+        else:
+            for column, values in enumerate(data.chi2(result.predictions).values()):
+                chi2[rows, column] = values
+    if keep_predictions:
+        save_points(
+            path, points, Theory(predictions, ckm, reason), theory.observables, data, description
+        )
+    else:
+        _save(path, points, ckm, reason, theory.observables, data, description, chi2=chi2)
+    failed = int(np.sum(reason == "ckm"))
+    errors = int(np.sum(reason != "")) - failed
+    return {"points": n, "found": found, "ckm": failed, "errors": errors}
+
+
+def save_points(
+    path: str | Path,
+    points: np.ndarray,
+    result: Theory,
+    observables: list,
+    data: Likelihood,
+    description: dict,
+) -> None:
+    """Write predictions at points as a chunk file, with their chi2 if the observables are all.
+
+    Parameters as for `write_points`; ``result`` has the predictions of the ``observables``.
+    """
+    arrays = {"predictions": result.predictions}
+    if list(observables) == data.observables:
+        arrays["chi2"] = np.stack(list(data.chi2(result.predictions).values()), axis=1)
+    _save(path, points, result.ckm, result.reason, observables, data, description, **arrays)
+
+
+def _save(
+    path: str | Path,
+    points: np.ndarray,
+    ckm: np.ndarray,
+    reason: np.ndarray,
+    observables: list,
+    data: Likelihood,
+    description: dict,
+    **arrays: np.ndarray,
+) -> None:
     with store.create(
         path,
         content=_CHUNK,
         theory=description,
         theory_digest=store.digest(description),
         likelihood_digest=data.digest,
-        categories=names,
-        observables=categories.dump_observables(data.observables),
+        categories=[*data.categories, categories.GLOBAL],
+        observables=categories.dump_observables(observables),
     ) as file:
-        store.write_array(file, "points", points)
-        store.write_array(file, "chi2", chi2)
-        store.write_array(file, "ckm", ckm)
+        for name, values in {"points": points, "ckm": ckm, **arrays}.items():
+            store.write_array(file, name, values)
         file.create_dataset(
             "reason", data=_printable(reason), dtype=h5py.string_dtype(), track_times=False
         )
-        if keep_predictions:
-            store.write_array(file, "predictions", predictions)
-    failed = int(np.sum(reason == "ckm"))
-    return {"points": len(points), "ckm": failed, "errors": int(np.sum(reason != "")) - failed}
+
+
+def _find_earlier(
+    paths: Iterable[str | Path],
+    description: dict,
+    points: np.ndarray,
+    predictions: np.ndarray,
+    ckm: np.ndarray,
+    reason: np.ndarray,
+) -> np.ndarray:
+    """Fill in what files of the same theory hold; returns the rows that are still missing."""
+    rows = {point.tobytes(): row for row, point in enumerate(points)}
+    for path in paths:
+        if not rows:
+            break
+        try:
+            part = _read_chunk(path, description)
+        except store.StoreError:  # foreign or damaged: of no use here
+            continue
+        for i, point in enumerate(part["points"]):
+            # errors are tried again
+            if (
+                part["reason"][i] in ("", "ckm")
+                and (row := rows.pop(point.tobytes(), None)) is not None
+            ):
+                predictions[row], ckm[row] = part["predictions"][i], part["ckm"][i]
+                reason[row] = part["reason"][i]
+    return np.array(sorted(rows.values()), dtype=int)
 
 
 def _printable(reason: np.ndarray) -> list[str]:
@@ -259,20 +377,8 @@ def _printable(reason: np.ndarray) -> list[str]:
     ]
 
 
-def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[str, np.ndarray]:
-    """Read a chunk file and weigh it with the given data.
-
-    Returns
-    -------
-    dict
-        ``points``, ``chi2`` (n, categories and global), ``ckm``, ``reason`` and, if they were
-        kept, ``predictions``.
-
-    Raises
-    ------
-    malaphoric.store.StoreError
-        If the file is damaged, or was made from another theory, observables or data.
-    """
+def _read_chunk(path: str | Path, description: dict) -> dict:
+    """Content of a chunk file, if it was made from the described theory."""
     with store.read(path) as file:
         if file.attrs.get("content") != _CHUNK:
             raise store.StoreError(f"{path}: not a malaphoric chunk")
@@ -289,22 +395,83 @@ def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[s
             name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file
         }
         result["reason"] = file["reason"].asstr()[:]
-        same_data = file.attrs["likelihood_digest"] == data.digest
-        stored = categories.parse_observables(file.attrs["observables"])
-    if "predictions" in result:
-        if stored != data.observables:
-            raise store.StoreError(f"{path}: made for other observables")
-        result["chi2"] = np.stack(list(data.chi2(result["predictions"]).values()), axis=1)
-    elif not same_data:
-        raise store.StoreError(f"{path}: made with other data")
+        result["likelihood"] = file.attrs["likelihood_digest"]
+        result["observables"] = categories.parse_observables(file.attrs["observables"])
     return result
+
+
+def read_points(
+    paths: list[str | Path], layers: list[dict], data: Likelihood
+) -> dict[str, np.ndarray]:
+    """Read the chunk files that together hold some points, and weigh them with the given data.
+
+    Parameters
+    ----------
+    paths : list of path
+        One file a layer.
+    layers : list of dict
+        Theory that each must have been made from.
+    data : Likelihood
+
+    Returns
+    -------
+    dict
+        ``points``, ``chi2`` (n, categories and global), ``ckm``, ``reason`` and, if they were
+        kept, ``predictions``.
+
+    Raises
+    ------
+    malaphoric.store.StoreError
+        If a file is damaged, or was made from another theory, observables, points or data.
+    """
+    files = list(zip(paths, layers, strict=True))
+    parts = [_read_chunk(path, description) for path, description in files]
+    result = parts[0]
+    for path, part in zip(paths[1:], parts[1:], strict=True):
+        if not np.array_equal(part["points"], result["points"]):
+            raise store.StoreError(f"{path}: holds other points than {paths[0]}")
+        result["reason"] = np.where(result["reason"] == "", part["reason"], result["reason"])
+    if all("predictions" in part for part in parts):
+        if [name for part in parts for name in part["observables"]] != data.observables:
+            raise store.StoreError(f"{paths[0]}: made for other observables")
+        predictions = np.concatenate([part["predictions"] for part in parts], axis=1)
+        predictions[result["reason"] != ""] = np.nan
+        chi2 = np.stack(list(data.chi2(predictions).values()), axis=1)
+        result |= {"predictions": predictions, "chi2": chi2}
+    elif result["likelihood"] != data.digest:
+        raise store.StoreError(f"{paths[0]}: made with other data")
+    return {k: result[k] for k in ("points", "chi2", "ckm", "reason", "predictions") if k in result}
+
+
+def select_points(
+    points: np.ndarray, chunks: list[tuple[list, int, int]], layers: list[dict], data: Likelihood
+) -> Theory:
+    """Predictions of points that chunk files hold.
+
+    Raises
+    ------
+    malaphoric.store.StoreError
+        If a point is in none of them.
+    """
+    rows = {np.ascontiguousarray(point).tobytes(): row for row, point in enumerate(points)}
+    n = len(points)
+    theory = Theory(np.empty((n, len(data.observables))), np.empty((n, 4)), np.empty(n, object))
+    for paths, _, _ in chunks:
+        part = read_points(paths, layers, data)
+        for i, point in enumerate(part["points"]):
+            if (row := rows.pop(point.tobytes(), None)) is not None:
+                theory.predictions[row], theory.ckm[row] = part["predictions"][i], part["ckm"][i]
+                theory.reason[row] = part["reason"][i]
+        if not rows:
+            return theory
+    raise store.StoreError(f"points {sorted(rows.values())} are in no chunk")
 
 
 def merge(
     path: str | Path,
     grid: Grid,
-    chunks: list[tuple[str, int, int]],
-    description: dict,
+    chunks: list[tuple[list, int, int]],
+    layers: list[dict],
     data: Likelihood,
     configuration: dict,
 ) -> dict[str, int]:
@@ -316,10 +483,10 @@ def merge(
         HDF5 file with ``chi2`` (category, epsilon_hat, g_hat, theta_sb), ``status`` and
         ``gamma`` (epsilon_hat, g_hat, theta_sb), and the axes as dimension scales.
     grid : Grid
-    chunks : list of (path, start, stop)
-        Files and the ranges of points they must hold, in order.
-    description : dict
-        What the theory was made from.
+    chunks : list of (paths, start, stop)
+        Files, one a layer, and the ranges of points they must hold, in order.
+    layers : list of dict
+        What the theory of the files was made from.
     data : Likelihood
     configuration : dict
         The run configuration, for the record.
@@ -342,9 +509,9 @@ def merge(
         content=_SCAN,
         configuration=configuration,
         configuration_digest=store.digest(configuration),
-        theory=description,
-        theory_digest=store.digest(description),
-        model=description["model"],
+        theory=layers[-1],
+        theory_digest=store.digest(layers[-1]),
+        model=layers[-1]["model"],
         versions=store.provenance(),
         likelihood_digest=data.digest,
         likelihood=data.settings,
@@ -361,7 +528,7 @@ def merge(
             for number, name in enumerate(dims):
                 dataset.dims[number].attach_scale(file[name])
         slab = shape[1] * shape[2]
-        for i, part in enumerate(_slabs(grid, chunks, description, data, slab)):
+        for i, part in enumerate(_slabs(grid, chunks, layers, data, slab)):
             codes = np.where(part["reason"] == "", 0, np.where(part["reason"] == "ckm", 1, 2))
             for name, code in STATUS.items():
                 counts[name] += int(np.sum(codes == code))
@@ -388,19 +555,21 @@ def _write_scales(file: h5py.File, names: list[str], grid: Grid) -> None:
 
 
 def _slabs(
-    grid: Grid, chunks: list[tuple[str, int, int]], description: dict, data: Likelihood, size: int
+    grid: Grid, chunks: list[tuple[list, int, int]], layers: list[dict], data: Likelihood, size: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Regroup the chunks' points into slabs of `size` points; never holds more than a few."""
     keys = ("points", "chi2", "ckm", "reason")
     rest = None
     position = 0
-    for path, start, stop in chunks:
+    for paths, start, stop in chunks:
         if start != position:
-            raise store.StoreError(f"{path}: starts at point {start} where {position} is next")
+            raise store.StoreError(f"{paths[0]}: starts at point {start} where {position} is next")
         position = stop
-        part = read_points(path, description, data)
+        part = read_points(paths, layers, data)
         if not np.array_equal(part["points"], grid.points(start, stop)):
-            raise store.StoreError(f"{path}: holds other points than {start}-{stop} of the grid")
+            raise store.StoreError(
+                f"{paths[0]}: holds other points than {start}-{stop} of the grid"
+            )
         rest = part if rest is None else {k: np.concatenate([rest[k], part[k]]) for k in keys}
         while len(rest["points"]) >= size:
             yield {k: rest[k][:size] for k in keys}
