@@ -18,7 +18,8 @@ with job(snakemake) as this:
     theory = this.compiled_theory(given)
     fits = json.loads(Path(given.best_fit).read_text())
     minimum = fits["malaphoric"]["chi2"]["global"]
-    result = validation.compare(exact, theory.evaluate(exact["points"]), data, minimum)
+    ours = theory.evaluate(exact["points"])
+    result = validation.compare(exact, ours, data, minimum, run.selection.extra)
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
     figures.validation(
         result["distance"], result["chi2"], validation.BOUNDS, run.model.title, out.pdf, out.png

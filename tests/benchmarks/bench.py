@@ -15,7 +15,8 @@ import numpy as np
 
 from malaphoric import Model, scan
 from malaphoric.grid import BLOCK
-from malaphoric.likelihood import Likelihood, make_likelihood
+from malaphoric.likelihood import Likelihood
+from malaphoric.measurements import make_likelihood
 
 MODEL = "b3-l2"
 M_X = 3000.0
@@ -121,8 +122,8 @@ start = time.process_time()
 description = {"model": {}}
 scan.write_points(sys.argv[3] + "/chunk.h5", grid.points(), theory, data, description, False,
                   out=lambda text: None)
-scan.merge(sys.argv[3] + "/scan.h5", grid, [(sys.argv[3] + "/chunk.h5", 0, grid.size)],
-           description, data, {})
+scan.merge(sys.argv[3] + "/scan.h5", grid, [([sys.argv[3] + "/chunk.h5"], 0, grid.size)],
+           [description], data, {})
 print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 

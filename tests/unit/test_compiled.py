@@ -8,9 +8,10 @@ import warnings
 import numpy as np
 import pytest
 
-from malaphoric import categories, compiled, compiling, likelihood, store, validation
+from malaphoric import categories, compiled, compiling, measurements, store, validation
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
+from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
@@ -34,8 +35,8 @@ def b3_l2(table: compiled.Table) -> compiled.CompiledTheory:
 
 
 @pytest.fixture(scope="module")
-def data() -> likelihood.Likelihood:
-    return likelihood.make_likelihood(nexp=5000)
+def data() -> Likelihood:
+    return measurements.make_likelihood(nexp=5000)
 
 
 def anything() -> Model:

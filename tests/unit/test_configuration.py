@@ -27,6 +27,13 @@ FULL = MINIMAL | {
     "smeft_accuracy": "leadinglog",
     "categories": ["quarks", "EWPOs", "LEP2", "LFU"],
     "lep2_set": "paper",
+    "data": {
+        "overlays": [],
+        "quarks": {
+            "measurements": {"include": [], "exclude": ["GSSS combination Bs->mumu 2022"]},
+            "observables": {"include": [["<P5p>(B0->K*mumu)", 1, 4]], "exclude": ["DeltaM_s"]},
+        },
+    },
     "covariance": {"draws": 100000, "seed": 1},
     "chunk_minutes": 3,
     "confidence_levels": [0.68, 0.95],
@@ -106,7 +113,12 @@ def test_meaning_of_the_keys():
     assert c.model.name == "b3-l2"
     assert c.grid.shape == (5, 3, 7)
     assert c.grid.axes[0].tolist() == [-1, -0.5, 0, 0.5, 1]
-    assert c.likelihood() == {"nexp": 100000, "seed": 1, "lep2_set": "paper"}
+    assert c.measurements() == {"nexp": 100000, "seed": 1}
+    assert c.likelihood() == {
+        "lep2_set": "paper",
+        "selection": {"quarks": FULL["data"]["quarks"]},
+    }
+    assert c.selection.extra == [("<P5p>(B0->K*mumu)", 1.0, 4.0)]
 
 
 def test_theory_depends_on_what_changes_predictions_only():
@@ -143,14 +155,16 @@ def test_record_holds_what_changes_numbers_only():
 def test_chunks_cover_the_grid_once_and_know_their_theory():
     """Truth: every point in exactly one chunk; another theory or grid shares no chunk."""
     c = Configuration(changed(["chunk_minutes"], 1))
-    ranges = sorted((x["start"], x["stop"]) for x in c.chunks.values())
+    ranges = sorted((x["start"], x["stop"]) for x in c.chunks)
     points = [i for start, stop in ranges for i in range(start, stop)]
     assert points == list(range(105))
     assert len(ranges) > 3
     assert Configuration(changed(["chunk_minutes"], 1)).chunks == c.chunks
     for path, value in ((["M_X"], 4000), (["grid", "g_hat", "max"], 0.21)):
         other = Configuration(changed(path, value, changed(["chunk_minutes"], 1)))
-        assert not set(other.chunks) & set(c.chunks)
+        assert not {n for x in other.chunks for n in x["names"]} & {
+            n for x in c.chunks for n in x["names"]
+        }
     data_only = changed(["lep2_set"], "full", changed(["chunk_minutes"], 1))
     assert Configuration(data_only).chunks == c.chunks
 
@@ -159,7 +173,11 @@ def test_chunk_of_the_same_points_keeps_its_name():
     """Truth: a chunk is named by its content, not by its number or the run."""
     one = Configuration(changed(["chunk_minutes"], 1440))
     assert Configuration(changed(["run"], "b", one.data)).chunks == one.chunks
-    assert list(one.chunks.values()) == [{"start": 0, "stop": 105}]
+    (chunk,) = one.chunks
+    assert (chunk["start"], chunk["stop"]) == (0, 105)
+    plain, extra = chunk["names"]  # additional observables are in files of their own
+    (without,) = Configuration(changed(["data"], {}, one.data)).chunks
+    assert without["names"] == [plain] != [extra]
 
 
 def test_fresh_points_are_in_the_box_and_seeded():
@@ -213,6 +231,19 @@ BAD = [
     (["categories"], ["LFU", "LFU"], ["categories", "['LFU', 'LFU']", "different"]),
     (["categories"], "quarks", ["categories", "'quarks'", "list"]),
     (["lep2_set"], "half", ["lep2_set", "'half'", "paper"]),
+    (["data", "overlays"], ["absent"], ["data.overlays", "'absent'", "config/data"]),
+    (["data", "overlays"], "absent", ["data.overlays", "'absent'", "list"]),
+    (["data", "quark"], {}, ["data.quark", "quarks"]),
+    (["data", "quarks", "measurements", "exclude"], ["LHCb"], ["quarks.measurements", "'LHCb'"]),
+    (["data", "quarks", "measurements", "include"], ["LHCb"], ["quarks.measurements", "'LHCb'"]),
+    (["data", "quarks", "observables", "exclude"], ["m_W"], ["quarks.observables", "'m_W'"]),
+    (["data", "quarks", "observables", "include"], ["m_W"], ["quarks.observables", "not in EWPOs"]),
+    (["data", "quarks", "observables", "include"], ["m_V"], ["quarks.observables", "'m_V'"]),
+    (
+        ["data", "quarks", "observables", "include"],
+        [["<P5p>(B0->K*mumu)", 1]],
+        ["quarks.observables", "q2min, q2max"],
+    ),
     (["covariance", "draws"], 10, ["covariance.draws", "10", "1000"]),
     (["covariance", "draws"], 1500.5, ["covariance.draws", "1500.5", "whole"]),
     (["covariance", "seed"], -1, ["covariance.seed", "-1", "whole"]),

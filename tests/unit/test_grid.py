@@ -119,7 +119,7 @@ def test_large_grid_is_not_built_to_be_counted():
 @pytest.mark.parametrize("minutes", [1e-9, 3e-5, 1e-3, 3e-3, 3])
 def test_chunks_of_the_compiled_engine_hold_whole_blocks(monkeypatch, minutes):
     """Truth: the statement at `BLOCK`, every point meets the same arithmetic in every split."""
-    monkeypatch.setattr(Configuration, "theory", lambda self, engine=None: {"engine": "test"})
+    monkeypatch.setattr(Configuration, "theory", lambda self, engine=None, extra=False: {})
     axis = {"min": 0, "max": 1, "points": 17}
     c = Configuration(
         {
@@ -130,6 +130,6 @@ def test_chunks_of_the_compiled_engine_hold_whole_blocks(monkeypatch, minutes):
             "grid": {"epsilon_hat": axis, "g_hat": axis, "theta_sb": axis},
         }
     )
-    for chunk in c.chunks.values():
+    for chunk in c.chunks:
         assert chunk["start"] % BLOCK == 0
         assert chunk["stop"] % BLOCK == 0 or chunk["stop"] == c.grid.size

@@ -11,13 +11,8 @@ import numpy as np
 import pytest
 
 from malaphoric import categories, lep2, store
-from malaphoric.likelihood import (
-    Constraint,
-    Likelihood,
-    _distribution,
-    _experimental_average,
-    make_likelihood,
-)
+from malaphoric.likelihood import Constraint, Likelihood
+from malaphoric.measurements import _average, _constraints, _distribution, make_likelihood
 from malaphoric.store import StoreError
 
 NEXP, SEED = 2000, 1
@@ -451,7 +446,11 @@ class TestMade:
         from flavio.statistics.likelihood import MeasurementCovariance
 
         fast = categories.smelli_likelihood("quarks")
-        central, covariance = _experimental_average(fast, 1000, 3)
+        wanted = {name: i for i, name in enumerate(fast.observables)}
+        measurements = fast.full_measurement_likelihood.get_measurements
+        drawn = _constraints("quarks", measurements, wanted, 1000, 3)
+        average = _average(drawn, np.zeros((len(wanted), len(wanted))))
+        central, covariance = average.arrays["central"], average.arrays["covariance"]
         original = flavio.Measurement.get_random_all
 
         def seeded(self, size=None):
@@ -498,7 +497,7 @@ class TestMade:
         """Truth: a second process whose sets and dicts of strings are ordered differently."""
         made.save(tmp_path / "ours.h5")
         code = (
-            "import sys; from malaphoric.likelihood import make_likelihood\n"
+            "import sys; from malaphoric.measurements import make_likelihood\n"
             f"make_likelihood(nexp={NEXP}, seed={SEED}).save(sys.argv[1])"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}

@@ -96,7 +96,7 @@ def write(folder, edges, the_grid=None, data=None, keep=True, theory=None):
             path, the_grid.points(start, stop), theory or FakeTheory(), data, DESCRIPTION, keep,
             out=lambda text: None,
         )  # fmt: skip
-        chunks.append((str(path), start, stop))
+        chunks.append(([str(path)], start, stop))
     return chunks
 
 
@@ -114,11 +114,12 @@ class TestChunk:
         truth = FakeTheory().evaluate(points)
         assert counts == {
             "points": 140,
+            "found": 0,
             "ckm": np.sum(truth.reason == "ckm"),
             "errors": 1,
         }
         assert counts["ckm"] == 5  # one node of g_hat, one of theta_sb, five of epsilon_hat
-        result = read_points(tmp_path / "c.h5", DESCRIPTION, data)
+        result = read_points([tmp_path / "c.h5"], [DESCRIPTION], data)
         assert np.array_equal(result["points"], points)
         assert result["reason"].tolist() == truth.reason.tolist()
         np.testing.assert_array_equal(result["ckm"], truth.ckm)
@@ -145,7 +146,7 @@ class TestChunk:
         the_grid, data, theory = grid(12, 15, 15), likelihood(), FakeTheory()
         write(tmp_path, [0, the_grid.size], the_grid, theory=theory)
         assert theory.evaluated == the_grid.size == 2700
-        result = read_points(tmp_path / "0-2700.h5", DESCRIPTION, data)
+        result = read_points([tmp_path / "0-2700.h5"], [DESCRIPTION], data)
         expected = data.chi2(FakeTheory().evaluate(the_grid.points()).predictions)
         for column, values in enumerate(expected.values()):
             np.testing.assert_allclose(result["chi2"][:, column], values, rtol=1e-12)
@@ -169,16 +170,16 @@ class TestChunk:
     def test_no_message_takes_the_chunk_down(self, tmp_path, message):
         """Truth: the issue, an exception is recorded whatever it says; 139 good points remain."""
         chunks = write(tmp_path, [0, 140], theory=FakeTheory(message))
-        result = read_points(chunks[0][0], DESCRIPTION, likelihood())
+        result = read_points(chunks[0][0], [DESCRIPTION], likelihood())
         (recorded,) = [r for r in result["reason"] if r not in ("", "ckm")]
         assert recorded[:3] == message[:3]
-        merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+        merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
 
     def test_new_data_weigh_kept_predictions(self, tmp_path):
         """Truth: the other likelihood called directly."""
         chunks = write(tmp_path, [0, 140])
         other = likelihood(shift=0.3)
-        result = read_points(chunks[0][0], DESCRIPTION, other)
+        result = read_points(chunks[0][0], [DESCRIPTION], other)
         expected = other.chi2(FakeTheory().evaluate(grid().points()).predictions)
         np.testing.assert_allclose(result["chi2"], np.stack([*expected.values()], 1), rtol=1e-12)
 
@@ -186,7 +187,7 @@ class TestChunk:
         """Truth: there is nothing to weigh."""
         chunks = write(tmp_path, [0, 140], keep=False)
         with pytest.raises(StoreError, match=r"0-140\.h5"):
-            read_points(chunks[0][0], DESCRIPTION, likelihood(shift=0.3))
+            read_points(chunks[0][0], [DESCRIPTION], likelihood(shift=0.3))
 
     @pytest.mark.parametrize(
         "change",
@@ -197,7 +198,7 @@ class TestChunk:
         """Truth: another description; the file and what differs are named."""
         chunks = write(tmp_path, [0, 140])
         with pytest.raises(StoreError, match=r"0-140\.h5") as caught:
-            read_points(chunks[0][0], DESCRIPTION | change, likelihood())
+            read_points(chunks[0][0], [DESCRIPTION | change], likelihood())
         assert next(iter(change)) in str(caught.value)
 
     def test_description_that_lost_a_key_is_refused(self, tmp_path):
@@ -205,7 +206,7 @@ class TestChunk:
         chunks = write(tmp_path, [0, 140])
         less = {k: v for k, v in DESCRIPTION.items() if k != "M_X"}
         with pytest.raises(StoreError, match="M_X"):
-            read_points(chunks[0][0], less, likelihood())
+            read_points(chunks[0][0], [less], likelihood())
 
     def test_other_observables_are_refused(self, tmp_path):
         """Truth: a likelihood whose columns mean something else."""
@@ -213,7 +214,7 @@ class TestChunk:
         other = likelihood()
         other.observables[0] = "other"
         with pytest.raises(StoreError, match=r"0-140\.h5"):
-            read_points(chunks[0][0], DESCRIPTION, other)
+            read_points(chunks[0][0], [DESCRIPTION], other)
 
     @pytest.mark.parametrize(
         ("name", "keep"),
@@ -223,12 +224,12 @@ class TestChunk:
     def test_damaged_number_is_refused(self, tmp_path, name, keep):
         """Truth: one entry of the file overwritten."""
         chunks = write(tmp_path, [0, 140], keep=keep)
-        with h5py.File(chunks[0][0], "r+") as file:
+        with h5py.File(chunks[0][0][0], "r+") as file:
             values = file[name][()]
             values.flat[0] = "ckm" if name == "reason" else values.flat[0] + 1
             file[name][...] = values
         with pytest.raises(StoreError, match=r"0-140\.h5"):
-            merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+            merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
         assert not (tmp_path / "scan.h5").exists()
 
     def test_rounding_of_another_machine_is_not_damage(self, tmp_path, monkeypatch):
@@ -241,7 +242,7 @@ class TestChunk:
             return {k: np.nextafter(v, np.inf) for k, v in here(predictions).items()}
 
         monkeypatch.setattr(data, "chi2", elsewhere)
-        assert np.nanmax(read_points(chunks[0][0], DESCRIPTION, data)["chi2"]) > 1e7
+        assert np.nanmax(read_points(chunks[0][0], [DESCRIPTION], data)["chi2"]) > 1e7
 
     @pytest.mark.parametrize("content", [b"", b"text", b"\0" * 3000])
     def test_file_of_something_else_is_refused(self, tmp_path, content):
@@ -249,10 +250,10 @@ class TestChunk:
         path = tmp_path / "bad.h5"
         path.write_bytes(content)
         with pytest.raises(StoreError, match=r"bad\.h5"):
-            read_points(path, DESCRIPTION, likelihood())
+            read_points([path], [DESCRIPTION], likelihood())
         likelihood().save(path)
         with pytest.raises(StoreError, match=r"bad\.h5"):
-            read_points(path, DESCRIPTION, likelihood())
+            read_points([path], [DESCRIPTION], likelihood())
 
     def test_truncated_chunk_is_refused(self, tmp_path):
         """Truth: a chunk cut at many places."""
@@ -261,7 +262,7 @@ class TestChunk:
         for length in range(0, len(content), 499):
             (tmp_path / "0-140.h5").write_bytes(content[:length])
             with pytest.raises(StoreError, match=r"0-140\.h5"):
-                read_points(chunks[0][0], DESCRIPTION, likelihood())
+                read_points(chunks[0][0], [DESCRIPTION], likelihood())
 
 
 SPLITS = [
@@ -280,7 +281,7 @@ class TestMerge:
         """Truth: three nested loops over the axes, theory and likelihood called directly."""
         data = likelihood()
         counts = merge(
-            tmp_path / "scan.h5", grid(), write(tmp_path, [0, 55, 140]), DESCRIPTION, data,
+            tmp_path / "scan.h5", grid(), write(tmp_path, [0, 55, 140]), [DESCRIPTION], data,
             CONFIGURATION,
         )  # fmt: skip
         assert counts == {"points": 140, "ckm": 5, "errors": 1}
@@ -320,7 +321,7 @@ class TestMerge:
         xarray = pytest.importorskip("xarray")
         pytest.importorskip("h5netcdf")
         merge(
-            tmp_path / "scan.h5", grid(), write(tmp_path, [0, 140]), DESCRIPTION, likelihood(),
+            tmp_path / "scan.h5", grid(), write(tmp_path, [0, 140]), [DESCRIPTION], likelihood(),
             CONFIGURATION,
         )  # fmt: skip
         with xarray.open_dataset(tmp_path / "scan.h5", engine="h5netcdf") as scan:
@@ -339,7 +340,7 @@ class TestMerge:
             (tmp_path / name).mkdir()
             merge(
                 tmp_path / name / "scan.h5", grid(), write(tmp_path / name, split, keep=keep),
-                DESCRIPTION, likelihood(), CONFIGURATION,
+                [DESCRIPTION], likelihood(), CONFIGURATION,
             )  # fmt: skip
             results.append((tmp_path / name / "scan.h5").read_bytes())
         assert results[0] == results[1]
@@ -352,7 +353,7 @@ class TestMerge:
         half = small.size // 2
         edges = sorted({0, half, small.size})
         counts = merge(
-            tmp_path / "scan.h5", small, write(tmp_path, edges, small), DESCRIPTION, likelihood(),
+            tmp_path / "scan.h5", small, write(tmp_path, edges, small), [DESCRIPTION], likelihood(),
             CONFIGURATION,
         )  # fmt: skip
         assert counts["points"] == small.size
@@ -380,7 +381,7 @@ class TestMerge:
         """Truth: chunks that do not cover the grid once; no scan is left behind."""
         chunks = select(write(tmp_path, [0, 50, 100, 140]))
         with pytest.raises(StoreError):
-            merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+            merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
         assert not [p for p in tmp_path.iterdir() if "scan" in p.name]
 
     def test_missing_file_is_refused(self, tmp_path):
@@ -388,29 +389,29 @@ class TestMerge:
         chunks = write(tmp_path, [0, 50, 140])
         (tmp_path / "50-140.h5").unlink()
         with pytest.raises(StoreError, match=r"50-140\.h5"):
-            merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+            merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
 
     def test_points_of_another_grid_are_refused(self, tmp_path):
         """Truth: the same number of points, elsewhere; the chunk is named."""
         other = Grid((grid().axes[0], grid().axes[1] + 1e-9, grid().axes[2]))
         chunks = write(tmp_path, [0, 50, 140], other)
         with pytest.raises(StoreError, match=r"0-50\.h5"):
-            merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+            merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
 
     def test_foreign_chunk_among_ours_is_refused(self, tmp_path):
         """Truth: one of two chunks was made from another theory."""
         chunks = write(tmp_path, [0, 50, 140])
         write_points(
-            chunks[1][0], grid().points(50, 140), FakeTheory(), likelihood(),
+            chunks[1][0][0], grid().points(50, 140), FakeTheory(), likelihood(),
             DESCRIPTION | {"M_X": 1.0}, True, out=lambda text: None,
         )  # fmt: skip
         with pytest.raises(StoreError, match=r"50-140\.h5.*M_X"):
-            merge(tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION)
+            merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
 
     def test_old_scan_survives_a_refused_merge(self, tmp_path):
         """Truth: bytes of the scan that was there."""
         chunks = write(tmp_path, [0, 50, 140])
-        arguments = (DESCRIPTION, likelihood(), CONFIGURATION)
+        arguments = ([DESCRIPTION], likelihood(), CONFIGURATION)
         merge(tmp_path / "scan.h5", grid(), chunks, *arguments)
         before = (tmp_path / "scan.h5").read_bytes()
         with pytest.raises(StoreError):
@@ -428,7 +429,7 @@ class TestMerge:
 
         chunks = write(tmp_path, [0, 70, 140], theory=Failing())
         counts = merge(
-            tmp_path / "scan.h5", grid(), chunks, DESCRIPTION, likelihood(), CONFIGURATION
+            tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION
         )
         assert counts == {"points": 140, "ckm": 0, "errors": 140}
         with h5py.File(tmp_path / "scan.h5") as file:

@@ -63,7 +63,8 @@ class Grid:
 
 
 def _axis(min: float, max: float, points: int) -> np.ndarray:
-    axis = np.linspace(min, max, points)
-    # a node that should be zero is zero: the unmixed model is the plane epsilon_hat = 0
-    axis[np.abs(axis) < 1e-9 * (max - min)] = 0.0
+    # without rounding errors: a finer grid has the same nodes, where they should be the same, and
+    # zero is zero, because the unmixed model is the plane epsilon_hat = 0
+    axis = np.round(np.linspace(min, max, points), 12) + 0.0
+    axis[[0, -1]] = min, max
     return axis

@@ -260,7 +260,7 @@ def combine(
         }
         wanted |= {by_key[key]: column[by_key[key]] for key in rule.with_observables}
         own = [k for k in base.constraints if k.category == category]
-        if category == "LEP2":
+        if category == "LEP2" and lep2.OBSERVABLES[0] in column:
             own = _lep2_constraints(lep2_set, column)
         gone = {*rule.without_measurements, *overlaid}
         columns = set(wanted.values())

@@ -6,7 +6,9 @@ values and correlations are read by flavio itself, see `measurements`.
 
 from __future__ import annotations
 
+import difflib
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -103,8 +105,9 @@ def resolve(name: str | list | dict, source: str) -> Observable:
     arguments = known().get("arguments", {}).get(head)
     if arguments is None:
         if known():
+            near = _some(head, known()["arguments"])
             raise ConfigurationError(
-                f"{source}: {head!r} is not accepted; accepted: an observable of flavio"
+                f"{source}: {head!r} is not accepted; accepted: an observable of flavio, as {near}"
             )
         arguments = list(given)
     wrong = len(given) != len(arguments)
@@ -116,6 +119,12 @@ def resolve(name: str | list | dict, source: str) -> Observable:
         )
     values = [given[a] for a in arguments] if isinstance(name, dict) else list(given.values())
     return (head, *map(float, values)) if values else head
+
+
+def _some(name: str, accepted: Iterable[str]) -> str:
+    """The accepted names nearest to a refused one."""
+    near = difflib.get_close_matches(name, list(accepted), n=5, cutoff=0.3)
+    return ", ".join(map(repr, near)) + ", ..." if near else "a name that flavio knows"
 
 
 class Selection:
@@ -193,16 +202,17 @@ class Selection:
                 f"accepted: {accepted}"
             )
 
-        own, flavio = names["measurements"][category], set(names["all_measurements"])
+        own = {*names["measurements"][category], *overlaid}
         for name in self._rule(category, "measurements", "exclude"):
-            if name not in own and name not in overlaid:
-                refuse("measurements", "exclude", name, f"a measurement of {category}, see README")
+            if name not in own:
+                refuse("measurements", "exclude", name, _some(name, own))
         for name in self._rule(category, "measurements", "include"):
-            if name not in flavio:
-                refuse("measurements", "include", name, "a measurement of flavio")
+            if name not in names["all_measurements"]:
+                refuse("measurements", "include", name, _some(name, names["all_measurements"]))
         for name in self._rule(category, "observables", "exclude"):
             if observable_key(name) not in self._by_key[category]:
-                refuse("observables", "exclude", name, f"an observable of {category}")
+                accepted = _some(observable_key(name), self._by_key[category])
+                refuse("observables", "exclude", name, accepted)
         for name in self._rule(category, "observables", "include"):
             for other, keys in self._by_key.items():
                 gone = map(observable_key, self._rule(other, "observables", "exclude"))
