@@ -6,7 +6,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 
-.PHONY: run test setup bench table lock
+.PHONY: run test setup bench table lock why export check
 
 run: setup
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
@@ -40,3 +40,15 @@ table: setup
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra test --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header pyproject.toml requirements-build.in -o requirements.lock
+
+# Why would which rule run? A sentence for each.
+why: setup
+	@$(BIN)/python scripts/why.py $(CONFIG)
+
+# One archive of a run; its reader unpacks it and says `make check`, which repeats and compares it.
+export: setup
+	$(BIN)/snakemake export --cores $(CORES) --configfile $(CONFIG)
+
+check: setup
+	$(BIN)/snakemake --cores $(CORES) --configfile archive/config.yaml
+	$(BIN)/python scripts/check.py

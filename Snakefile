@@ -1,8 +1,8 @@
 # malaphoric: which part of a Z' model's parameter space survives the data?
 #
-#   likelihood ─┬─> chunk (many) ──> scan ──> profile ──> best_fit ──> figures, tables
-#   running ────┘                                            │            ↑
-#   (compiled engine)              exact points ──────> validate ─────────┘
+#   measurements ─> likelihood ─┬─> chunk (many) ─> scan ─> profile ─> best_fit ─> figures, tables
+#                      running ─┘                                          │          ↑
+#            (compiled engine)                     exact points ──> validate ─────────┘
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
@@ -51,15 +51,11 @@ include: "workflow/rules/scan.smk"
 include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/masses.smk"
+include: "workflow/rules/archive.smk"
 
 
 rule all:
     input:
-        f"{OUT}/scan.h5",
-        f"{OUT}/profile.h5",
-        f"{OUT}/best_fit.json",
-        rules.tables.output,
-        rules.pulls.output,
-        rules.comparison.output,
-        figure_files(),
+        results(),
+        rules.record.output,
     default_target: True

@@ -89,3 +89,13 @@ def figure_files():
     if epsilon_hat and g_hat and theta_sb:
         names += ["profiles"]
     return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]
+
+
+def results():
+    """What a run is made for."""
+    names = ["scan.h5", "profile.h5", "best_fit.json", "comparison.md", "analytic.md"]
+    tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
+    names += [f"tables/{name}" for name in tables]
+    if RUN["engine"] == "compiled":
+        names += ["validation/points.csv", "validation/observables.csv"]
+    return [f"{OUT}/{name}" for name in names] + figure_files()

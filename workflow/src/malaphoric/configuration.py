@@ -125,7 +125,14 @@ class Configuration:
     def record(self) -> dict:
         """The configuration as written into results: without what cannot change a number there."""
         style = ("chunk_minutes", "confidence_levels", "observables_of_interest", "validation")
-        return {key: value for key, value in self.data.items() if key not in style}
+        return {key: value for key, value in self.portable.items() if key not in style}
+
+    @property
+    def portable(self) -> dict:
+        """The whole configuration, with names of files instead of their paths."""
+        overlays = [path.stem for path in self.selection.overlays]
+        data = {**self.data["data"], "overlays": overlays}
+        return {**self.data, "model": Path(self.data["model"]).stem, "data": data}
 
     @property
     def categories(self) -> list[str]:

@@ -52,6 +52,18 @@ class Model:
         ConfigurationError
             If there is no such model, or its file has a wrong or missing key or value.
         """
+        path = cls.find(name_or_path)
+        return cls.from_dict(load_yaml(path), source=str(path))
+
+    @staticmethod
+    def find(name_or_path: str | Path) -> Path:
+        """The file of a model.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such model.
+        """
         path = Path(name_or_path)
         if path.suffix not in (".yaml", ".yml"):
             path = MODELS / f"{name_or_path}.yaml"
@@ -65,7 +77,7 @@ class Model:
                 f"model: {str(name_or_path)!r} not found; accepted: a path to a YAML file or one "
                 f"of {known} (in config/models)"
             )
-        return cls.from_dict(load_yaml(path), source=str(path))
+        return path
 
     @classmethod
     def from_dict(cls, data: dict, source: str = "model") -> Model:

@@ -1,0 +1,35 @@
+# The record of a run, and on demand its export: `snakemake --cores N export`.
+
+
+rule record:
+    """What the results were made from: configuration, model, data, versions, git; and digests."""
+    input:
+        likelihood=f"{OUT}/likelihood.h5",
+        results=results(),
+    output:
+        report(f"{OUT}/record.json", category="Record"),
+    log:
+        f"{OUT}/logs/record.log",
+    params:
+        code=store.room_digest("archive"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/record.py"
+
+
+rule export:
+    """The run as one archive, to be repeated and checked by its reader with `make check`."""
+    input:
+        results(),
+        f"{OUT}/record.json",
+    output:
+        f"results/{RUN['run']}.tar.gz",
+    log:
+        f"{OUT}/logs/export.log",
+    params:
+        code=store.room_digest("archive"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/export.py"
