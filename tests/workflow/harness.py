@@ -26,8 +26,10 @@ TINY = {
 class Workflow:
     """A folder in which Snakemake runs this project's Snakefile."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, project: Path = ROOT, paths: tuple = ()) -> None:
+        self.folder, self.project = folder, project
+        # another copy of the project, or other versions of packages, come before what is installed
+        self.paths = paths or ([] if project == ROOT else [project / "workflow" / "src"])
 
     def configure(self, **changes) -> Path:
         """Write the tiny configuration with changes; returns its path."""
@@ -38,17 +40,20 @@ class Workflow:
     def command(self, *args: str, config: Path | None = None) -> list[str]:
         """The command line of Snakemake."""
         config = config or self.folder / "config.yaml"
-        common = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
+        common = ["--snakefile", str(self.project / "Snakefile"), "--directory", str(self.folder)]
         return [sys.executable, "-m", "snakemake", *args, *common, "--configfile", str(config)]
 
     def run(self, *args: str, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output (stdout and stderr together)."""
+        env = {k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"}
+        if self.paths:
+            env["PYTHONPATH"] = os.pathsep.join(map(str, self.paths))
         result = subprocess.run(
             self.command(*args, **kwargs),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"},
+            env=env,
             check=False,
         )
         assert not check or result.returncode == 0, result.stdout
