@@ -6,6 +6,7 @@
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
+import glob
 import os
 
 from snakemake.exceptions import WorkflowError
@@ -21,7 +22,7 @@ os.environ.update(
 
 from malaphoric import store
 from malaphoric.configuration import Configuration
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, load_yaml, validate
 
 # not merged with another configuration: a key left out has its documented default
 if not workflow.config_settings.configfiles:
@@ -30,11 +31,20 @@ if not workflow.config_settings.configfiles:
 
 
 try:
+    for file in workflow.configfiles:
+        # Snakemake takes the last of two equal keys, and executes templates
+        validate(load_yaml(file), "config", str(file), partial=True)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
-except ConfigurationError as error:
+    RUN.model.check_title()
+except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
+
+if not workflow.dryrun:
+    for folder in [".", "results", *glob.glob(f"{OUT}/**/", recursive=True)]:
+        if os.path.exists(folder) and not os.access(folder, os.W_OK):
+            raise WorkflowError(f"{os.path.abspath(folder)}: this folder cannot be written to")
 
 
 wildcard_constraints:

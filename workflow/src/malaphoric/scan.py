@@ -17,6 +17,7 @@ from malaphoric import categories, store
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.likelihood import Likelihood, make_likelihood
 from malaphoric.model import Model
+from malaphoric.schema import validate
 
 _CHUNK = "malaphoric chunk"
 _SCAN = "malaphoric scan"
@@ -50,7 +51,7 @@ class ModelLikelihood:
 
     def predictions(self, points: np.ndarray) -> np.ndarray:
         """Predictions at points (n, 3), shape (n, n_observables); NaN where the CKM fails."""
-        return self.theory.evaluate(np.atleast_2d(points)).predictions
+        return self.theory.evaluate(_three_columns(points)).predictions
 
     def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """chi2 by category and "global" at points.
@@ -63,9 +64,10 @@ class ModelLikelihood:
         Returns
         -------
         dict of str to ndarray, shape (n,)
-            NaN where the CKM extraction fails.
+            NaN where a point cannot be computed: the CKM extraction fails there, or a
+            coordinate is not finite.
         """
-        points = np.atleast_2d(np.asarray(points, dtype=float))
+        points = _three_columns(points)
         names = [*self.data.categories, categories.GLOBAL]
         result = {name: np.empty(len(points)) for name in names}
         for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
@@ -73,6 +75,13 @@ class ModelLikelihood:
             for name, values in self.data.chi2(self.predictions(points[block])).items():
                 result[name][block] = values
         return result
+
+
+def _three_columns(points: np.ndarray) -> np.ndarray:
+    points = np.atleast_2d(np.asarray(points, dtype=float))
+    if points.ndim != 2 or points.shape[1] != len(AXES):
+        raise ValueError(f"points: shape {points.shape}; accepted: (n, 3), of {', '.join(AXES)}")
+    return points
 
 
 def load_likelihood(
@@ -107,7 +116,15 @@ def load_likelihood(
     Returns
     -------
     ModelLikelihood
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If an argument is not accepted, as in a run configuration.
     """
+    settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
+    settings |= {"lep2_set": lep2_set} | ({"categories": list(categories)} if categories else {})
+    validate(settings, "config", "load_likelihood", partial=True)
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
         settings = {"nexp": 100_000, "seed": 1, "lep2_set": lep2_set}
@@ -275,7 +292,7 @@ def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[s
     """
     with store.read(path) as file:
         if file.attrs.get("content") != _CHUNK:
-            raise store.StoreError(f"{path}: not a malaphoric chunk")
+            raise store.StoreError(f"{path}: not a malaphoric chunk; {store.REMEDY}")
         if file.attrs["theory_digest"] != store.digest(description):
             theirs = store.parse(file.attrs["theory"])
             differing = [
@@ -284,7 +301,7 @@ def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[s
             details = "; ".join(
                 f"{k}: {theirs.get(k)} instead of {description.get(k)}" for k in differing
             )
-            raise store.StoreError(f"{path}: made from another theory: {details}")
+            raise store.StoreError(f"{path}: made from another theory: {details}; {store.REMEDY}")
         result = {
             name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file
         }
@@ -293,10 +310,10 @@ def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[s
         stored = categories.parse_observables(file.attrs["observables"])
     if "predictions" in result:
         if stored != data.observables:
-            raise store.StoreError(f"{path}: made for other observables")
+            raise store.StoreError(f"{path}: made for other observables; {store.REMEDY}")
         result["chi2"] = np.stack(list(data.chi2(result["predictions"]).values()), axis=1)
     elif not same_data:
-        raise store.StoreError(f"{path}: made with other data")
+        raise store.StoreError(f"{path}: made with other data; {store.REMEDY}")
     return result
 
 
@@ -400,7 +417,9 @@ def _slabs(
         position = stop
         part = read_points(path, description, data)
         if not np.array_equal(part["points"], grid.points(start, stop)):
-            raise store.StoreError(f"{path}: holds other points than {start}-{stop} of the grid")
+            raise store.StoreError(
+                f"{path}: holds other points than {start}-{stop} of the grid; {store.REMEDY}"
+            )
         rest = part if rest is None else {k: np.concatenate([rest[k], part[k]]) for k in keys}
         while len(rest["points"]) >= size:
             yield {k: rest[k][:size] for k in keys}
