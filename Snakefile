@@ -8,6 +8,8 @@
 
 import glob
 import os
+import shlex
+import sys
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -19,6 +21,9 @@ min_version("9.0")
 os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", PYTHONHASHSEED="0"
 )
+
+# Snakemake puts Python's path into shell commands without quotes: it may have spaces.
+sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
 from malaphoric.configuration import Configuration

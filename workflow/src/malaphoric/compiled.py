@@ -663,6 +663,8 @@ class CompiledTheory:
             extraction fails.
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
+        finite = np.isfinite(points).all(axis=1)
+        points = np.where(finite[:, None], points, 0)
         n = len(points)
         predictions = np.empty((n, len(self.observables)))
         ckm = np.empty((n, len(CKM)))
@@ -677,7 +679,7 @@ class CompiledTheory:
                 ckm[rows] = self._block(block, out)[:size]
                 predictions[rows] = out[:size]
         reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
-        reason[~np.isfinite(points).all(axis=1)] = NOT_FINITE
+        reason[~finite], predictions[~finite], ckm[~finite] = NOT_FINITE, np.nan, np.nan
         for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
             bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
             predictions[i] = ckm[i] = np.nan

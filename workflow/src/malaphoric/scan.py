@@ -123,7 +123,9 @@ def load_likelihood(
         If an argument is not accepted, as in a run configuration.
     """
     settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
-    settings |= {"lep2_set": lep2_set} | ({"categories": list(categories)} if categories else {})
+    settings |= {"lep2_set": lep2_set} | (
+        {} if categories is None else {"categories": list(categories)}
+    )
     validate(settings, "config", "load_likelihood", partial=True)
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
