@@ -89,8 +89,9 @@ _Validator = jsonschema.validators.extend(
 
 
 @cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    return _Validator(load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml"))
+def load_schema(name: str) -> dict:
+    """Content of ``workflow/schemas/<name>.schema.yaml``; not to be changed."""
+    return load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
 
 
 def validate(data: object, schema: str, source: str, partial: bool = False) -> None:
@@ -114,7 +115,9 @@ def validate(data: object, schema: str, source: str, partial: bool = False) -> N
         _refuse_numbers(data, source, ())
     except RecursionError as error:
         raise ConfigurationError(f"{source}: nested too deeply, or contains itself") from error
-    errors = sorted(_validator(schema).iter_errors(data), key=lambda e: list(map(str, e.path)))
+    errors = sorted(
+        _Validator(load_schema(schema)).iter_errors(data), key=lambda e: list(map(str, e.path))
+    )
     errors = [e for e in errors if not (partial and e.validator == "required")]
     if errors:
         messages = dict.fromkeys(f"{source}: {_message(e)}" for e in errors)  # each once
