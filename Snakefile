@@ -46,6 +46,7 @@ except (ConfigurationError, store.StoreError) as error:
 
 OUT = f"results/{RUN['run']}"
 
+# Before any job, not when the first one has computed what it cannot write.
 if not workflow.dryrun:
     for folder in [".", "results", *glob.glob(f"{OUT}/**/", recursive=True)]:
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
