@@ -9,7 +9,8 @@ BIN := .venv/bin
 .PHONY: run test setup bench table lock why export check
 
 run: setup
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/python -m malaphoric check "$(CONFIG)"
+	$(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 
 test: setup
 	$(BIN)/ruff check .

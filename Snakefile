@@ -6,7 +6,10 @@
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
+import glob
 import os
+import shlex
+import sys
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -19,9 +22,12 @@ os.environ.update(
     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", PYTHONHASHSEED="0"
 )
 
+# Snakemake puts Python's path into shell commands without quotes: it may have spaces.
+sys.executable = shlex.quote(sys.executable)
+
 from malaphoric import store
 from malaphoric.configuration import Configuration
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, load_yaml, validate
 
 # not merged with another configuration: a key left out has its documented default
 if not workflow.config_settings.configfiles:
@@ -30,11 +36,21 @@ if not workflow.config_settings.configfiles:
 
 
 try:
+    for file in workflow.configfiles:
+        # Snakemake takes the last of two equal keys, and executes templates
+        validate(load_yaml(file), "config", str(file), partial=True)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
-except ConfigurationError as error:
+    RUN.model.check_title()
+except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
+
+# Before any job, not when the first one has computed what it cannot write.
+if not workflow.dryrun:
+    for folder in [".", "results", *glob.glob(f"{OUT}/**/", recursive=True)]:
+        if os.path.exists(folder) and not os.access(folder, os.W_OK):
+            raise WorkflowError(f"{os.path.abspath(folder)}: this folder cannot be written to")
 
 
 wildcard_constraints:

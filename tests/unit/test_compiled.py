@@ -13,6 +13,7 @@ from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+from malaphoric.scan import ModelLikelihood
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -121,6 +122,36 @@ def test_ckm_fails_where_smelli_fails(b3_l2):
         low, high = (low, middle) if failed else (middle, high)
     assert not smelli_fails(start + (low - 1e-3) * (end - start))
     assert smelli_fails(start + (high + 1e-3) * (end - start))
+
+
+NO_POINTS = np.array([[np.nan, 0.1, 0.1], [0.1, np.inf, 0.1], [0.1, 0.1, -np.inf]])
+
+
+def test_points_that_are_none(b3_l2, data):
+    """NaN with its reason, in both engines; the neighbours do not notice."""
+    points = np.concatenate([POINTS[:1], NO_POINTS, POINTS[1:2]])
+    theory = b3_l2.evaluate(points)
+    assert theory.reason.tolist() == ["", *["the point is not finite"] * 3, ""]
+    assert np.isnan(theory.predictions[1:4]).all()
+    assert np.isnan(theory.ckm[1:4]).all()
+    alone = b3_l2.evaluate(POINTS[:2])
+    np.testing.assert_array_equal(theory.predictions[[0, 4]], alone.predictions)
+    chi2 = ModelLikelihood(Model.load("b3-l2"), 3000, b3_l2, data).chi2(points)["global"]
+    assert np.isfinite(chi2).tolist() == [True, False, False, False, True]
+    exact = ExactTheory(Model.load("b3-l2")).evaluate(NO_POINTS)
+    assert set(exact.reason) == {"ValueError: the point is not finite"}
+    assert np.isnan(exact.predictions).all()
+
+
+def test_prediction_that_is_not_finite(b3_l2):
+    """The observable is named, as by the exact engine."""
+    broken = dataclasses.replace(b3_l2)
+    broken._ew_base = np.where(np.arange(broken._ew_base.size) == 3, np.inf, broken._ew_base)
+    theory = broken.evaluate(POINTS[:1])
+    name = broken.observables[broken._ew[3]]
+    assert theory.reason.tolist() == [f"prediction of {name} is not finite"]
+    assert np.isnan(theory.predictions).all()
+    assert np.isnan(theory.ckm).all()
 
 
 def test_result_does_not_depend_on_neighbours(b3_l2):

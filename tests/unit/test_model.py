@@ -82,10 +82,27 @@ def test_models_of_the_literature_are_anomaly_free(name):
 
 def test_name_and_path_load_the_same(tmp_path):
     """Truth: one file, reached in three ways."""
-    copied = tmp_path / "elsewhere.yml"
+    copied = tmp_path / "b3-l2.yml"
     copied.write_text((MODELS / "b3-l2.yaml").read_text())
     by_name = Model.load("b3-l2")
     assert by_name == Model.load(MODELS / "b3-l2.yaml") == Model.load(str(copied))
+
+
+def test_name_of_another_file_is_refused(tmp_path):
+    """Truth: a copied file whose name inside was forgotten would be taken for the paper's model."""
+    copied = tmp_path / "elsewhere.yaml"
+    copied.write_text((MODELS / "b3-l2.yaml").read_text())
+    with pytest.raises(ConfigurationError, match=r"name: 'b3-l2' .* accepted: 'elsewhere'"):
+        Model.load(copied)
+
+
+def test_title_is_one_that_figures_can_show():
+    """Truth: matplotlib, which would refuse it only after the scan."""
+    for title in ("$B_3 - L_2$", "no LaTeX", "5 $", r"$\frac{1}{2}$"):
+        Model.from_dict(changed(["title"], title)).check_title()
+    for title in (r"$\frac$", r"$\unknown$", "$a^$"):
+        with pytest.raises(ConfigurationError, match="title"):
+            Model.from_dict(changed(["title"], title)).check_title()
 
 
 def test_fractions_and_numbers():

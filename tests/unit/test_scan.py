@@ -11,7 +11,15 @@ from malaphoric import store
 from malaphoric.exact import ExactTheory, Theory
 from malaphoric.grid import AXES, Grid
 from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.scan import ModelLikelihood, Progress, merge, read_points, write_points
+from malaphoric.scan import (
+    ModelLikelihood,
+    Progress,
+    load_likelihood,
+    merge,
+    read_points,
+    write_points,
+)
+from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
 
 OBSERVABLES = ["a", ("b", 1.0, 6.0), "c", "d"]
@@ -451,6 +459,38 @@ def test_model_likelihood_is_theory_and_data():
     assert lh.chi2_sm == data.chi2_sm
     assert lh.n_obs == data.n_obs
     assert lh.observables == OBSERVABLES
+
+
+@pytest.mark.parametrize("points", [[1, 2], [[1, 2, 3, 4]], [], np.zeros((2, 2, 3)), "abc"])
+def test_points_of_another_shape_are_refused(points):
+    """Truth: a point has three coordinates."""
+    lh = ModelLikelihood(None, 3000.0, FakeTheory(), likelihood())
+    for function in (lh.chi2, lh.predictions):
+        with pytest.raises(ValueError, match=r"accepted: \(n, 3\)|could not convert"):
+            function(points)
+
+
+@pytest.mark.parametrize(
+    ("argument", "word"),
+    [
+        ({"M_X": float("nan")}, "M_X: nan"),
+        ({"M_X": -1}, "M_X: -1"),
+        ({"engine": "fast"}, "engine: 'fast'"),
+        ({"categories": ["quark"]}, "categories.0: 'quark'"),
+        ({"categories": []}, "categories: []"),
+        ({"lep2_set": "some"}, "lep2_set: 'some'"),
+        ({"smeft_accuracy": "good"}, "smeft_accuracy: 'good'"),
+        ({"model": "b4"}, "model: 'b4'"),
+    ],
+    ids=lambda x: str(x),
+)
+def test_arguments_are_checked_first(argument, word):
+    """Truth: the schema of a run configuration; a missing data file is not looked at."""
+    arguments = {"model": "b3-l2", "data": "/no/such/file.h5"} | argument
+    with pytest.raises(ConfigurationError) as caught:
+        load_likelihood(**arguments)
+    assert word in str(caught.value)
+    assert "accepted" in str(caught.value)
 
 
 def test_theory_and_data_of_different_observables_are_refused():

@@ -152,6 +152,35 @@ class TestWhole:
         store.write_text(tmp_path / "ours", "x")
         assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
+    def test_disk_without_room(self, tmp_path):
+        """Truth: a limit on the size of files; HDF5 by itself crashes at the end of the process."""
+        path = tmp_path / "a.h5"
+        write_example(path)
+        before = path.read_bytes()
+        code = (
+            "import resource, sys, numpy as np; from malaphoric import store\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))\n"
+            "try:\n"
+            "    with store.create(sys.argv[1], content='x') as f:\n"
+            "        for n in range(40): store.write_array(f, f'v{n}', np.ones(1000))\n"
+            "except store.StoreError as error: print(error)\n"
+            "try: store.write_text(sys.argv[1], 'x' * 10**6)\n"
+            "except store.StoreError as error: print(error)\n"
+        )
+        process = subprocess.run(
+            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+        )
+        assert (process.returncode, process.stderr) == (0, "")
+        assert process.stdout == f"{path}: cannot be written: File too large\n" * 2
+        assert path.read_bytes() == before
+        assert files(tmp_path) == ["a.h5"]
+
+    def test_place_that_cannot_be_written(self, tmp_path):
+        """Truth: a file where a folder should be."""
+        (tmp_path / "file").write_text("x")
+        with pytest.raises(StoreError, match=r"file.a\.h5: cannot be written"):
+            write_example(tmp_path / "file" / "a.h5")
+
 
 class TestBytes:
     """Equal content, equal bytes."""

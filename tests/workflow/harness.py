@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +27,15 @@ TINY = {
 class Workflow:
     """A folder in which Snakemake runs this project's Snakefile."""
 
+    python = Path(sys.executable)
+
     def __init__(self, folder: Path, project: Path = ROOT, paths: tuple = ()) -> None:
         self.folder, self.project = folder, project
+        self.environment = {k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"}
         # another copy of the project, or other versions of packages, come before what is installed
-        self.paths = paths or ([] if project == ROOT else [project / "workflow" / "src"])
+        paths = paths or (() if project == ROOT else (project / "workflow" / "src",))
+        if paths:
+            self.environment["PYTHONPATH"] = os.pathsep.join(map(str, paths))
 
     def configure(self, **changes) -> Path:
         """Write the tiny configuration with changes; returns its path."""
@@ -37,27 +43,66 @@ class Workflow:
         path.write_text(yaml.safe_dump({**TINY, **changes}))
         return path
 
+    def borrow(self, other: "Workflow", *names: str) -> None:
+        """Copy results of another run, and what Snakemake knows of them."""
+        for name in names:
+            target = self.folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = other.folder / name
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
+        metadata = ".snakemake/metadata"
+        shutil.copytree(other.folder / metadata, self.folder / metadata, dirs_exist_ok=True)
+
+    def patch_scripts(self, script: str, code: str) -> None:
+        """Have Python execute code at the start of every job of a script."""
+        folder = self.folder / "patches"
+        folder.mkdir(exist_ok=True)
+        guard = f"import sys\nif sys.orig_argv[-1].endswith('.{script}'):\n"
+        text = guard + "".join(f"    {line}\n" for line in code.strip().splitlines())
+        (folder / "sitecustomize.py").write_text(text)
+        self.environment["PYTHONPATH"] = str(folder)
+
     def command(self, *args: str, config: Path | None = None) -> list[str]:
         """The command line of Snakemake."""
         config = config or self.folder / "config.yaml"
-        common = ["--snakefile", str(self.project / "Snakefile"), "--directory", str(self.folder)]
-        return [sys.executable, "-m", "snakemake", *args, *common, "--configfile", str(config)]
+        common = ["--snakefile", self.project / "Snakefile", "--directory", self.folder]
+        command = [self.python, "-m", "snakemake", *args, *common, "--configfile", config]
+        return list(map(str, command))
+
+    def start(self, *args: str) -> subprocess.Popen:
+        """Start Snakemake in a session of its own, silently."""
+        return subprocess.Popen(
+            self.command(*args),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment,
+            start_new_session=True,
+        )
 
     def run(self, *args: str, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output (stdout and stderr together)."""
-        env = {k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"}
-        if self.paths:
-            env["PYTHONPATH"] = os.pathsep.join(map(str, self.paths))
         result = subprocess.run(
             self.command(*args, **kwargs),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=env,
+            env=self.environment,
             check=False,
         )
         assert not check or result.returncode == 0, result.stdout
         return result
+
+    def check(self, path: Path) -> subprocess.CompletedProcess:
+        """Ask `python -m malaphoric check` about a file."""
+        command = [self.python, "-m", "malaphoric", "check", path]
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+        )
 
     def plan(self, *args: str) -> dict[str, int]:
         """Rules that would run, with the number of their jobs."""

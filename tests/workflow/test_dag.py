@@ -72,6 +72,63 @@ def test_bad_configuration_starts_no_job(workflow, changes, message):
     assert not (workflow.folder / "results").exists()
 
 
+FILES = {
+    "a key twice": (b"run: other\n", "line {line}: not valid YAML: the key 'run' stands twice"),
+    "an object": (b"x: !!python/object/apply:os.system ['touch executed']\n", "not valid"),
+    "an alias": (b"x: &x [1]\ny: *x\n", "the alias *x is not accepted"),
+    "a template": (b"__use_yte__: true\n", "unknown key __use_yte__"),
+    "bytes": (b"\xff\x00", "can't decode byte 0xff"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_bad_file_starts_no_job(workflow, kind):
+    """What Snakemake would take, or complains of in its own words, ends it before any job."""
+    path = workflow.configure()
+    extra, message = FILES[kind]
+    message = message.format(line=path.read_text().count("\n") + 1)
+    path.write_bytes(path.read_bytes() + extra)
+    result = workflow.run("--cores", "1", check=False)
+    assert result.returncode == 1
+    assert message in result.stdout
+    assert not (workflow.folder / "results").exists()
+    assert not (workflow.folder / "executed").exists()
+    said = workflow.check(path)
+    assert said.returncode == 2
+    assert message in said.stderr
+    assert "Traceback" not in said.stderr
+    assert not (workflow.folder / "executed").exists()
+
+
+def test_check(workflow):
+    """A good file is accepted without a job; a template of Snakemake's is not executed."""
+    said = workflow.check(workflow.configure())
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "accepted, 4 points" in said.stdout
+    path = workflow.folder / "template.yaml"
+    path.write_text("__use_yte__: true\nrun: ?open('executed', 'w').name\n")
+    assert workflow.check(path).returncode == 2
+    assert not (workflow.folder / "executed").exists()
+    for name in ("none.yaml", "."):
+        said = workflow.check(workflow.folder / name)
+        assert said.returncode == 2
+        assert f"{workflow.folder / name}: cannot be read" in said.stderr
+        assert "Traceback" not in said.stderr
+
+
+def test_title_is_checked_before_any_job(workflow):
+    """Not by the figures, hours later."""
+    text = (workflow.project / "config/models/b3-l2.yaml").read_text()
+    path = workflow.folder / "mine.yaml"
+    path.write_text(text.replace("name: b3-l2", "name: mine").replace("$B_3 - L_2$", r"$\\frac$"))
+    workflow.configure(model=str(path))
+    result = workflow.run("--cores", "1", check=False)
+    assert result.returncode == 1
+    assert "model mine: title: " in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (workflow.folder / "results").exists()
+
+
 def test_default_configuration_is_loaded(workflow):
     """Without --configfile the project's config/config.yaml counts, and only it."""
     from harness import ROOT

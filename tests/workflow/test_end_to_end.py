@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import time
 
 import h5py
@@ -137,22 +136,21 @@ def test_chunks_hold_predictions(finished):
             assert file["reason"].asstr()[:].tolist() == ["", ""]
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_resumes_after(finished, tmp_path, blow):
+@pytest.mark.parametrize(
+    ("blow", "minutes"),
+    [(signal.SIGKILL, 0.17), (signal.SIGINT, 0.34)],
+    ids=["kill -9, chunks of one point", "Ctrl-C, chunks of two"],
+)
+def test_resumes_after(finished, tmp_path, blow, minutes):
     """kill -9 or Ctrl-C loses the chunk in flight only, and the result is the same bytes.
 
-    The undisturbed run had two cores, this one has one: the numbers do not depend on that.
+    The undisturbed run had two cores and chunks of two points: the numbers do not depend on that.
     """
     from harness import Workflow
 
     workflow = Workflow(tmp_path)
-    workflow.configure()
-    process = subprocess.Popen(
-        workflow.command("--cores", "1", "--until", "scan"),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    workflow.configure(chunk_minutes=minutes)
+    process = workflow.start("--cores", "1", "--until", "scan")
     chunks = tmp_path / OUT / "chunks"
     deadline = time.monotonic() + 300
     while not list(chunks.glob("*.h5")):

@@ -21,7 +21,7 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
-from malaphoric.exact import CKM, CKM_FAILURE, Theory
+from malaphoric.exact import CKM, CKM_FAILURE, NOT_FINITE, Theory
 from malaphoric.grid import BLOCK
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
@@ -672,9 +672,12 @@ class CompiledTheory:
         Returns
         -------
         Theory
-            A row of NaN with reason "ckm" where the CKM extraction fails.
+            A row of NaN where the point cannot be computed; the reason is "ckm" where the CKM
+            extraction fails.
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
+        finite = np.isfinite(points).all(axis=1)
+        points = np.where(finite[:, None], points, 0)
         n = len(points)
         predictions = np.empty((n, len(self.observables)))
         ckm = np.empty((n, len(CKM)))
@@ -688,8 +691,12 @@ class CompiledTheory:
                 block[:size] = points[rows]
                 ckm[rows] = self._block(block, out)[:size]
                 predictions[rows] = out[:size]
-        failed = np.isnan(ckm[:, 3])
-        reason = np.where(failed, CKM_FAILURE, "").astype(object)
+        reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
+        reason[~finite], predictions[~finite], ckm[~finite] = NOT_FINITE, np.nan, np.nan
+        for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
+            bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
+            predictions[i] = ckm[i] = np.nan
+            reason[i] = f"prediction of {bad} is not finite"
         return Theory(predictions=predictions, ckm=ckm, reason=reason)
 
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:

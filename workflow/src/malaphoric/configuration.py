@@ -18,10 +18,13 @@ from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
-from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
+from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
 
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
 SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
+
+#: Jobs that Snakemake can plan in reasonable time.
+_MOST_CHUNKS = 100_000
 
 #: Points that a job may hold at a time, about 1 GiB with everything known of them.
 _MOST_IN_MEMORY = 4_000_000
@@ -54,8 +57,7 @@ class Configuration:
 
     def __init__(self, data: dict, source: str = "configuration") -> None:
         validate(data, "config", source)
-        schema = load_yaml(ROOT / "workflow" / "schemas" / "config.schema.yaml")
-        self.data = _with_defaults(copy.deepcopy(data), schema)
+        self.data = _with_defaults(copy.deepcopy(data), load_schema("config"))
         self._check(source)
         self.selection = Selection(self.data["data"], source)
         self._check_observables(source)
@@ -79,6 +81,12 @@ class Configuration:
         if size > 10**9:
             raise ConfigurationError(
                 f"{source}: grid: {size} points are not accepted; accepted: at most 10^9 points"
+            )
+        jobs = math.ceil(size / self._points_per_chunk)
+        if jobs > _MOST_CHUNKS:
+            raise ConfigurationError(
+                f"{source}: chunk_minutes: {self.data['chunk_minutes']} is not accepted, it makes "
+                f"{jobs} jobs; accepted: a duration that makes at most {_MOST_CHUNKS}"
             )
         plane = self.data["grid"]["g_hat"]["points"] * self.data["grid"]["theta_sb"]["points"]
         if plane > _MOST_IN_MEMORY:
@@ -182,13 +190,18 @@ class Configuration:
         selection = {c: self.data["data"][c] for c in CATEGORIES if c in self.data["data"]}
         return {"lep2_set": self.data["lep2_set"], "selection": selection}
 
+    @property
+    def _block(self) -> int:
+        return BLOCK if self.data["engine"] == "compiled" else 1
+
+    @property
+    def _points_per_chunk(self) -> int:
+        number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[self.data["engine"]])
+        return max(self._block, min(number, _MOST_IN_MEMORY))
+
     @cached_property
     def chunks(self) -> list[dict]:
         """Chunks of the grid: ``start``, ``stop`` and ``names`` of the files, one a layer."""
-        engine = self.data["engine"]
-        number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
-        number = min(number, _MOST_IN_MEMORY)
-        block = BLOCK if engine == "compiled" else 1
         axes = [axis.tolist() for axis in self.grid.axes]
         layers = [store.digest(theory, axes) for theory in self.layers()]
         return [
@@ -197,7 +210,7 @@ class Configuration:
                 "stop": stop,
                 "names": [store.digest(layer, start, stop)[:16] for layer in layers],
             }
-            for start, stop in self.grid.chunks(number, block)
+            for start, stop in self.grid.chunks(self._points_per_chunk, self._block)
         ]
 
     def pair(self, files: Iterable[str]) -> list[tuple[list[str], int, int]]:

@@ -21,6 +21,9 @@ SMEFT_ACCURACIES = ("leadinglog", "integrate")
 #: CKM parameters that smelli extracts anew at every point.
 CKM = ("Vus", "Vcb", "Vub", "gamma")
 
+#: Reason of a point that is no point.
+NOT_FINITE = "the point is not finite"
+
 #: Reason of a point where the CKM extraction fails: the white regions of the paper's Fig. 2.
 CKM_FAILURE = "ckm"
 
@@ -116,6 +119,8 @@ class ExactTheory:
         return w
 
     def _point(self, point: np.ndarray) -> tuple[np.ndarray, list[float]]:
+        if not np.all(np.isfinite(point)):
+            raise ValueError(NOT_FINITE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gp = categories.global_likelihood().parameter_point(self.wilson(point))

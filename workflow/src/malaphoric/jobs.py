@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from malaphoric.configuration import Configuration
 from malaphoric.scan import Joined, load_theory
+from malaphoric.schema import ConfigurationError
+from malaphoric.store import StoreError
 
 if TYPE_CHECKING:
     from malaphoric.compiled import CompiledTheory
@@ -60,6 +62,9 @@ class Job:
 def job(snakemake: object) -> Iterator[Job]:
     """Run a script's body with its log; an exception is written there in full.
 
+    What a user can mend, such as a damaged file or too little memory, ends the job with one
+    sentence instead of a traceback.
+
     Parameters
     ----------
     snakemake : object
@@ -71,7 +76,16 @@ def job(snakemake: object) -> Iterator[Job]:
     label = ", ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     try:
         yield Job(Configuration(snakemake.config), label, log)
+    except (ConfigurationError, StoreError, MemoryError) as error:
+        text = f"{label}: {'not enough memory: ' * isinstance(error, MemoryError)}{error}"
+        _append(log, text + "\n")
+        sys.exit(text)
     except BaseException:
-        with open(log, "a", encoding="utf-8") as file:
-            traceback.print_exc(file=file)
+        _append(log, traceback.format_exc())
         raise
+
+
+def _append(log: Path, text: str) -> None:
+    """Add to a log, if the disk has room: the error itself is more important."""
+    with contextlib.suppress(OSError), open(log, "a", encoding="utf-8") as file:
+        file.write(text)

@@ -50,10 +50,17 @@ class Model:
         Raises
         ------
         ConfigurationError
-            If there is no such model, or its file has a wrong or missing key or value.
+            If there is no such model, its file has a wrong or missing key or value, or its name
+            is not the file's.
         """
         path = cls.find(name_or_path)
-        return cls.from_dict(load_yaml(path), source=str(path))
+        model = cls.from_dict(load_yaml(path), source=str(path))
+        if model.name != path.stem:  # a copied file whose charges changed and whose name did not
+            raise ConfigurationError(
+                f"{path}: name: {model.name!r} is not accepted; accepted: {path.stem!r}, the name "
+                "of the file"
+            )
+        return model
 
     @staticmethod
     def find(name_or_path: str | Path) -> Path:
@@ -113,6 +120,26 @@ class Model:
         return json.loads(
             json.dumps({"name": self.name, "charges": self.charges, "mixing": self.mixing})
         )
+
+    def check_title(self) -> None:
+        """Refuse a title that no figure can show; apart from `load` because it takes a while.
+
+        Raises
+        ------
+        ConfigurationError
+            If the LaTeX of the title is not understood.
+        """
+        from matplotlib import cbook, mathtext
+
+        try:
+            if cbook.is_math_text(self.title):
+                mathtext.MathTextParser("agg").parse(self.title)
+        except ValueError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ConfigurationError(
+                f"model {self.name}: title: {self.title!r} is not accepted; accepted: a text, "
+                f"LaTeX allowed between dollar signs ({reason})"
+            ) from error
 
     def v_dl(self, theta_sb: np.ndarray) -> np.ndarray:
         """Mixing matrix V_dL of the left-handed down quarks, eq. (3.2).

@@ -20,6 +20,7 @@ from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.model import Model
+from malaphoric.schema import validate
 
 _CHUNK = "malaphoric chunk"
 _SCAN = "malaphoric scan"
@@ -53,7 +54,7 @@ class ModelLikelihood:
 
     def predictions(self, points: np.ndarray) -> np.ndarray:
         """Predictions at points (n, 3), shape (n, n_observables); NaN where the CKM fails."""
-        return self.theory.evaluate(np.atleast_2d(points)).predictions
+        return self.theory.evaluate(_three_columns(points)).predictions
 
     def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """chi2 by category and "global" at points.
@@ -66,9 +67,10 @@ class ModelLikelihood:
         Returns
         -------
         dict of str to ndarray, shape (n,)
-            NaN where the CKM extraction fails.
+            NaN where a point cannot be computed: the CKM extraction fails there, or a
+            coordinate is not finite.
         """
-        points = np.atleast_2d(np.asarray(points, dtype=float))
+        points = _three_columns(points)
         names = [*self.data.categories, categories.GLOBAL]
         result = {name: np.empty(len(points)) for name in names}
         for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
@@ -76,6 +78,13 @@ class ModelLikelihood:
             for name, values in self.data.chi2(self.predictions(points[block])).items():
                 result[name][block] = values
         return result
+
+
+def _three_columns(points: np.ndarray) -> np.ndarray:
+    points = np.atleast_2d(np.asarray(points, dtype=float))
+    if points.ndim != 2 or points.shape[1] != len(AXES):
+        raise ValueError(f"points: shape {points.shape}; accepted: (n, 3), of {', '.join(AXES)}")
+    return points
 
 
 def load_likelihood(
@@ -110,7 +119,17 @@ def load_likelihood(
     Returns
     -------
     ModelLikelihood
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If an argument is not accepted, as in a run configuration.
     """
+    settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
+    settings |= {"lep2_set": lep2_set} | (
+        {} if categories is None else {"categories": list(categories)}
+    )
+    validate(settings, "config", "load_likelihood", partial=True)
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
         settings = {"nexp": 100_000, "seed": 1, "lep2_set": lep2_set}
@@ -381,7 +400,7 @@ def _read_chunk(path: str | Path, description: dict) -> dict:
     """Content of a chunk file, if it was made from the described theory."""
     with store.read(path) as file:
         if file.attrs.get("content") != _CHUNK:
-            raise store.StoreError(f"{path}: not a malaphoric chunk")
+            raise store.StoreError(f"{path}: not a malaphoric chunk; {store.REMEDY}")
         if file.attrs["theory_digest"] != store.digest(description):
             theirs = store.parse(file.attrs["theory"])
             differing = [
@@ -390,7 +409,7 @@ def _read_chunk(path: str | Path, description: dict) -> dict:
             details = "; ".join(
                 f"{k}: {theirs.get(k)} instead of {description.get(k)}" for k in differing
             )
-            raise store.StoreError(f"{path}: made from another theory: {details}")
+            raise store.StoreError(f"{path}: made from another theory: {details}; {store.REMEDY}")
         result = {
             name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file
         }
@@ -429,17 +448,17 @@ def read_points(
     result = parts[0]
     for path, part in zip(paths[1:], parts[1:], strict=True):
         if not np.array_equal(part["points"], result["points"]):
-            raise store.StoreError(f"{path}: holds other points than {paths[0]}")
+            raise store.StoreError(f"{path}: holds other points than {paths[0]}; {store.REMEDY}")
         result["reason"] = np.where(result["reason"] == "", part["reason"], result["reason"])
     if all("predictions" in part for part in parts):
         if [name for part in parts for name in part["observables"]] != data.observables:
-            raise store.StoreError(f"{paths[0]}: made for other observables")
+            raise store.StoreError(f"{paths[0]}: made for other observables; {store.REMEDY}")
         predictions = np.concatenate([part["predictions"] for part in parts], axis=1)
         predictions[result["reason"] != ""] = np.nan
         chi2 = np.stack(list(data.chi2(predictions).values()), axis=1)
         result |= {"predictions": predictions, "chi2": chi2}
     elif result["likelihood"] != data.digest:
-        raise store.StoreError(f"{paths[0]}: made with other data")
+        raise store.StoreError(f"{paths[0]}: made with other data; {store.REMEDY}")
     return {k: result[k] for k in ("points", "chi2", "ckm", "reason", "predictions") if k in result}
 
 
@@ -568,7 +587,7 @@ def _slabs(
         part = read_points(paths, layers, data)
         if not np.array_equal(part["points"], grid.points(start, stop)):
             raise store.StoreError(
-                f"{paths[0]}: holds other points than {start}-{stop} of the grid"
+                f"{paths[0]}: holds other points than {start}-{stop} of the grid; {store.REMEDY}"
             )
         rest = part if rest is None else {k: np.concatenate([rest[k], part[k]]) for k in keys}
         while len(rest["points"]) >= size:

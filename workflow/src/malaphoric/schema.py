@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -25,18 +26,55 @@ class ConfigurationError(ValueError):
     """A configuration, model or data file says something that is not accepted."""
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML: no tag makes an object, no key stands twice, no alias multiplies the content."""
+
+    def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(
+                problem=f"the alias *{event.anchor} is not accepted: write its value out",
+                problem_mark=event.start_mark,
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key, _ in node.value:
+            if (key.tag, str(key.value)) in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} stands twice", problem_mark=key.start_mark
+                )
+            seen.add((key.tag, str(key.value)))
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:
+        try:
+            return super().construct_object(node, deep)
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as error:  # a date without such a day, !!int of a word
+            raise yaml.constructor.ConstructorError(
+                problem=f"{_short(node.value)} is not accepted: {error}",
+                problem_mark=node.start_mark,
+            ) from error
+
+
 def load_yaml(path: Path) -> dict:
     """Read a YAML file safely (no code is ever executed).
 
     Raises
     ------
     ConfigurationError
-        If the file cannot be read or is not valid YAML.
+        If the file cannot be read, is not valid YAML, has a key twice or an alias.
     """
     try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        where = f"line {error.problem_mark.line + 1}"
+        raise ConfigurationError(f"{path}: {where}: not valid YAML: {error.problem}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
 
@@ -51,12 +89,22 @@ _Validator = jsonschema.validators.extend(
 
 
 @cache
-def _validator(name: str) -> jsonschema.Draft202012Validator:
-    return _Validator(load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml"))
+def load_schema(name: str) -> dict:
+    """Content of ``workflow/schemas/<name>.schema.yaml``; not to be changed."""
+    return load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
 
 
-def validate(data: object, schema: str, source: str) -> None:
+def validate(data: object, schema: str, source: str, partial: bool = False) -> None:
     """Check data against ``workflow/schemas/<schema>.schema.yaml``.
+
+    Parameters
+    ----------
+    data : object
+    schema : {"config", "model"}
+    source : str
+        Name for error messages.
+    partial : bool
+        Whether keys may be missing.
 
     Raises
     ------
@@ -64,21 +112,24 @@ def validate(data: object, schema: str, source: str) -> None:
         Naming every wrong key, its value and what would be accepted.
     """
     try:
-        _refuse_not_finite(data, source, ())
+        _refuse_numbers(data, source, ())
     except RecursionError as error:
-        raise ConfigurationError(f"{source}: contains itself; accepted: a finite file") from error
-    errors = sorted(_validator(schema).iter_errors(data), key=lambda e: list(map(str, e.path)))
+        raise ConfigurationError(f"{source}: nested too deeply, or contains itself") from error
+    errors = sorted(
+        _Validator(load_schema(schema)).iter_errors(data), key=lambda e: list(map(str, e.path))
+    )
+    errors = [e for e in errors if not (partial and e.validator == "required")]
     if errors:
-        raise ConfigurationError("\n".join(f"{source}: {_message(e)}" for e in errors))
+        messages = dict.fromkeys(f"{source}: {_message(e)}" for e in errors)  # each once
+        raise ConfigurationError("\n".join(messages))
 
 
 def _message(error: jsonschema.ValidationError) -> str:
-    key = ".".join(map(str, error.absolute_path))
+    key = _dotted(error.absolute_path)
     value, schema = error.instance, error.schema
     if error.validator == "additionalProperties":
         allowed = schema.get("properties", {})
-        where = f"{key}." if key else ""
-        unknown = ", ".join(f"{where}{k}" for k in value if k not in allowed)
+        unknown = ", ".join(_dotted([*error.absolute_path, k]) for k in value if k not in allowed)
         return f"unknown key {unknown}; accepted: {', '.join(sorted(allowed))}"
     if error.validator == "required":
         missing = [k for k in error.validator_value if k not in value]
@@ -95,14 +146,28 @@ def _short(value: object) -> str:
     return text if len(text) < 80 else text[:77] + "..."
 
 
-def _refuse_not_finite(data: object, source: str, path: tuple) -> None:
-    """JSON Schema lets .nan and .inf pass as numbers."""
+def _dotted(path: Iterable[object]) -> str:
+    """A key's place in the file; what a terminal cannot show is escaped."""
+    return ".".join(
+        k if isinstance(k, str) and k.isprintable() and len(k) < 80 else _short(k) for k in path
+    )
+
+
+def _refuse_numbers(data: object, source: str, path: tuple) -> None:
+    """JSON Schema lets .nan and .inf pass, and Python cannot print integers of any size."""
     if isinstance(data, dict):
         for key, value in data.items():
-            _refuse_not_finite(value, source, (*path, key))
-    elif isinstance(data, list):
+            _refuse_numbers(key, source, (*path, "key"))
+            _refuse_numbers(value, source, (*path, key))
+    elif isinstance(data, (list, tuple)):
         for index, value in enumerate(data):
-            _refuse_not_finite(value, source, (*path, index))
+            _refuse_numbers(value, source, (*path, index))
+    elif isinstance(data, int) and data.bit_length() > 1024:
+        text = f"an integer of {data.bit_length()} bits"
+        raise ConfigurationError(
+            f"{source}: {_dotted(path)}: {text} is not accepted; accepted: a number"
+        )
     elif isinstance(data, float) and not math.isfinite(data):
-        key = ".".join(map(str, path))
-        raise ConfigurationError(f"{source}: {key}: {data} is not accepted; accepted: a number")
+        raise ConfigurationError(
+            f"{source}: {_dotted(path)}: {data} is not accepted; accepted: a number"
+        )

@@ -24,6 +24,9 @@ import numpy as np
 #: Packages that define the theory: another version means other numbers.
 THEORY_PACKAGES = ("smelli", "flavio", "wilson")
 
+#: What helps against a file that is not what it should be.
+REMEDY = "restore it, or delete it and start again"
+
 _SIGNATURE = b"malaphoric HDF5, sha256 of what follows byte 512: "
 _BLOCK_SIZE = 512
 
@@ -36,22 +39,31 @@ class StoreError(RuntimeError):
 
 @contextlib.contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes `path` on success and vanishes on failure."""
+    """Yield a temporary path that becomes `path` on success and vanishes on failure.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written: a full disk, a read-only folder.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -74,6 +86,21 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
     write_text(path, text.getvalue())
 
 
+class _Disk(io.FileIO):
+    """A file that takes every write and keeps the first error: HDF5 crashes on a full disk."""
+
+    error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        rest = memoryview(data)
+        try:
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.error = self.error or error
+        return len(data)
+
+
 @contextlib.contextmanager
 def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
     """Create an HDF5 file whole, with root attributes and a digest of its bytes.
@@ -90,11 +117,17 @@ def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
     with whole(path) as temporary:
         # "earliest" is what every reader understands; it also keeps files free of time stamps
         options = {"libver": "earliest", "track_order": False, "userblock_size": _BLOCK_SIZE}
-        with h5py.File(temporary, "w", **options) as file:
-            for key in sorted(attributes):
-                value = attributes[key]
-                file.attrs[key] = canonical(value) if isinstance(value, (dict, list)) else value
-            yield file
+        with _Disk(temporary, "w+") as disk:
+            try:
+                with h5py.File(disk, "w", **options) as file:
+                    for key in sorted(attributes):
+                        value = attributes[key]
+                        text = isinstance(value, (dict, list))
+                        file.attrs[key] = canonical(value) if text else value
+                    yield file
+            finally:
+                if disk.error:
+                    raise disk.error
         with open(temporary, "r+b") as file:
             file.write(_user_block(file))
 
@@ -114,9 +147,11 @@ def read(path: str | Path) -> Iterator[h5py.File]:
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
     if not block.startswith(_SIGNATURE):
-        raise StoreError(f"{path}: not a file of malaphoric (foreign, empty or damaged)")
+        raise StoreError(f"{path}: not a file of malaphoric (foreign, empty or damaged); {REMEDY}")
     if block != expected:
-        raise StoreError(f"{path}: damaged or changed: its content does not match its digest")
+        raise StoreError(
+            f"{path}: damaged or changed: its content does not match its digest; {REMEDY}"
+        )
     with h5py.File(path, "r") as file:
         yield file
 
