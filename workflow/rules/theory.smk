@@ -49,7 +49,7 @@ rule chunk:
         range=lambda wildcards: RUN.chunks[wildcards.chunk],
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: int(3 * RUN["chunk_minutes"] + 10) * attempt,
+        runtime=lambda wildcards, attempt: int(2 * RUN.longest_chunk + 15) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -24,6 +24,9 @@ SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
 #: Points that a job may hold at a time, about 1 GiB with everything known of them.
 _MOST_IN_MEMORY = 4_000_000
 
+#: Chunks of a run, whatever its size: beyond, the DAG and the queue of a cluster become slow.
+_MOST_CHUNKS = 4000
+
 #: The compiled engine's table, which comes with the package.
 TABLE = Path(__file__).parent / "data" / "compiled.h5"
 
@@ -156,7 +159,7 @@ class Configuration:
         """Chunks of the grid: what each computes, by the digest that names its file."""
         engine = self.data["engine"]
         number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[engine])
-        number = min(number, _MOST_IN_MEMORY)
+        number = min(max(number, -(-self.grid.size // _MOST_CHUNKS)), _MOST_IN_MEMORY)
         block = BLOCK if engine == "compiled" else 1
         theory = self.theory()
         axes = [axis.tolist() for axis in self.grid.axes]
@@ -165,6 +168,12 @@ class Configuration:
         for start, stop in self.grid.chunks(number, block):
             result[store.digest(common, start, stop)[:16]] = {"start": start, "stop": stop}
         return result
+
+    @cached_property
+    def longest_chunk(self) -> float:
+        """Expected minutes of the longest chunk: above `chunk_minutes` if these were too many."""
+        points = max(chunk["stop"] - chunk["start"] for chunk in self.chunks.values())
+        return points * SECONDS_PER_POINT[self.data["engine"]] / 60
 
     def fresh_points(self) -> np.ndarray:
         """Random points uniform in the scan box, for the comparison of the engines, (n, 3)."""

@@ -5,8 +5,11 @@ The engines are in `exact` and `compiled`, the data in `likelihood`.
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import h5py
@@ -14,12 +17,16 @@ import numpy as np
 import platformdirs
 
 from malaphoric import categories, store
+from malaphoric.exact import Theory
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.likelihood import Likelihood, make_likelihood
 from malaphoric.model import Model
 
 _CHUNK = "malaphoric chunk"
 _SCAN = "malaphoric scan"
+
+#: Exact points after which a job of many keeps what it has: some five minutes of work.
+_KEEP_AFTER = 32
 
 #: Meaning of the data set ``status`` of a scan.
 STATUS = {"ok": 0, "ckm": 1, "error": 2}
@@ -187,6 +194,33 @@ class Progress:
         )
 
 
+class _Resumable:
+    """A theory that keeps finished parts in a folder, where another attempt finds them."""
+
+    def __init__(self, theory: object, folder: Path, description: dict) -> None:
+        self.theory, self.folder, self.description = theory, folder, description
+
+    def evaluate(self, points: np.ndarray, progress: Callable[[int], None]) -> Theory:
+        """As `ExactTheory.evaluate`, part by part."""
+        parts = []
+        for start in range(0, len(points), _KEEP_AFTER):
+            part = points[start : start + _KEEP_AFTER]
+            path = self.folder / f"{store.digest(self.description, part)[:16]}.h5"
+            result = None
+            with contextlib.suppress(store.StoreError), store.read(path) as file:
+                reason = file["reason"].asstr()[:].astype(object)
+                result = Theory(file["predictions"][:], file["ckm"][:], reason)
+            if result is None:
+                result = self.theory.evaluate(part, lambda n, first=start: progress(first + n))
+                with store.create(path) as file:
+                    store.write_array(file, "predictions", result.predictions)
+                    store.write_array(file, "ckm", result.ckm)
+                    _write_reason(file, result.reason)
+            parts.append(result)
+        names = [field.name for field in fields(Theory)]
+        return Theory(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
 def write_points(
     path: str | Path,
     points: np.ndarray,
@@ -220,6 +254,9 @@ def write_points(
     """
     progress = Progress(len(points), out)
     names = [*data.categories, categories.GLOBAL]
+    folder = Path(path).with_suffix(".parts")
+    if keep_predictions and len(points) > _KEEP_AFTER:
+        theory = _Resumable(theory, folder, description)
     chi2 = np.empty((len(points), len(names)))
     ckm, reason = np.empty((len(points), 4)), np.empty(len(points), dtype=object)
     predictions = np.empty((len(points), len(data.observables))) if keep_predictions else None
@@ -243,20 +280,20 @@ def write_points(
         store.write_array(file, "points", points)
         store.write_array(file, "chi2", chi2)
         store.write_array(file, "ckm", ckm)
-        file.create_dataset(
-            "reason", data=_printable(reason), dtype=h5py.string_dtype(), track_times=False
-        )
+        _write_reason(file, reason)
         if keep_predictions:
             store.write_array(file, "predictions", predictions)
+    shutil.rmtree(folder, ignore_errors=True)
     failed = int(np.sum(reason == "ckm"))
     return {"points": len(points), "ckm": failed, "errors": int(np.sum(reason != "")) - failed}
 
 
-def _printable(reason: np.ndarray) -> list[str]:
+def _write_reason(file: h5py.File, reason: np.ndarray) -> None:
     """Messages as any HDF5 string can hold them: a message must not cost the chunk."""
-    return [
+    texts = [
         str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in reason
     ]
+    file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
 def read_points(path: str | Path, description: dict, data: Likelihood) -> dict[str, np.ndarray]:
