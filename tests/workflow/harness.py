@@ -41,14 +41,17 @@ class Workflow:
         common = ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)]
         return [sys.executable, "-m", "snakemake", *args, *common, "--configfile", str(config)]
 
-    def run(self, *args: str, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
+    def run(
+        self, *args: str, check: bool = True, environment: dict | None = None, **kwargs
+    ) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output (stdout and stderr together)."""
+        environment = environment or os.environ
         result = subprocess.run(
             self.command(*args, **kwargs),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"},
+            env={k: v for k, v in environment.items() if k != "SNAKEMAKE_PROFILE"},
             check=False,
         )
         assert not check or result.returncode == 0, result.stdout

@@ -30,7 +30,7 @@ rule exact_points:
         points=lambda wildcards: exact_points(wildcards.points),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        runtime=lambda wildcards, attempt: (len(exact_points(wildcards.points)) // 2 + 15) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:
