@@ -1,5 +1,6 @@
 """A private SLURM of one node, on free ports and in a folder of its own, for the tests."""
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -106,7 +107,8 @@ class Slurm:
             if not pid.exists():
                 continue
             number = int(pid.read_text())
-            os.kill(number, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(number, signal.SIGTERM)
             self.wait(lambda number=number: not Path(f"/proc/{number}").exists(), 30)
 
     def call(self, *command: str) -> str:

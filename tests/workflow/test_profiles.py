@@ -61,7 +61,7 @@ def test_dry_run(workflow, name):
             assert "classad_MaxRuntime=10800" in chunk
         else:
             assert "mem_mb=2000" in chunk
-            assert "runtime=135" in chunk
+            assert "runtime=134" in chunk
 
 
 @pytest.mark.parametrize("name", PROFILES)
