@@ -14,7 +14,7 @@ rule scan:
         configuration=store.canonical(RUN.record),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        runtime=lambda wildcards, attempt: (RUN.grid.size // 10**6 + 30) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:
