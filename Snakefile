@@ -18,8 +18,15 @@ min_version("9.0")
 
 # Jobs are many and each is serial: oversubscribed BLAS threads make them several times slower.
 # A fixed hash seed keeps the order of sums inside flavio, and so the bits of every result.
+# The package's source is given to jobs whose own environment (conda) does not have it installed.
 os.environ.update(
-    OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1", PYTHONHASHSEED="0"
+    OMP_NUM_THREADS="1",
+    OPENBLAS_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    PYTHONHASHSEED="0",
+    PYTHONPATH=os.pathsep.join(
+        filter(None, [os.path.join(workflow.basedir, "workflow", "src"), os.getenv("PYTHONPATH")])
+    ),
 )
 
 # Snakemake puts Python's path into shell commands without quotes: it may have spaces.
@@ -68,6 +75,27 @@ include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/masses.smk"
 include: "workflow/rules/archive.smk"
+
+
+# on a cluster: seconds each, so done where Snakemake runs instead of waiting in the queue
+localrules:
+    all,
+    likelihood,
+    profile,
+    best_fit,
+    validate,
+    tables,
+    pulls,
+    comparison,
+    fig2,
+    fig3_left,
+    fig3_right,
+    fig4,
+    profiles,
+    masses,
+    record,
+    export,
+    compile,
 
 
 rule all:

@@ -1,7 +1,6 @@
 """Chunk files and their merge, with a stand-in theory whose every number is known."""
 
 import itertools
-from importlib import metadata
 
 import h5py
 import numpy as np
@@ -83,15 +82,6 @@ def grid(e=5, g=4, t=7):
             "theta_sb": {"min": -0.3, "max": 0.3, "points": t},
         }
     )
-
-
-@pytest.fixture(autouse=True)
-def _versions(monkeypatch):
-    """Running from a source tree without installation: no version to record."""
-    try:
-        metadata.version("malaphoric")
-    except metadata.PackageNotFoundError:
-        monkeypatch.setattr(store, "provenance", lambda: {"malaphoric": "source"})
 
 
 def write(folder, edges, the_grid=None, data=None, keep=True, theory=None):
@@ -544,3 +534,53 @@ def test_exact_engine_records_failures():
     assert seen == [1, 2, 3, 4]
     with pytest.raises(KeyboardInterrupt):
         FailingTheory().evaluate(np.array([[3, 0, 0.0]]))
+
+
+class Interrupted(FakeTheory):
+    """Ends the job, as a time limit does, once it has evaluated so many points."""
+
+    def __init__(self, after):
+        super().__init__()
+        self.after = after
+
+    def evaluate(self, points, progress=None):
+        result = super().evaluate(points, progress)
+        if self.evaluated > self.after:
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_interrupted_job_finds_its_finished_parts(tmp_path, damage):
+    """140 points in parts of 32: the same bytes with and without an interruption, nothing twice."""
+    whole, again = tmp_path / "whole.h5", tmp_path / "again.h5"
+    points = grid().points()
+    common = {"data": likelihood(), "description": DESCRIPTION, "keep_predictions": True}
+    write_points(whole, points, FakeTheory(), **common)
+    with pytest.raises(KeyboardInterrupt):
+        write_points(again, points, Interrupted(after=70), **common)
+    assert not again.exists()
+    parts = sorted((tmp_path / "again.parts").glob("*.h5"))
+    assert len(parts) == 2
+    if damage:
+        parts[0].write_bytes(parts[0].read_bytes()[:-1])
+    theory = FakeTheory()
+    write_points(again, points, theory, **common)
+    assert theory.evaluated == 140 - (32 if damage else 64)
+    assert again.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"whole.h5", "again.h5"}
+
+
+@pytest.mark.parametrize("change", ["points", "theory"])
+def test_parts_of_another_job_are_not_taken(tmp_path, change):
+    """Parts are named by the digest of the theory and of their points."""
+    path, points, description = tmp_path / "chunk.h5", grid().points(), DESCRIPTION
+    with pytest.raises(KeyboardInterrupt):
+        write_points(path, points, Interrupted(after=70), likelihood(), description, True)
+    if change == "points":
+        points = points[::-1]
+    else:
+        description = {**DESCRIPTION, "M_X": 4000.0}
+    theory = FakeTheory()
+    write_points(path, points, theory, likelihood(), description, True)
+    assert theory.evaluated == 140

@@ -1,7 +1,10 @@
 """Fixtures: an empty folder, and finished runs of both engines."""
 
+import os
+
 import pytest
 
+import slurm as private
 from harness import COMPILED, Workflow
 
 
@@ -29,3 +32,13 @@ def compiled(tmp_path_factory):
     result.configure(**COMPILED, chunk_minutes=0.001)
     result.output = result.run("--cores", "2").stdout
     return result
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory):
+    """A private SLURM of one node with two cores; continuous integration must have one."""
+    if reason := private.missing():
+        assert not os.environ.get("CI"), reason
+        pytest.skip(reason)
+    with private.Slurm(tmp_path_factory.mktemp("slurm")) as running:
+        yield running

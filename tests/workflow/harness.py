@@ -79,14 +79,16 @@ class Workflow:
             start_new_session=True,
         )
 
-    def run(self, *args: str, check: bool = True, **kwargs) -> subprocess.CompletedProcess:
+    def run(
+        self, *args: str, check: bool = True, environment: dict | None = None, **kwargs
+    ) -> subprocess.CompletedProcess:
         """Run Snakemake and return its output (stdout and stderr together)."""
         result = subprocess.run(
             self.command(*args, **kwargs),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=self.environment,
+            env=environment or self.environment,
             check=False,
         )
         assert not check or result.returncode == 0, result.stdout

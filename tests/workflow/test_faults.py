@@ -36,7 +36,7 @@ def scan(compiled, tmp_path):
 def scan_in(folder, compiled):
     result = Workflow(folder)
     result.configure(**COMPILED, chunk_minutes=0.0005)
-    result.borrow(compiled, f"{OUT}/likelihood.h5", f"{OUT}/running.h5")
+    result.borrow(compiled, *(f"{OUT}/{x}.h5" for x in ("measurements", "likelihood", "running")))
     return result
 
 
@@ -191,7 +191,7 @@ def test_damaged_chunks(compiled, tmp_path):
     """The merge names the file and the remedy, which works."""
     scan = Workflow(tmp_path)
     scan.configure(**COMPILED, chunk_minutes=0.001)
-    names = ("likelihood.h5", "running.h5", "chunks", "exact")
+    names = ("measurements.h5", "likelihood.h5", "running.h5", "chunks", "exact")
     scan.borrow(compiled, *(f"{OUT}/{name}" for name in names))
     path, other = sorted((scan.folder / OUT / "chunks").glob("*.h5"))[:2]
     content = path.read_bytes()
@@ -263,7 +263,7 @@ def test_point_that_raises_in_flavio(finished, tmp_path):
         "theta_sb": {"min": angles[0], "max": angles[1], "points": 2},
     }
     workflow.configure(grid=grid)
-    workflow.borrow(finished, "results/tiny/likelihood.h5")
+    workflow.borrow(finished, "results/tiny/measurements.h5", "results/tiny/likelihood.h5")
     one, two = (Model.load("b3-l2").smeft(-0.9, 0.08, t)["lq1_2223"] for t in angles)
     workflow.patch_scripts(
         "chunk.py",

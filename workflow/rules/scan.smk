@@ -15,7 +15,7 @@ rule scan:
         code=store.room_digest("scan", "likelihood"),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
+        runtime=lambda wildcards, attempt: (RUN.grid.size // 10**6 + 30) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:

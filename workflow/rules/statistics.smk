@@ -31,7 +31,7 @@ rule exact_points:
         layer=exact_layer,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 20 * attempt,
+        runtime=lambda wildcards, attempt: (len(exact_points(wildcards.points)) // 2 + 15) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -106,7 +106,7 @@ rule chunk:
         layer=lambda wildcards: CHUNKS[wildcards.chunk]["layer"],
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: int(3 * RUN["chunk_minutes"] + 10) * attempt,
+        runtime=lambda wildcards, attempt: int(2 * RUN.longest_chunk + 15) * attempt,
     conda:
         "../envs/malaphoric.yaml"
     script:

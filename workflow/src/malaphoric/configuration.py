@@ -23,11 +23,11 @@ from malaphoric.schema import ConfigurationError, load_schema, load_yaml, valida
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
 SECONDS_PER_POINT = {"exact": 10.0, "compiled": 3e-5}
 
-#: Jobs that Snakemake can plan in reasonable time.
-_MOST_CHUNKS = 100_000
-
 #: Points that a job may hold at a time, about 1 GiB with everything known of them.
 _MOST_IN_MEMORY = 4_000_000
+
+#: Chunks of a run, whatever its size: beyond, the DAG and the queue of a cluster become slow.
+_MOST_CHUNKS = 4000
 
 #: The compiled engine's table, which comes with the package.
 TABLE = Path(__file__).parent / "data" / "compiled.h5"
@@ -81,12 +81,6 @@ class Configuration:
         if size > 10**9:
             raise ConfigurationError(
                 f"{source}: grid: {size} points are not accepted; accepted: at most 10^9 points"
-            )
-        jobs = math.ceil(size / self._points_per_chunk)
-        if jobs > _MOST_CHUNKS:
-            raise ConfigurationError(
-                f"{source}: chunk_minutes: {self.data['chunk_minutes']} is not accepted, it makes "
-                f"{jobs} jobs; accepted: a duration that makes at most {_MOST_CHUNKS}"
             )
         plane = self.data["grid"]["g_hat"]["points"] * self.data["grid"]["theta_sb"]["points"]
         if plane > _MOST_IN_MEMORY:
@@ -197,7 +191,7 @@ class Configuration:
     @property
     def _points_per_chunk(self) -> int:
         number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[self.data["engine"]])
-        return max(self._block, min(number, _MOST_IN_MEMORY))
+        return min(max(number, -(-self.grid.size // _MOST_CHUNKS)), _MOST_IN_MEMORY)
 
     @cached_property
     def chunks(self) -> list[dict]:
@@ -217,6 +211,12 @@ class Configuration:
         """Chunks with the files that hold them, given in the order of the chunks' names."""
         files = iter(files)
         return [([next(files) for _ in c["names"]], c["start"], c["stop"]) for c in self.chunks]
+
+    @cached_property
+    def longest_chunk(self) -> float:
+        """Expected minutes of the longest chunk: above `chunk_minutes` if these were too many."""
+        points = max(chunk["stop"] - chunk["start"] for chunk in self.chunks)
+        return points * SECONDS_PER_POINT[self.data["engine"]] / 60
 
     def fresh_points(self) -> np.ndarray:
         """Random points uniform in the scan box, for the comparison of the engines, (n, 3)."""

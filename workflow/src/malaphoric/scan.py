@@ -5,6 +5,7 @@ The engines are in `exact` and `compiled`, the data in `likelihood`.
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,9 @@ from malaphoric.schema import validate
 
 _CHUNK = "malaphoric chunk"
 _SCAN = "malaphoric scan"
+
+#: Exact points after which a job of many keeps what it has: some five minutes of work.
+_KEEP_AFTER = 32
 
 #: Meaning of the data set ``status`` of a scan.
 STATUS = {"ok": 0, "ckm": 1, "error": 2}
@@ -290,17 +294,21 @@ def write_points(
     chi2 = np.empty((n, len(data.categories) + 1))
     ckm, reason = np.empty((n, 4)), np.full(n, "", dtype=object)
     predictions = np.empty((n, len(theory.observables))) if keep_predictions else None
-    missing = np.arange(n)
+    missing, size, folder = np.arange(n), BLOCK, Path(path).with_suffix(".parts")
     if keep_predictions:
-        missing = _find_earlier(earlier, description, points, predictions, ckm, reason)
+        size, before = _KEEP_AFTER, [*earlier, *sorted(folder.glob("*.h5"))]
+        missing = _find_earlier(before, description, points, predictions, ckm, reason)
     found = n - len(missing)
     if found:
-        out(f"{found} of {n} points are in files of an earlier grid")
+        out(f"{found} of {n} points were computed before")
     progress = Progress(len(missing), out)
-    for start in range(0, len(missing), BLOCK):
-        rows = missing[start : start + BLOCK]
+    for start in range(0, len(missing), size):
+        rows = missing[start : start + size]
         result = theory.evaluate(points[rows], lambda done, first=start: progress(first + done))
         ckm[rows], reason[rows] = result.ckm, result.reason
+        if keep_predictions and len(missing) > size:  # another attempt finds it
+            part = folder / f"{store.digest(points[rows])[:16]}.h5"
+            save_points(part, points[rows], result, theory.observables, data, description)
         if keep_predictions:
             predictions[rows] = result.predictions
         else:
@@ -312,6 +320,7 @@ def write_points(
         )
     else:
         _save(path, points, ckm, reason, theory.observables, data, description, chi2=chi2)
+    shutil.rmtree(folder, ignore_errors=True)
     failed = int(np.sum(reason == "ckm"))
     errors = int(np.sum(reason != "")) - failed
     return {"points": n, "found": found, "ckm": failed, "errors": errors}
@@ -356,9 +365,7 @@ def _save(
     ) as file:
         for name, values in {"points": points, "ckm": ckm, **arrays}.items():
             store.write_array(file, name, values)
-        file.create_dataset(
-            "reason", data=_printable(reason), dtype=h5py.string_dtype(), track_times=False
-        )
+        _write_reason(file, reason)
 
 
 def _find_earlier(
@@ -389,11 +396,12 @@ def _find_earlier(
     return np.array(sorted(rows.values()), dtype=int)
 
 
-def _printable(reason: np.ndarray) -> list[str]:
+def _write_reason(file: h5py.File, reason: np.ndarray) -> None:
     """Messages as any HDF5 string can hold them: a message must not cost the chunk."""
-    return [
+    texts = [
         str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in reason
     ]
+    file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
 def _read_chunk(path: str | Path, description: dict) -> dict:

@@ -21,6 +21,8 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
+import malaphoric
+
 #: Packages that define the theory: another version means other numbers.
 THEORY_PACKAGES = ("smelli", "flavio", "wilson")
 
@@ -229,4 +231,6 @@ def versions(*names: str) -> dict[str, str]:
 
 def provenance() -> dict:
     """Versions behind a result, for the record; without time, host or path."""
-    return versions("malaphoric", *THEORY_PACKAGES, "numpy", "scipy", "h5py", "snakemake")
+    # ours from the code itself: with PYTHONPATH or in a container it need not be installed
+    others = versions(*THEORY_PACKAGES, "numpy", "scipy", "h5py", "snakemake")
+    return {"malaphoric": malaphoric.__version__, **others}

@@ -1,0 +1,136 @@
+"""What a scan of any size costs, from what its parts cost: python tests/benchmarks/scale.py
+
+Measures disk, time and memory of chunk files and their merge, for a stand-in theory that costs
+nothing, and prints them with the table of docs/cluster.md. CPU seconds a point are those of
+`make bench`. Wants OMP_NUM_THREADS=1, 5 GB of disk in the current folder, and some ten minutes.
+"""
+
+import math
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from malaphoric import scan, statistics
+from malaphoric.configuration import Configuration
+from malaphoric.exact import Theory
+from malaphoric.grid import Grid
+from malaphoric.likelihood import Likelihood, make_likelihood
+
+CPU = {"exact": 7.3, "compiled": 17.2e-6}  # seconds a point, see the README
+START = {"exact": 30, "compiled": 5}  # seconds until the first point
+REST = 180  # seconds of data half, best fits and exact checks
+
+
+class Free:
+    """A theory that costs nothing."""
+
+    def __init__(self, data: Likelihood) -> None:
+        self.data = data
+
+    def evaluate(self, points, progress):
+        n = len(points)
+        progress(n)
+        predictions = np.tile(self.data.sm, (n, 1))
+        return Theory(predictions, np.full((n, 4), 0.2), np.full(n, "", dtype=object))
+
+
+def grid(per_axis: int) -> dict:
+    axes = {"epsilon_hat": (-1.0, 0.3), "g_hat": (0.0, 0.3), "theta_sb": (-0.6, 0.6)}
+    return {name: {"min": a, "max": b, "points": per_axis} for name, (a, b) in axes.items()}
+
+
+def measured(work, *args) -> tuple[float, float]:
+    """CPU seconds and peak memory in GiB of a piece of work, in a process of its own."""
+    queue = multiprocessing.get_context("fork").Queue()
+
+    def run():
+        work(*args)
+        use = resource.getrusage(resource.RUSAGE_SELF)
+        queue.put((use.ru_utime + use.ru_stime, use.ru_maxrss / 2**20))
+
+    process = multiprocessing.get_context("fork").Process(target=run)
+    start = time.process_time()
+    process.start()
+    result = queue.get()
+    process.join()
+    return result[0] - (time.process_time() - start), result[1]
+
+
+def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: Path) -> None:
+    """Print what chunks, merge and profile cost."""
+    the_grid, theory = Grid.from_dict(grid(per_axis)), Free(data)
+    description = {"engine": engine, "model": {"name": "none"}, "M_X": 3000.0}
+    ranges = the_grid.chunks(per_chunk)
+    paths = [folder / f"{start}.h5" for start, _ in ranges]
+
+    def write():
+        for path, (start, stop) in zip(paths, ranges, strict=True):
+            points = the_grid.points(start, stop)
+            scan.write_points(
+                path, points, theory, data, description, engine == "exact", lambda text: None
+            )
+
+    def merge():
+        chunks = [(str(path), *ends) for path, ends in zip(paths, ranges, strict=True)]
+        scan.merge(folder / "scan.h5", the_grid, chunks, description, data, {})
+
+    def profile():
+        statistics.profile(folder / "scan.h5", folder / "profile.h5")
+
+    for name, work in {"chunks": write, "merge": merge, "profile": profile}.items():
+        seconds, peak = measured(work)
+        made = (
+            paths if name == "chunks" else [folder / {"merge": "scan.h5"}.get(name, "profile.h5")]
+        )
+        size = sum(path.stat().st_size for path in made)
+        print(
+            f"{engine}, {the_grid.size:.2g} points in {len(ranges)} chunks: {name}: "
+            f"{1e6 * seconds / the_grid.size:.1f} µs and {size / the_grid.size:.0f} bytes a point, "
+            f"peak {peak:.2f} GiB",
+            flush=True,
+        )
+    for path in [*paths, folder / "scan.h5", folder / "profile.h5"]:
+        path.unlink()
+
+
+def words(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def table(bytes_a_point: dict, merge: dict) -> None:
+    """Print the table of docs/cluster.md."""
+    print("| points | engine | cores | wall time | disk | jobs |\n|---|---|---|---|---|---|")
+    for engine, powers in {"compiled": (6, 8, 9), "exact": (4, 6, 8)}.items():
+        for power in powers:
+            per_axis = round(10 ** (power / 3))
+            for cores, minutes in ((2, 3), (100, 60), (10_000, 60)):
+                run = Configuration(
+                    {"run": "x", "model": "b3-l2", "engine": engine, "grid": grid(per_axis)}
+                    | {"chunk_minutes": minutes}
+                )
+                number = len(run.chunks)
+                chunk = START[engine] + CPU[engine] * run.grid.size / number
+                wall = REST + math.ceil(number / cores) * chunk + merge[engine] * run.grid.size
+                disk = bytes_a_point[engine] * run.grid.size / 1e9
+                print(
+                    f"| 10^{power} | {engine} | {cores} | {words(wall)} | {disk:.2g} GB "
+                    f"| {number + 16} |"
+                )
+
+
+if __name__ == "__main__":
+    if "table" not in sys.argv:
+        likelihood = make_likelihood(nexp=5000, seed=1, lep2_set="paper")
+        with tempfile.TemporaryDirectory(dir=".") as name:
+            files("compiled", 216, 4_000_000, likelihood, Path(name))
+            files("exact", 100, 25_000, likelihood, Path(name))
+    # as measured above: chunks and scan.h5
+    table({"compiled": 178, "exact": 4250}, {"compiled": 0.5e-6, "exact": 11.5e-6})

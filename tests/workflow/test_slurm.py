@@ -1,0 +1,101 @@
+"""The workflow on a real SLURM: the same bytes as a local run, whatever happens to its jobs."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from harness import COMPILED, ROOT, Workflow
+
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+
+# the profile as it is, but impatient
+PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"]
+PROFILE += [
+    "--slurm-init-seconds-before-status-checks",
+    "1",
+    "--seconds-between-status-checks",
+    "1",
+]
+
+
+def assert_equal(ours: Workflow, theirs: Workflow, *names: str) -> None:
+    for name in names:
+        assert (ours.folder / name).read_bytes() == (theirs.folder / name).read_bytes(), name
+
+
+def test_compiled_run_in_arrays(slurm, compiled, tmp_path):
+    """Data half, running, chunks in arrays of two, merge: the bytes of the local run.
+
+    The duration of chunks is that of the command line, which replaces the profile's.
+    """
+    ours = Workflow(tmp_path)
+    ours.configure(**COMPILED)
+    arrays = ["--slurm-array-jobs", "chunk", "--slurm-array-limit", "2"]
+    options = [*PROFILE, *arrays, "--config", "chunk_minutes=0.001", "--until", "profile"]
+    output = ours.run(*options, environment=slurm.environment).stdout
+    chunks = slurm.jobs("chunk")
+    assert len(chunks) == len(list((tmp_path / "results/compiled/chunks").glob("*.h5"))) > 2
+    assert all("_" in number for number in chunks), "not arrays"
+    names = ("likelihood.h5", "running.h5", "scan.h5", "profile.h5", "best_grid.json")
+    assert_equal(ours, compiled, *(f"results/compiled/{name}" for name in names))
+    assert "profile: best point of the grid" in output
+    assert not slurm.jobs("profile"), "a rule of a second went to the queue"
+
+
+def test_part_of_the_table(slurm, tmp_path):
+    """Compiling on the cluster and here: the same bytes."""
+    runs = {}
+    for name, options in {"local": ["--cores", "1"], "cluster": PROFILE}.items():
+        (tmp_path / name).mkdir()
+        runs[name] = Workflow(tmp_path / name)
+        runs[name].configure()
+        runs[name].run("results/compile/ckm.h5", *options, environment=slurm.environment)
+    assert set(slurm.jobs("compile_part").values()) == {"COMPLETED"}
+    assert_equal(runs["cluster"], runs["local"], "results/compile/ckm.h5")
+
+
+def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
+    """A drained node, too little memory, scancel and a time limit: retried, and the same bytes."""
+    ours = Workflow(tmp_path)
+    ours.configure()
+    shutil.copytree(
+        finished.folder / "results/tiny",
+        tmp_path / "results/tiny",
+        ignore=lambda folder, names: [name for name in names if name != "likelihood.h5"],
+    )
+    # four chunks of one point, and half the memory that they need
+    options = [*PROFILE, "--config", "chunk_minutes=0.1", "--until", "profile"]
+    options += ["--set-resources", "chunk:mem_mb=600 * attempt"]
+
+    def of_chunks(state: str, but: set | dict = ()) -> list[str]:
+        return [n for n, s in slurm.jobs("chunk").items() if s == state and n not in but]
+
+    before = slurm.jobs("chunk")
+    slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=drain", "reason=test")
+    process = subprocess.Popen(
+        ours.command(*options),
+        env=slurm.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        slurm.wait(lambda: len(of_chunks("PENDING")) == 4, 60)
+        slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
+        slurm.wait(lambda: len(slurm.jobs("chunk")) >= len(before) + 4, 60)
+        starved = {n for n in slurm.jobs("chunk") if n not in before}
+        slurm.wait(lambda: len(of_chunks("RUNNING", starved)) == 2, 180)
+        cancelled, hanging = of_chunks("RUNNING", starved)
+        slurm.call("scancel", cancelled)
+        slurm.call("scancel", "--full", "--signal=STOP", hanging)
+        slurm.call("scontrol", "update", f"jobid={hanging}", "timelimit=1")
+        output = process.communicate(timeout=600)[0].decode()
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    states = slurm.jobs("chunk")
+    assert states[cancelled] == "CANCELLED"
+    assert states[hanging] == "TIMEOUT"
+    assert {states[n] for n in starved} <= {"OUT_OF_MEMORY", "FAILED"}
+    assert len(of_chunks("COMPLETED", before)) == 4
+    assert_equal(ours, finished, "results/tiny/scan.h5", "results/tiny/profile.h5")
