@@ -101,7 +101,7 @@ def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: 
 def words(seconds: float) -> str:
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 1.5 * size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{seconds / size:.{0 if seconds > 10 * size else 1}f} {unit}"
     return f"{seconds:.0f} s"
 
 
@@ -120,10 +120,9 @@ def table(bytes_a_point: dict, merge: dict) -> None:
                 chunk = START[engine] + CPU[engine] * run.grid.size / number
                 wall = REST + math.ceil(number / cores) * chunk + merge[engine] * run.grid.size
                 disk = bytes_a_point[engine] * run.grid.size / 1e9
-                print(
-                    f"| 10^{power} | {engine} | {cores} | {words(wall)} | {disk:.2g} GB "
-                    f"| {number + 16} |"
-                )
+                disk = f"{disk:.{0 if disk > 10 else 2}f} GB"
+                cells = (f"10^{power}", engine, cores, words(wall), disk, number + 16)
+                print(f"| {' | '.join(map(str, cells))} |")
 
 
 if __name__ == "__main__":

@@ -80,16 +80,15 @@ def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
         stderr=subprocess.STDOUT,
     )
     try:
-        slurm.wait(lambda: len(of_chunks("PENDING")) == 4, 60)
+        slurm.wait(lambda: len(of_chunks("PENDING")) == 4, 300)
+        starved = set(of_chunks("PENDING"))
         slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
-        slurm.wait(lambda: len(slurm.jobs("chunk")) >= len(before) + 4, 60)
-        starved = {n for n in slurm.jobs("chunk") if n not in before}
-        slurm.wait(lambda: len(of_chunks("RUNNING", starved)) == 2, 180)
+        slurm.wait(lambda: len(of_chunks("RUNNING", starved)) == 2, 600)
         cancelled, hanging = of_chunks("RUNNING", starved)
         slurm.call("scancel", cancelled)
         slurm.call("scancel", "--full", "--signal=STOP", hanging)
         slurm.call("scontrol", "update", f"jobid={hanging}", "timelimit=1")
-        output = process.communicate(timeout=600)[0].decode()
+        output = process.communicate(timeout=1200)[0].decode()
     finally:
         process.kill()
     assert process.returncode == 0, output
