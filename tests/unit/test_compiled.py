@@ -214,3 +214,27 @@ def test_monomials_have_no_cancellation():
     small = compiled.monomials(np.array([[1.0, 1.0, 1e-9]]))[0]
     assert small[2] == pytest.approx(2e-18, rel=1e-6)
     assert small[7] == pytest.approx(8e-18, rel=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["BR(B+->Knunu)", ("<dBR/dq2>(B+->Kmumu)", 1.1, 3.0)], ids=str)
+def test_additional_observable(tmp_path, name):
+    """Truth: flavio itself at the best fit; the table and the running survive their files."""
+    from malaphoric import scan
+
+    model, point = Model.load("b3-l2"), np.array([[-0.86, 0.078, -0.17]])
+    compiling.compile_extra([name], tmp_path / "table.h5")
+    table = compiled.Table.load(tmp_path / "table.h5")
+    compiling.run(model, table=table).save(tmp_path / "running.h5")
+    theory = scan.load_theory(
+        model, "compiled", 3000.0, running=tmp_path / "running.h5", table=tmp_path / "table.h5"
+    )
+    assert theory.observables == [name]
+    found = theory.evaluate(point).predictions
+    truth = ExactTheory(model, observables=[name]).evaluate(point).predictions
+    # to first order only where the neutrinos' coefficients enter squared
+    np.testing.assert_allclose(found, truth, rtol=2e-3 if isinstance(name, str) else 1e-6)
+    base = scan.load_theory(model, "compiled", 3000.0)
+    both = scan.Joined([base, theory])
+    assert both.observables == [*base.observables, name]
+    assert np.array_equal(both.evaluate(point).predictions[:, -1:], found)

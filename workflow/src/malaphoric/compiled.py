@@ -463,7 +463,7 @@ class Running:
             versions = store.parse(file.attrs["versions"])
             _check_versions(versions, str(path))
             ports = {Port.parse(label): item for label, item in file.items() if label != "second"}
-            second = {Port.parse(label): item[()] for label, item in file["second"].items()}
+            second = {Port.parse(label): item[()] for label, item in file.get("second", {}).items()}
             return cls(
                 model=store.parse(file.attrs["model"]),
                 M_X=float(file.attrs["M_X"]),

@@ -955,10 +955,11 @@ def run(
             progress(f"{j + 1}/{len(nodes)} values of delta")
         # wilson's running is not quite linear: the Higgs operators shift its SM parameters
         h, b2q = _LARGE, [port for port in ports if port.sector in ("sb", "db")]
-        single = [at_ports({k: h}, sm["gamma"], b2q) for k in range(len(directions))]
-        linear = [at_ports({k: _SMALL}, sm["gamma"], b2q) for k in range(len(directions))]
         second = {port: [] for port in b2q}
-        for k, m in zip(*np.triu_indices(len(directions)), strict=True):
+        if b2q:
+            single = [at_ports({k: h}, sm["gamma"], b2q) for k in range(len(directions))]
+            linear = [at_ports({k: _SMALL}, sm["gamma"], b2q) for k in range(len(directions))]
+        for k, m in zip(*np.triu_indices(len(directions)), strict=True) if b2q else ():
             both = at_ports({k: h, m: h}, sm["gamma"], b2q) if k != m else None
             for port in b2q:
                 if both is None:

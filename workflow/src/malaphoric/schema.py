@@ -60,6 +60,12 @@ class _Loader(yaml.SafeLoader):
             ) from error
 
 
+# other packages replace the constructor of mappings for everybody, and with it our check
+_Loader.add_constructor(
+    "tag:yaml.org,2002:map", yaml.constructor.SafeConstructor.construct_yaml_map
+)
+
+
 def load_yaml(path: Path) -> dict:
     """Read a YAML file safely (no code is ever executed).
 
