@@ -2,7 +2,7 @@
 
 Measures disk, time and memory of chunk files and their merge, for a stand-in theory that costs
 nothing, and prints them with the table of docs/cluster.md. CPU seconds a point are those of
-`make bench`. Wants OMP_NUM_THREADS=1, 5 GB of disk in the current folder, and some ten minutes.
+`make bench`. Wants OMP_NUM_THREADS=1, 2 GB of disk in the current folder, and a few minutes.
 """
 
 import math
@@ -130,6 +130,6 @@ if __name__ == "__main__":
         likelihood = make_likelihood(nexp=5000, seed=1, lep2_set="paper")
         with tempfile.TemporaryDirectory(dir=".") as name:
             files("compiled", 216, 4_000_000, likelihood, Path(name))
-            files("exact", 100, 25_000, likelihood, Path(name))
+            files("exact", 46, 25_000, likelihood, Path(name))
     # as measured above: chunks and scan.h5
     table({"compiled": 178, "exact": 4250}, {"compiled": 0.5e-6, "exact": 11.5e-6})
