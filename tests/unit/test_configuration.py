@@ -166,6 +166,17 @@ def test_chunks_cover_the_grid_once_and_know_their_theory():
     assert Configuration(data_only).chunks == c.chunks
 
 
+def test_huge_scans_have_longer_chunks_instead_of_more():
+    """Truth: at most 4000 chunks; how long one takes follows its points, not `chunk_minutes`."""
+    c = Configuration(changed(["chunk_minutes"], 1))
+    assert c.longest_chunk == 1  # six points of ten seconds
+    axis = {"min": 0, "max": 0.3, "points": 1000}
+    grid = {"epsilon_hat": {**axis, "points": 100}, "g_hat": axis, "theta_sb": axis}
+    c = Configuration(changed(["grid"], grid, changed(["chunk_minutes"], 1)))
+    assert len(c.chunks) == 4000
+    assert c.longest_chunk == pytest.approx(10**8 / 4000 * 10 / 60)
+
+
 def test_chunk_of_the_same_points_keeps_its_name():
     """Truth: a chunk is named by its content, not by its number or the run."""
     one = Configuration(changed(["chunk_minutes"], 1440))

@@ -109,7 +109,7 @@ class Slurm:
             number = int(pid.read_text())
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGTERM)
-            self.wait(lambda number=number: not Path(f"/proc/{number}").exists(), 30)
+            self.wait(lambda number=number: not alive(number), 30)
 
     def call(self, *command: str) -> str:
         """Output of a command of SLURM."""
@@ -119,20 +119,29 @@ class Slurm:
         assert result.returncode == 0, f"{command}: {result.stderr}"
         return result.stdout
 
-    def wait(self, condition, seconds: float) -> None:
-        """Wait until the condition holds."""
+    def wait(self, condition, seconds: float):
+        """Wait until the condition holds, and return what it said."""
         end = time.monotonic() + seconds
-        while not condition():
+        while not (value := condition()):
             assert time.monotonic() < end, "\n".join(
                 path.read_text()[-2000:] for path in self.folder.glob("*.log")
             )
             time.sleep(0.2)
+        return value
 
     def jobs(self, rule: str) -> dict[str, str]:
         """States of all jobs of a rule so far, by their number."""
         lines = self.call("squeue", "-h", "-r", "-t", "all", "-o", "%i %T %k").splitlines()
         rows = [line.split(maxsplit=2) for line in lines]
         return {row[0]: row[1] for row in rows if f"rule_{rule}_" in f"{row[2]}_"}
+
+
+def alive(number: int) -> bool:
+    """Whether a process runs; one that ended and that nobody asks about has no command line."""
+    try:
+        return bool(Path(f"/proc/{number}/cmdline").read_bytes())
+    except FileNotFoundError:
+        return False
 
 
 def free_ports(number: int) -> list[int]:

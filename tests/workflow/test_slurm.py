@@ -68,33 +68,33 @@ def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
     options = [*PROFILE, "--config", "chunk_minutes=0.1", "--until", "profile"]
     options += ["--set-resources", "chunk:mem_mb=600 * attempt"]
 
-    def of_chunks(state: str, but: set | dict = ()) -> list[str]:
-        return [n for n, s in slurm.jobs("chunk").items() if s == state and n not in but]
-
     before = slurm.jobs("chunk")
+
+    def chunks(state: str, number: int = 0, but: set | dict = before) -> list[str]:
+        found = [n for n, s in slurm.jobs("chunk").items() if s == state and n not in but]
+        return found if len(found) >= number else []
+
+    log = tmp_path / "output"
     slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=drain", "reason=test")
-    process = subprocess.Popen(
-        ours.command(*options),
-        env=slurm.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            ours.command(*options), env=slurm.environment, stdout=file, stderr=subprocess.STDOUT
+        )
     try:
-        slurm.wait(lambda: len(of_chunks("PENDING")) == 4, 300)
-        starved = set(of_chunks("PENDING"))
+        starved = set(slurm.wait(lambda: chunks("PENDING", 4), 300))
         slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
-        slurm.wait(lambda: len(of_chunks("RUNNING", starved)) == 2, 600)
-        cancelled, hanging = of_chunks("RUNNING", starved)
+        others = {*before, *starved}
+        cancelled, hanging = slurm.wait(lambda: chunks("RUNNING", 2, but=others), 600)
         slurm.call("scancel", cancelled)
         slurm.call("scancel", "--full", "--signal=STOP", hanging)
         slurm.call("scontrol", "update", f"jobid={hanging}", "timelimit=1")
-        output = process.communicate(timeout=1200)[0].decode()
+        process.wait(timeout=1200)
     finally:
         process.kill()
-    assert process.returncode == 0, output
+    assert process.returncode == 0, log.read_text()
     states = slurm.jobs("chunk")
     assert states[cancelled] == "CANCELLED"
     assert states[hanging] == "TIMEOUT"
     assert {states[n] for n in starved} <= {"OUT_OF_MEMORY", "FAILED"}
-    assert len(of_chunks("COMPLETED", before)) == 4
+    assert len(chunks("COMPLETED")) == 4
     assert_equal(ours, finished, "results/tiny/scan.h5", "results/tiny/profile.h5")

@@ -267,6 +267,9 @@ def write_points(
 ) -> dict[str, int]:
     """Evaluate points and write a chunk file.
 
+    Many points with predictions are kept part by part in a folder beside the file until it is
+    whole: an interrupted job goes on where it was.
+
     Parameters
     ----------
     path : path
