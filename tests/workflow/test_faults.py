@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 
 OUT = "results/compiled"
 SCAN = ("--cores", "2", "--until", "profile")
+BEFORE_THE_SCAN = ("measurements.h5", "likelihood.h5", "running.h5")
 RESULTS = ("scan.h5", "profile.h5", "best_grid.json")
 
 
@@ -36,7 +37,7 @@ def scan(compiled, tmp_path):
 def scan_in(folder, compiled):
     result = Workflow(folder)
     result.configure(**COMPILED, chunk_minutes=0.0005)
-    result.borrow(compiled, *(f"{OUT}/{x}.h5" for x in ("measurements", "likelihood", "running")))
+    result.borrow(compiled, *(f"{OUT}/{name}" for name in BEFORE_THE_SCAN))
     return result
 
 
@@ -150,13 +151,11 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 # ------------------------------------------------------------------------------------------- disks
 
 
-@pytest.mark.parametrize("room", ["100k", "500k"], ids=["first chunk", "later"])
+@pytest.mark.parametrize("room", [100_000, 500_000], ids=["first chunk", "later"])
 def test_full_disk(compiled, tmp_path, room):
     """One sentence, no half file; with room the run goes on."""
     results = tmp_path / OUT
-    size = int(room[:-1]) * 1024
-    size += sum((compiled.folder / OUT / name).stat().st_size for name in ("likelihood.h5",))
-    size += (compiled.folder / OUT / "running.h5").stat().st_size
+    size = room + sum((compiled.folder / OUT / name).stat().st_size for name in BEFORE_THE_SCAN)
     with mounted(results, "-t", "tmpfs", "-o", f"size={size}", "tmpfs"):
         scan = scan_in(tmp_path, compiled)
         result = scan.run(*SCAN, check=False)
@@ -191,7 +190,7 @@ def test_damaged_chunks(compiled, tmp_path):
     """The merge names the file and the remedy, which works."""
     scan = Workflow(tmp_path)
     scan.configure(**COMPILED, chunk_minutes=0.001)
-    names = ("measurements.h5", "likelihood.h5", "running.h5", "chunks", "exact")
+    names = (*BEFORE_THE_SCAN, "chunks", "exact")
     scan.borrow(compiled, *(f"{OUT}/{name}" for name in names))
     path, other = sorted((scan.folder / OUT / "chunks").glob("*.h5"))[:2]
     content = path.read_bytes()
