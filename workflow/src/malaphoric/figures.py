@@ -485,7 +485,7 @@ def validation(
             near, far = bounds[name]
             axes.plot([1e-1, 100, 100, 400], [near, near, far, far], color=COLOURS[name], lw=0.8)
         axes.set(xscale="log", yscale="log")
-        axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$")
+        axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$ (smaller values at the edges)")
         axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
         axes.set_title(f"{title}: exact points of the run (lines: bounds)")
         axes.legend(loc="best")
