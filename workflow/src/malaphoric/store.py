@@ -155,7 +155,12 @@ def read(path: str | Path) -> Iterator[h5py.File]:
             f"{path}: damaged or changed: its content does not match its digest; {REMEDY}"
         )
     with h5py.File(path, "r") as file:
-        yield file
+        try:
+            yield file
+        except OSError as error:
+            if "allocation failed" in str(error):  # what HDF5 says instead
+                raise MemoryError(f"{path} does not fit") from error
+            raise
 
 
 def _user_block(file: BinaryIO) -> bytes:
