@@ -8,6 +8,7 @@ from pathlib import Path
 
 from malaphoric import store
 from malaphoric.configuration import Configuration, load_configuration
+from malaphoric.schema import ROOT
 
 _PARAMS = re.compile(r"Params have changed.*?: before: (.*?) now: (.*)$")
 _TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
@@ -102,6 +103,7 @@ def since_last(run: Configuration) -> list[str]:
 def main(configuration: str = "config/config.yaml") -> int:
     """Print the sentences; returns the exit status of the dry run."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor"]
+    command += ["--snakefile", str(ROOT / "Snakefile")]
     run = subprocess.run(
         [*command, "--configfile", configuration], capture_output=True, text=True, check=False
     )
