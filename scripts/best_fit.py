@@ -15,7 +15,7 @@ with job(snakemake) as this:
     chi2 = None
     if run["engine"] == "compiled":
         theory = this.compiled_theory(given)
-        chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2
+        chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
     points = statistics.best_points(fits)
     if run["engine"] == "compiled":

@@ -22,7 +22,7 @@ with job(snakemake) as this:
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
         best = statistics.profile(path, snakemake.output.profile, limit=1.0)
         plane = statistics.best_of_plane(path)
-    chi2 = scan.ModelLikelihood(run.model, mass, theory, data).chi2
+    chi2 = scan.ModelLikelihood(run.model, mass, theory, data).chi2_of_few
     grid = {"all": best, "unmixed": plane}
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, M_REFERENCE, chi2)
     store.write_json(snakemake.output.best, fits)

@@ -659,7 +659,12 @@ class CompiledTheory:
 
     # -- evaluation
 
-    def evaluate(self, points: np.ndarray, progress: Callable[[int], None] | None = None) -> Theory:
+    def evaluate(
+        self,
+        points: np.ndarray,
+        progress: Callable[[int], None] | None = None,
+        block: int = BLOCK,
+    ) -> Theory:
         """Predictions at points.
 
         Parameters
@@ -668,6 +673,9 @@ class CompiledTheory:
             epsilon_hat, g_hat, theta_sb (rad).
         progress : callable, optional
             Called with the number of points done after each block.
+        block : int
+            Points evaluated together. A point's last bits depend on it, so that scans never change
+            it; a fit, which asks for few points at a time, does.
 
         Returns
         -------
@@ -681,15 +689,15 @@ class CompiledTheory:
         n = len(points)
         predictions = np.empty((n, len(self.observables)))
         ckm = np.empty((n, len(CKM)))
-        for start in range(0, n, BLOCK):
-            rows = slice(start, min(start + BLOCK, n))
+        for start in range(0, n, block):
+            rows = slice(start, min(start + block, n))
             size = rows.stop - rows.start
-            if size == BLOCK:
+            if size == block:
                 ckm[rows] = self._block(points[rows], predictions[rows])
             else:
-                block, out = np.zeros((BLOCK, 3)), np.empty((BLOCK, len(self.observables)))
-                block[:size] = points[rows]
-                ckm[rows] = self._block(block, out)[:size]
+                padded, out = np.zeros((block, 3)), np.empty((block, len(self.observables)))
+                padded[:size] = points[rows]
+                ckm[rows] = self._block(padded, out)[:size]
                 predictions[rows] = out[:size]
         reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
         reason[~finite], predictions[~finite], ckm[~finite] = NOT_FINITE, np.nan, np.nan
@@ -700,7 +708,7 @@ class CompiledTheory:
         return Theory(predictions=predictions, ckm=ckm, reason=reason)
 
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Fill the predictions (BLOCK, n_observables) of a block; returns its CKM elements."""
+        """Fill the predictions (n, n_observables) of a block; returns its CKM elements."""
         m = monomials(points)
         running = (m @ self._ckm_running).reshape(len(m), self._n_ckm, -1)
         ckm = self._extract_ckm(running)

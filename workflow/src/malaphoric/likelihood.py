@@ -172,13 +172,15 @@ class Likelihood:
             ),
         )
 
-    def chi2(self, predictions: np.ndarray) -> dict[str, np.ndarray]:
+    def chi2(self, predictions: np.ndarray, size: int = BLOCK) -> dict[str, np.ndarray]:
         """chi2 of predictions by category, and their sum "global".
 
         Parameters
         ----------
         predictions : ndarray, shape (n, n_observables)
             Rows of NaN stay NaN.
+        size : int
+            Rows weighed together, see `malaphoric.compiled.CompiledTheory.evaluate`.
 
         Returns
         -------
@@ -186,14 +188,14 @@ class Likelihood:
         """
         n = len(predictions)
         result = {name: np.empty(n) for name in (*self.categories, categories.GLOBAL)}
-        block = np.zeros((BLOCK, len(self.observables)))
-        for start in range(0, n, BLOCK):
-            size = min(BLOCK, n - start)
+        block = np.zeros((size, len(self.observables)))
+        for start in range(0, n, size):
+            rows = min(size, n - start)
             # always whole blocks: BLAS sums in another order when the shape is another, and a
             # point's chi2 must not depend on its neighbours
-            block[:size] = predictions[start : start + size]
+            block[:rows] = predictions[start : start + rows]
             for name, values in self._block(block).items():
-                result[name][start : start + size] = values[:size]
+                result[name][start : start + rows] = values[:rows]
         return result
 
     def _block(self, predictions: np.ndarray) -> dict[str, np.ndarray]:

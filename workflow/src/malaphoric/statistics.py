@@ -21,7 +21,7 @@ from malaphoric.smeft import M_REFERENCE
 _MOST_REFINED = 0.5
 
 # best fits: starting points, best first, and steps of the numerical gradient
-_MOST_STARTS = 3
+_MOST_STARTS = 5
 _STEPS = np.array([1e-4, 1e-5, 1e-5])
 
 
