@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
 
 from malaphoric import overlays
 from malaphoric.categories import observable_key
@@ -10,6 +11,7 @@ from malaphoric.likelihood import NORMAL, Constraint
 from malaphoric.measurements import Measurements, combine
 from malaphoric.overlays import Selection
 from malaphoric.schema import ConfigurationError
+from test_fuzz import check, fuzz, mutated, places
 
 BIN = {"name": "<P5p>(B0->K*mumu)", "q2min": 4.0, "q2max": 6.0}
 KEY = "<P5p>(B0->K*mumu) 4 6"
@@ -104,6 +106,20 @@ def test_bad_overlay_is_refused(tmp_path, content, words):
     assert str(path) in str(caught.value)
     for word in words:
         assert word in str(caught.value)
+
+
+CONTENTS = [UNIVARIATE, BINNED, CORRELATED, MULTIVARIATE, WRITTEN]
+
+
+@fuzz(600)
+@given(mutated(CONTENTS, [place for content in CONTENTS for place in places(content)]))
+def test_mutated_overlay(case):
+    """Random values, missing and unknown keys: read, or refused in words."""
+
+    def use(found):
+        assert all(observable_key(name) for names in found.values() for name in names)
+
+    check(lambda: overlays.parse(case[0], "fuzz"), use)
 
 
 def selection(overlaid=(), **rules):

@@ -140,11 +140,9 @@ def test_a_new_version(finished, tmp_path, package):
 def test_a_changed_module(finished, tmp_path, room, rules):
     """Truth: which room makes what; a comment in it changes nothing."""
     project = tmp_path / "project"
-    for name in ("Snakefile", "workflow", "scripts", "config", "profiles"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy)(source, project / name) if (
-            project.mkdir(exist_ok=True) or True
-        ) else None
+    for name in ("workflow", "scripts", "config", "profiles"):
+        shutil.copytree(ROOT / name, project / name)
+    shutil.copy(ROOT / "Snakefile", project)
     workflow = copy(finished, tmp_path / "run", project=project)
     module = project / "workflow/src/malaphoric" / f"{room}.py"
     module.write_text(module.read_text() + "\n# a comment\n")

@@ -59,12 +59,16 @@ def read(path: Path) -> dict[str, list[Observable]]:
     ConfigurationError
         If the file is not in flavio's format, or names an observable that flavio does not know.
     """
-    data = load_yaml(path)
+    return parse(load_yaml(path), str(path))
+
+
+def parse(data: object, source: str) -> dict[str, list[Observable]]:
+    """As `read`, from the content of a file."""
     if isinstance(data, dict) and "constraints" in data:
         data = [data]
     # flavio has two formats: as in its own measurements.yml, and as it writes measurements
     if isinstance(data, list):
-        validate(data, "overlay-list", str(path))
+        validate(data, "overlay-list", source)
         found = {
             item["arguments"]["name"]: [
                 name for part in item["constraints"] for name in _of_constraint(part)
@@ -72,10 +76,10 @@ def read(path: Path) -> dict[str, list[Observable]]:
             for item in data
         }
     else:
-        validate(data, "overlay", str(path))
+        validate(data, "overlay", source)
         found = {name: _of_measurement(content) for name, content in data.items()}
     return {
-        measurement: [resolve(name, f"{path}: {measurement}") for name in names]
+        measurement: [resolve(name, f"{source}: {measurement}") for name in names]
         for measurement, names in found.items()
     }
 
@@ -85,7 +89,7 @@ def _of_measurement(content: dict) -> list:
 
 
 def _of_constraint(part: dict) -> list:
-    return part["observables"] if "observables" in part else list(part)
+    return list(part.get("observables", part))
 
 
 def resolve(name: str | list | dict, source: str) -> Observable:
@@ -96,12 +100,18 @@ def resolve(name: str | list | dict, source: str) -> Observable:
     ConfigurationError
         If flavio does not know the observable, or needs other arguments.
     """
+    head, given = name, {}
     if isinstance(name, dict):
-        head, given = name["name"], {k: v for k, v in name.items() if k not in ("name", "value")}
-    elif isinstance(name, str):
-        head, given = name, {}
-    else:
+        head = name.get("name")
+        given = {k: v for k, v in name.items() if k not in ("name", "value")}
+    elif isinstance(name, list) and name:
         head, given = name[0], dict(enumerate(name[1:]))
+    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given.values())
+    if not isinstance(head, str) or not numbers:
+        raise ConfigurationError(
+            f"{source}: {name!r} is not accepted; accepted: an observable, with numbers "
+            "as arguments"
+        )
     arguments = known().get("arguments", {}).get(head)
     if arguments is None:
         if known():
