@@ -14,7 +14,10 @@ with job(snakemake) as this:
     engine, earlier = "exact", []
     if part := params.get("range"):
         engine, points = run["engine"], run.grid.points(*part)
-        earlier = sorted(Path(snakemake.output[0]).parent.glob("*.h5"))
+        # chunks of other grids may hold some of the points, those of this one do not
+        own = {name for chunk in run.chunks for name in chunk["names"]}
+        folder = Path(snakemake.output[0]).parent
+        earlier = [path for path in sorted(folder.glob("*.h5")) if path.stem not in own]
     elif fits := given.get("best_fit"):
         points = statistics.best_points(json.loads(Path(fits).read_text()))
     else:
