@@ -50,7 +50,7 @@ def test_dry_run(workflow, name):
     """The profile is accepted; ten thousand points, ten seconds each, in chunks of an hour."""
     axis = {"min": 0, "max": 0.3, "points": 100}
     one = {"min": 0, "max": 0, "points": 1}
-    workflow.configure(grid={"epsilon_hat": one, "g_hat": axis, "theta_sb": axis})
+    workflow.configure(grid={"epsilon_hat": one, "g_hat": axis, "theta_sb": {**axis}})
     options = ["--dry-run", "--workflow-profile", profile(name)]
     text = workflow.run(*options, environment=environment(name)).stdout
     chunks = re.findall(r"^rule chunk:\n((?:    .*\n)+)", text, re.M)
