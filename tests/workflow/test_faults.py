@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import COMPILED, Workflow
+from harness import COMPILED, ROOT, Workflow
 from malaphoric import Model, store
 
 pytestmark = pytest.mark.slow
@@ -234,7 +234,7 @@ def test_spaces_and_decimal_commas(compiled, tmp_path):
     folder.mkdir()
     scan = scan_in(folder, compiled)
     scan.project, environment = tmp_path / "das Projekt", tmp_path / "die Umgebung"
-    scan.project.symlink_to(Workflow.project)
+    scan.project.symlink_to(ROOT)
     environment.symlink_to(sys.prefix)
     scan.python = environment / "bin" / Path(sys.executable).name
     scan.environment |= {"LOCPATH": str(locales), "LC_ALL": "de_DE.UTF-8"}
