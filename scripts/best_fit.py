@@ -16,7 +16,8 @@ with job(snakemake) as this:
     if run["engine"] == "compiled":
         theory = this.compiled_theory(given)
         chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, run["M_X"], chi2)
+    box = statistics.physical_box(run.grid.axes, run["M_X"])
+    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
     points = statistics.best_points(fits)
     if run["engine"] == "compiled":
         best = theory.evaluate(points)

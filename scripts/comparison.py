@@ -17,6 +17,8 @@ with job(snakemake) as this:
     if not comparison.is_the_papers(run.model.name, run["M_X"]):
         fits = {}
     rows = comparison.paper_rows(fits, data, paper["predictions"])
+    if not run.has_the_papers_data:
+        rows = [{**row, "reason": "data" if row["reason"] else ""} for row in rows]
     foot = (
         "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only. "
         "Reasons stand where the difference is outside the paper's rounding:\n\n"

@@ -24,6 +24,7 @@ with job(snakemake) as this:
         plane = statistics.best_of_plane(path)
     chi2 = scan.ModelLikelihood(run.model, mass, theory, data).chi2_of_few
     grid = {"all": best, "unmixed": plane}
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, M_REFERENCE, chi2)
+    box = statistics.physical_box(run.grid.axes, M_REFERENCE)
+    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
     store.write_json(snakemake.output.best, fits)
     this.done(f"chi2_SM - chi2 = {fits['malaphoric']['dchi2']['global']:.2f}")

@@ -25,7 +25,11 @@ with job(snakemake) as this:
         result["distance"], result["chi2"], validation.BOUNDS, run.model.title, out.pdf, out.png
     )
     if result["failures"]:
-        raise SystemExit("the compiled engine fails:\n" + "\n".join(result["failures"]))
+        raise SystemExit(
+            "the compiled engine is not good enough for this run:\n"
+            + "\n".join(result["failures"])
+            + "\nA smaller box, or `engine: exact`, helps. Figures and tables were not remade."
+        )
     near = result["distance"] <= 400
     worst = ", ".join(f"{c} {v[near].max():.1g}" for c, v in result["chi2"].items())
     this.done(f"{near.sum()} of {len(near)} exact points within 400 of the best fit; {worst}")

@@ -92,6 +92,7 @@ BAD = [
     ({"A": {"values": [{"name": BIN["name"], "value": "1 ± 2"}]}}, ["A", "q2min, q2max"]),
     ({"A": {"values": [{**BIN, "q2": 1, "value": "1 ± 2"}]}}, ["A", "q2min, q2max"]),
     ({"A": {"values": [{"value": "1 ± 2"}]}}, ["A", "name"]),
+    ({"A": {"values": {"m_W": "1 ± 2"}, "corelation": 0.3}}, ["unknown key A.corelation"]),
     ([{"arguments": {}, "constraints": []}], ["name"]),
     ([1], ["1", "mapping"]),
 ]
@@ -240,8 +241,10 @@ def test_additional_observable(tmp_path):
         combine(base(), selection=rule, extra=extra)
 
 
-def test_value_that_flavio_cannot_read_is_named(tmp_path):
-    """Truth: a number without an error."""
-    path = write(tmp_path, {"new": {"values": {"m_W": "eighty"}}})
-    with pytest.raises(ConfigurationError, match=r"new\.yml"):
+@pytest.mark.parametrize("value", ["eighty", "80 +- 1 GeV", "80.36", "80 ± 0"])
+def test_value_that_flavio_cannot_read_is_named(tmp_path, value):
+    """Truth: no number, or a number without an error; the measurement is named."""
+    good, bad = {"values": {"m_W": "80.4 ± 0.1"}}, {"values": {"m_W": value}}
+    path = write(tmp_path, {"good": good, "the bad one": bad})
+    with pytest.raises(ConfigurationError, match=r"new\.yml: the bad one"):
         combine(base(), overlays=[path])

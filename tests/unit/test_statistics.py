@@ -62,13 +62,17 @@ def test_intervals():
     assert len(statistics.intervals(x, (x**2 - 4) ** 2, 1.0)) == 2
 
 
+AXES = (np.linspace(-1.5, 1.5, 4), np.linspace(0, 0.5, 3), np.linspace(-0.6, 0.6, 5))
+BOX = statistics.physical_box(AXES, 3000.0)
+
+
 def test_best_fits_of_a_known_likelihood():
     """Minimum, errors and correlation of a parabola; starting points far away."""
     start = {"epsilon_hat": 0.0, "g_hat": 0.15, "theta_sb": -0.05}
     grid = {"all": {"global": {**start, "chi2": {}}}, "unmixed": {**start, "chi2": {}}}
     sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
     n_obs = {"quarks": 100, "LEP2": 10, "global": 110}
-    fits = statistics.best_fits(grid, sm, n_obs, 3000.0, parabola)
+    fits = statistics.best_fits(grid, sm, n_obs, BOX, parabola)
     mixed = fits["malaphoric"]
     for i, name in enumerate(("epsilon_hat", "g_hat", "theta_sb")):
         assert mixed[name] == pytest.approx(MINIMUM[i], abs=2e-3)
@@ -86,13 +90,18 @@ def test_best_fits_of_a_known_likelihood():
     assert gain == pytest.approx(MINIMUM[0] ** 2 / COVARIANCE[0, 0], rel=1e-3)
 
 
-def test_fits_stay_physical():
-    """|epsilon| <= 1 limits epsilon_hat at larger masses."""
+def test_fits_stay_in_the_box():
+    """|epsilon| <= 1 limits epsilon_hat at larger masses, and the scan all; said by name."""
     start = {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1, "chi2": {}}
     sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
     fits = statistics.best_fits(
-        {"all": {"global": start}, "unmixed": None}, sm, dict.fromkeys(sm, 10), 10_000.0, parabola
+        {"all": {"global": start}, "unmixed": None},
+        sm,
+        dict.fromkeys(sm, 10),
+        statistics.physical_box(AXES, 10_000.0),
+        parabola,
     )
+    assert fits["malaphoric"]["at_limit"] == ["epsilon_hat"]
     assert fits["malaphoric"]["epsilon_hat"] == pytest.approx(-0.3, abs=1e-3)
     assert fits["unmixed"] is None
 

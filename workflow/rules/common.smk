@@ -56,7 +56,10 @@ def exact_points(name):
 
 def exact_files(name):
     """Files of points that are evaluated exactly whatever the engine, one a layer."""
-    digests = [store.digest(layer, exact_points(name))[:16] for layer in RUN.layers("exact")]
+    layers = RUN.layers("exact")
+    # all layers of a best fit are of the same one, so that a new layer makes all of them anew
+    common = layers if name == "best_fit" else exact_points(name)
+    digests = [store.digest(layer, common)[:16] for layer in layers]
     return [f"{OUT}/exact/{name}-{digest}.h5" for digest in digests]
 
 
@@ -76,6 +79,11 @@ def best_fit_inputs(wildcards):
 def checked(wildcards):
     """Nothing of a compiled run is drawn before it is checked against exact points."""
     return f"{OUT}/validation/points.csv" if RUN["engine"] == "compiled" else []
+
+
+def style(key):
+    """What a figure looks like."""
+    return store.canonical({"title": RUN.model.title, key: RUN[key]})
 
 
 def figure_files():

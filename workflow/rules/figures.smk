@@ -16,7 +16,7 @@ rule fig2:
         figure="plane",
         best="unmixed",
         code=store.room_digest("figures", "statistics"),
-        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+        style=style("confidence_levels"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -40,7 +40,7 @@ rule fig3_left:
         figure="profile_regions",
         best="malaphoric",
         code=store.room_digest("figures", "statistics"),
-        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+        style=style("confidence_levels"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -64,7 +64,7 @@ rule fig3_right:
         figure="profile_theta",
         best="malaphoric",
         code=store.room_digest("figures", "statistics"),
-        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+        style=style("confidence_levels"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -88,7 +88,7 @@ rule profiles:
         figure="profiles",
         best="malaphoric",
         code=store.room_digest("figures", "statistics"),
-        style=store.canonical([RUN.model.title, RUN["confidence_levels"]]),
+        style=style("confidence_levels"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -106,7 +106,7 @@ rule fig4:
         f"{OUT}/logs/fig4.log",
     params:
         code=store.room_digest("figures"),
-        style=store.canonical([RUN.model.title, RUN["observables_of_interest"]]),
+        style=style("observables_of_interest"),
     conda:
         "../envs/malaphoric.yaml"
     script:

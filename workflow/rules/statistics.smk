@@ -48,7 +48,9 @@ rule best_fit:
     log:
         f"{OUT}/logs/best_fit.log",
     params:
-        configuration=store.canonical([RUN.record, RUN["confidence_levels"]]),
+        configuration=store.canonical(
+            {**RUN.record, "confidence_levels": RUN["confidence_levels"]}
+        ),
         code=store.room_digest("statistics"),
     conda:
         "../envs/malaphoric.yaml"

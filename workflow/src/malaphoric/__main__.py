@@ -12,6 +12,7 @@ import sys
 
 from malaphoric import load_likelihood, point
 from malaphoric.configuration import load_configuration
+from malaphoric.measurements import read_overlay
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
 
@@ -45,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "check":
             run = load_configuration(options.file)
             run.model.check_title()
+            for path in run.selection.overlays:  # values are flavio's to read
+                read_overlay(path)
             print(f"{options.file}: accepted, {run.grid.size} points")
             return 0
         likelihood = load_likelihood(

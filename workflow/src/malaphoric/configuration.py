@@ -137,6 +137,14 @@ class Configuration:
         return {**self.data, "model": Path(self.data["model"]).stem, "data": data}
 
     @property
+    def has_the_papers_data(self) -> bool:
+        """Whether nothing is overlaid, included or excluded."""
+        return not self.selection.overlays and self.likelihood() == {
+            "lep2_set": "paper",
+            "selection": {},
+        }
+
+    @property
     def categories(self) -> list[str]:
         """Selected categories in the canonical order."""
         return [c for c in CATEGORIES if c in self.data["categories"]]

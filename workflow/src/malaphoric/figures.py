@@ -121,9 +121,7 @@ def _regions(
                 Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}"),
             ]
         elif np.nanmax(delta) <= height:
-            handles.append(
-                Line2D([], [], linestyle="none", label=f"{name}: allowed everywhere ({percent[0]})")
-            )
+            handles.append(Line2D([], [], linestyle="none", label=f"{name}: no bound"))
         elif np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
             axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.3, zorder=2)
             axes.contour(x, y, delta, levels=[height], colors=[colour], linewidths=0.9, zorder=2)

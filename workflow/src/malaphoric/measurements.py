@@ -6,6 +6,7 @@ what a configuration selects, and what overlays add or replace, is put together 
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 import zlib
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from malaphoric import categories, lep2, store
 from malaphoric.categories import CATEGORIES, Observable, observable_key
@@ -26,7 +28,7 @@ from malaphoric.likelihood import (
     read_constraints,
     write_constraints,
 )
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
 
@@ -248,7 +250,7 @@ def combine(
     covariance[:size, :size] = base.theory_covariance
     if extra:
         covariance[size:, size:] = extra.theory_covariance
-    overlaid = [name for path in overlays for name in _read_overlay(path)]
+    overlaid = [name for path in overlays for name in read_overlay(path)]
     nexp, seed = base.settings["nexp"], base.settings["seed"]
     constraints, measurements = [], {}
     for category in CATEGORIES:
@@ -309,17 +311,45 @@ class _Rule:
         self.without_observables = {observable_key(x) for x in names("observables", "exclude")}
 
 
-def _read_overlay(path: Path) -> list[str]:
-    """Let flavio read an overlay; returns the names of its measurements."""
+def read_overlay(path: Path) -> list[str]:
+    """Let flavio read an overlay; returns the names of its measurements.
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If flavio does not understand a value, naming the measurement.
+    """
     import flavio
 
     lep2.register()
     try:
-        return flavio.measurements.read_file(str(path))
+        names = flavio.measurements.read_file(str(path))
     except Exception as error:
-        raise ConfigurationError(
-            f"{path}: flavio cannot read it: {type(error).__name__}: {error}"
-        ) from error
+        raise ConfigurationError(f"{path}{_culprit(path)}: {error}") from error
+    for name in names:
+        for distribution, observables in flavio.Measurement[name]._constraints:
+            if type(distribution).__name__ == "DeltaDistribution":
+                raise ConfigurationError(
+                    f"{path}: {name}: the value of {observable_key(observables[0])} has no error; "
+                    "accepted: as in 1.2 ± 0.3 e-5"
+                )
+    return names
+
+
+def _culprit(path: Path) -> str:
+    """The measurement that flavio cannot read, if it is one."""
+    import flavio
+
+    data = load_yaml(path)
+    for name, content in data.items() if isinstance(data, dict) else ():
+        with tempfile.TemporaryDirectory() as folder:
+            alone = Path(folder) / "alone.yml"
+            alone.write_text(yaml.safe_dump({name: content}), encoding="utf-8")
+            try:
+                flavio.measurements.read_file(str(alone))
+            except Exception:
+                return f": {name}"
+    return ""
 
 
 def _constraints(

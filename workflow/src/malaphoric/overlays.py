@@ -199,8 +199,9 @@ class Selection:
                     if observable_key(observable) not in everything:
                         raise ConfigurationError(
                             f"{path}: {measurement}: {observable_key(observable)!r} belongs to no "
-                            "category; accepted: an observable of a category, or one that is named "
-                            "in data.<category>.observables.include"
+                            "category; accepted: an observable of a category, as "
+                            f"{_some(observable_key(observable), everything)}, or one that is "
+                            "named in data.<category>.observables.include"
                         )
         for category in CATEGORIES:
             self._check_category(category, names, set(overlaid))

@@ -235,7 +235,7 @@ def best_fits(
     grid: dict,
     chi2_sm: dict[str, float],
     n_obs: dict[str, int],
-    M_X: float,
+    box: dict[str, tuple[float, float]],
     chi2: Callable[[np.ndarray], dict[str, np.ndarray]] | None = None,
 ) -> dict[str, dict | None]:
     """Best fits of the Standard Model, the unmixed and the malaphoric model.
@@ -246,8 +246,9 @@ def best_fits(
         Best points of the grid: ``unmixed`` and, by category, ``all``; starting points.
     chi2_sm, n_obs : dict
         By category and "global".
-    M_X : float
-        In GeV; |epsilon| <= 1 limits the fit.
+    box : dict
+        Limits of epsilon_hat, g_hat and theta_sb: what was scanned and is physical, see
+        `physical_box`.
     chi2 : callable, optional
         chi2 by category of points (n, 3). Without it the grid's points are the result.
 
@@ -255,7 +256,8 @@ def best_fits(
     -------
     dict
         ``SM``, ``unmixed`` and ``malaphoric``: parameters with errors and correlations (if
-        minimised), chi2 and dchi2 by category, number of fitted parameters, degrees of freedom,
+        minimised), those at a limit of the box (``at_limit``: errors and Wilks' theorem do not hold
+        for them), chi2 and dchi2 by category, number of fitted parameters, degrees of freedom,
         p-value of the fit, and of the improvement over the SM and over the unmixed model.
     """
     result: dict[str, dict | None] = {
@@ -267,7 +269,7 @@ def best_fits(
     if grid["unmixed"]:
         point = grid["unmixed"]
         starts_unmixed = [point, {**point, "theta_sb": -point["theta_sb"]}]
-        fit = _fit(point, starts_unmixed, ("g_hat", "theta_sb"), M_X, chi2)
+        fit = _fit(point, starts_unmixed, ("g_hat", "theta_sb"), box, chi2)
         result["unmixed"] = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 2)
     if starts:
         point = grid["all"]["global"]
@@ -278,11 +280,11 @@ def best_fits(
             *([grid["unmixed"]] if grid["unmixed"] else []),
             *starts,
         ]
-        fit = _fit(grid["all"]["global"], starts, AXES, M_X, chi2)
+        fit = _fit(grid["all"]["global"], starts, AXES, box, chi2)
         result["malaphoric"] = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
         if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
             # where the corrected LEP2 moves the best fit
-            fit = _fit(fit, [fit], AXES, M_X, chi2, without="LEP2")
+            fit = _fit(fit, [fit], AXES, box, chi2, without="LEP2")
             without = summary(fit, fit.pop("chi2"), chi2_sm, n_obs, 3)
             # its p-values would count data that it ignores
             result["malaphoric_without_LEP2"] = {
@@ -291,6 +293,22 @@ def best_fits(
         if result["unmixed"]:
             add_improvement(result["malaphoric"], result["unmixed"])
     return result
+
+
+def physical_box(axes: tuple[np.ndarray, ...], M_X: float) -> dict[str, tuple[float, float]]:
+    """Limits of a fit: the scanned box, within |epsilon| <= 1.
+
+    Parameters
+    ----------
+    axes : tuple of ndarray
+        Of epsilon_hat, g_hat and theta_sb (rad).
+    M_X : float
+        In GeV.
+    """
+    box = {name: (float(a[0]), float(a[-1])) for name, a in zip(AXES, axes, strict=True)}
+    limit = M_REFERENCE / M_X
+    low, high = box["epsilon_hat"]
+    return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
 
 
 def pulls(predictions: np.ndarray, data: Likelihood) -> list[dict]:
@@ -383,7 +401,7 @@ def _fit(
     grid_best: dict,
     starts: list[dict],
     free: tuple[str, ...],
-    M_X: float,
+    box: dict[str, tuple[float, float]],
     chi2: Callable[[np.ndarray], dict[str, np.ndarray]] | None,
     without: str | None = None,
 ) -> dict:
@@ -391,7 +409,8 @@ def _fit(
 
     A category can be left out of what is minimised (`without`).
     """
-    if chi2 is None:
+    free = tuple(name for name in free if box[name][0] < box[name][1])
+    if chi2 is None or not free:
         return {"method": "best point of the grid", **grid_best}
     from iminuit import Minuit
 
@@ -408,13 +427,16 @@ def _fit(
         both = values(np.concatenate([x + np.diag(_STEPS), x - np.diag(_STEPS)]))
         return (both[: len(AXES)] - both[len(AXES) :]) / (2 * _STEPS)
 
-    limit = M_REFERENCE / M_X
-    points = np.unique([[start[name] for name in AXES] for start in starts], axis=0)
+    low, high = np.array([box[name] for name in AXES]).T
+    points = np.array([[start[name] for name in AXES] for start in starts])
+    movable = np.isin(AXES, free)
+    points = np.unique(np.where(movable, np.clip(points, low, high), points), axis=0)
     best = None
     for start in points[np.argsort(values(points), kind="stable")[:_MOST_STARTS]]:
         minuit = Minuit(objective, start, grad=gradient, name=AXES)
         minuit.errordef = Minuit.LEAST_SQUARES
-        minuit.limits["epsilon_hat"] = (-limit, limit)
+        for name in free:
+            minuit.limits[name] = box[name]
         minuit.errors = (0.05, 0.01, 0.01)
         for name in AXES:
             minuit.fixed[name] = name not in free
@@ -426,8 +448,6 @@ def _fit(
         errors = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(errors, errors)
     found = {name: float(best.values[name]) for name in AXES}
-    if found["g_hat"] < 0:  # (epsilon, g) and (-epsilon, -g) are the same point
-        found["g_hat"], found["epsilon_hat"] = -found["g_hat"], -found["epsilon_hat"]
     point = np.array([[found[name] for name in AXES]])
     return {
         "method": "minimised with iminuit",
@@ -439,6 +459,12 @@ def _fit(
             for j, b in enumerate(free[i + 1 :], i + 1)
         },
         "valid": bool(best.valid),
+        "at_limit": [
+            name
+            for name in free
+            if min(found[name] - box[name][0], box[name][1] - found[name])
+            < 1e-3 * (box[name][1] - box[name][0])
+        ],
         "chi2": {name: float(value[0]) for name, value in chi2(point).items()},
     }
 

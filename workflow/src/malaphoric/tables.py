@@ -5,6 +5,7 @@ The numbers come from `statistics`; here they are only arranged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from malaphoric import store
@@ -157,7 +158,12 @@ def _row(label: str, fit: dict) -> dict:
 
 
 def table4(
-    rows: list[dict], csv_path: str | Path, md_path: str | Path, model: str, M_X: float
+    rows: list[dict],
+    csv_path: str | Path,
+    md_path: str | Path,
+    model: str,
+    M_X: float,
+    notes: Iterable[str] = (),
 ) -> None:
     """Table 4: Delta chi2 = chi2_SM - chi2 by category; higher is better.
 
@@ -171,12 +177,16 @@ def table4(
         Name of the run's model; the paper's numbers are for b3-l2 at 3 TeV.
     M_X : float
         In GeV.
+    notes : iterable of str
+        Sentences that follow the explanation.
     """
     foot = (
         f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
-        "All chi2 but the paper's are exact evaluations by smelli. p_value: of the fit, with dof "
+        "Best fits are by the run's engine (see validation for how exact it is), the paper's "
+        "points are evaluated by smelli. p_value: of the fit, with dof "
         "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
         "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
         f"of the parameters are in best_fit.json. {LEP2_NOTE}"
     )
+    foot = " ".join([foot, *notes])
     write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)
