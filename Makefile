@@ -11,6 +11,7 @@ BIN := .venv/bin
 run: setup
 	$(BIN)/python -m malaphoric check "$(CONFIG)"
 	$(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
+	@echo "Done: look at figures/, tables/ and comparison.md in the run's folder in results/"
 
 test: setup
 	$(BIN)/ruff check .
