@@ -48,8 +48,7 @@ class Job:
 
     def log(self, text: str) -> None:
         """Add a line to the job's log file."""
-        with open(self._log, "a", encoding="utf-8") as file:
-            file.write(f"{datetime.now():%H:%M:%S} {text}\n")
+        _append(self._log, f"{datetime.now():%H:%M:%S} {text}\n")
 
     def done(self, text: str) -> None:
         """Say one line in Snakemake's output, and in the log."""
@@ -71,8 +70,9 @@ def job(snakemake: object) -> Iterator[Job]:
         The object that Snakemake gives to scripts.
     """
     log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("", encoding="utf-8")
+    with contextlib.suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("", encoding="utf-8")
     label = ", ".join([snakemake.rule, *map(str, snakemake.wildcards)])
     try:
         yield Job(Configuration(snakemake.config), label, log)
@@ -86,6 +86,6 @@ def job(snakemake: object) -> Iterator[Job]:
 
 
 def _append(log: Path, text: str) -> None:
-    """Add to a log, if the disk has room: the error itself is more important."""
+    """Add to a log, if the disk has room: results and errors are more important."""
     with contextlib.suppress(OSError), open(log, "a", encoding="utf-8") as file:
         file.write(text)
