@@ -89,18 +89,40 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
 
 
 class _Disk(io.FileIO):
-    """A file that takes every write and keeps the first error: HDF5 crashes on a full disk."""
+    """A file that takes every write and keeps the first error: HDF5 crashes on a full disk.
 
-    error: OSError | None = None
+    What did not reach the disk is kept, because HDF5 reads back what it wrote.
+    """
+
+    def __init__(self, path: str | Path, mode: str) -> None:
+        super().__init__(path, mode)
+        self.error: OSError | None = None
+        self._lost: list[tuple[int, bytes]] = []
 
     def write(self, data: bytes) -> int:
-        rest = memoryview(data)
+        end, rest = self.tell() + len(data), memoryview(data)
         try:
-            while rest:  # a disk that is nearly full takes a part
+            while rest and not self.error:  # a disk that is nearly full takes a part
                 rest = rest[super().write(rest) :]
         except OSError as error:
-            self.error = self.error or error
+            self.error = error
+        if rest:
+            self._lost.append((end - len(rest), bytes(rest)))
+            self.seek(end)
         return len(data)
+
+    def readinto(self, buffer: bytearray) -> int:
+        if not self.error:
+            return super().readinto(buffer)
+        start, view = self.tell(), memoryview(buffer)
+        size = super().readinto(view)
+        view[size:] = bytes(len(view) - size)
+        for at, data in self._lost:
+            low, high = max(at, start), min(at + len(data), start + len(view))
+            if low < high:
+                view[low - start : high - start] = data[low - at : high - at]
+        self.seek(start + len(view))
+        return len(view)
 
 
 @contextlib.contextmanager
