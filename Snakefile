@@ -34,6 +34,7 @@ sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
 from malaphoric.configuration import Configuration
+from malaphoric.recipes import Recipes
 from malaphoric.schema import ConfigurationError, load_yaml, validate
 
 # not merged with another configuration: a key left out has its documented default
@@ -52,6 +53,7 @@ except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
+RECIPES = Recipes(RUN)
 
 # Before any job, not when the first one has computed what it cannot write.
 if not workflow.dryrun:
@@ -61,10 +63,10 @@ if not workflow.dryrun:
 
 
 wildcard_constraints:
-    chunk="[0-9a-f]{16}",
+    chunk="[0-9a-f]{16}-[0-9]+-[0-9]+",
     digest="[0-9a-f]{16}",
     points="table4|fresh|best_fit",
-    extra="[0-9a-f]{16}",
+    mass="[0-9]+",
 
 
 include: "workflow/rules/common.smk"

@@ -3,34 +3,36 @@
 import json
 from pathlib import Path
 
-from malaphoric import scan, statistics, store
+from malaphoric import chunks, engines, statistics, store
+from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 from malaphoric.smeft import g_prime
 
 with job(snakemake) as this:
-    run, given, out = this.run, snakemake.input, snakemake.output
+    s, given, out = this.settings, snakemake.input, snakemake.output
     grid = json.loads(Path(given.best).read_text())
-    data = Likelihood.load(given.likelihood, run.categories)
+    data = Likelihood.load(given.likelihood, s["categories"])
     chi2 = None
-    if run["engine"] == "compiled":
-        theory = this.compiled_theory(given)
-        chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
-    box = statistics.physical_box(run.grid.axes, run["M_X"])
+    if s["engine"] == "compiled":
+        theory = engines.compiled_theory(s, given)
+        chi2 = engines.ModelLikelihood(Model.of(s["model"]), s["M_X"], theory, data).chi2_of_few
+    box = statistics.physical_box(Grid.from_dict(s["grid"]).axes, s["M_X"])
     fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
     points = statistics.best_points(fits)
-    if run["engine"] == "compiled":
+    if s["engine"] == "compiled":
         best = theory.evaluate(points)
     else:  # the best fits are points of the grid
-        best = scan.select_points(points, run.pair(given.chunks), run.layers(), data)
-    description = run.theory(extra=True)
-    scan.save_points(out.points, points, best, data.observables, data, description)
+        best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
+    chunks.save_points(out.points, points, best, data.observables, data, s["theory"])
     result = {
         **fits,
-        "intervals": statistics.all_intervals(given.profile, run["confidence_levels"]),
-        "g_prime": g_prime(run["M_X"]),
-        "configuration": run.record,
+        "intervals": statistics.all_intervals(given.profile, s["levels"]),
+        "g_prime": g_prime(s["M_X"]),
+        "configuration": s["configuration"],
         "versions": store.provenance(),
+        "recipe": this.recipe,
     }
     store.write_json(out.fits, result)
     this.done(

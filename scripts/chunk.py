@@ -1,46 +1,26 @@
-"""Evaluate a chunk of the grid, or a list of points that every compiled run evaluates exactly."""
+"""Evaluate a chunk of the grid."""
 
-import json
-from pathlib import Path
-
-import numpy as np
-
-from malaphoric import scan, statistics
+from malaphoric import chunks, engines
+from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    run, params, given = this.run, snakemake.params, snakemake.input
-    engine, earlier = "exact", []
-    if part := params.get("range"):
-        engine, points = run["engine"], run.grid.points(*part)
-        # chunks of other grids may hold some of the points, those of this one do not
-        own = {name for chunk in run.chunks for name in chunk["names"]}
-        folder = Path(snakemake.output[0]).parent
-        earlier = [path for path in sorted(folder.glob("*.h5")) if path.stem not in own]
-    elif fits := given.get("best_fit"):
-        points = statistics.best_points(json.loads(Path(fits).read_text()))
+    s, given, (path,) = this.settings, snakemake.input, snakemake.output
+    layer, exact = snakemake.params.layer, s["engine"] == "exact"
+    if exact:
+        additional = s["extra"] if layer else None
+        theory = engines.exact_theory(s, additional)
     else:
-        points = np.array(params.points)
-    if engine == "compiled":
-        theory = this.compiled_theory(given)
-    else:
-        additional = run.selection.extra if params.layer else None
-        theory = scan.load_theory(
-            run.model, engine, run["M_X"], run["smeft_accuracy"], additional=additional
-        )
-    counts = scan.write_points(
-        snakemake.output[0],
-        points,
+        theory = engines.compiled_theory(s, given)
+    counts = chunks.write_points(
+        path,
+        Grid.from_dict(s["grid"]).points(*chunks.range_of(path)),
         theory,
-        Likelihood.load(given.likelihood, run.categories),
-        run.layers(engine)[params.layer],
-        keep_predictions=engine == "exact",
+        Likelihood.load(given.likelihood),
+        s["layers"][layer],
+        keep_predictions=exact,
         out=this.log,
-        earlier=earlier,
+        earlier=chunks.others(path),
     )
-    found = f" ({counts['found']} found in earlier files)" if counts["found"] else ""
-    this.done(
-        f"{counts['points']} points with the {engine} engine{found}, {counts['ckm']} without CKM "
-        f"elements, {counts['errors']} errors"
-    )
+    this.done(chunks.said(counts, s["engine"]))

@@ -3,21 +3,23 @@
 import json
 from pathlib import Path
 
-from malaphoric import comparison, scan, store, tables
-from malaphoric.exact import CKM
+from malaphoric import chunks, comparison, store, tables
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
+from malaphoric.theory import CKM
 
 with job(snakemake) as this:
-    run, given, out = this.run, snakemake.input, snakemake.output
-    data = Likelihood.load(given.likelihood, run.categories)
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    model = Model.of(s["model"])
+    data = Likelihood.load(given.likelihood, s["categories"])
     fits = json.loads(Path(given.best_fit).read_text())
-    paper = scan.read_points(given.table4, run.layers("exact"), data)
-    ours = scan.read_points([given.best], [run.theory(extra=True)], data)
-    if not comparison.is_the_papers(run.model.name, run["M_X"]):
+    paper = chunks.read_points(given.table4, s["exact_layers"], data)
+    ours = chunks.read_points([given.best], [s["theory"]], data)
+    if not comparison.is_the_papers(model.name, s["M_X"]):
         fits = {}
     rows = comparison.paper_rows(fits, data, paper["predictions"])
-    if not run.has_the_papers_data:
+    if not s["papers_data"]:
         rows = [{**row, "reason": "data" if row["reason"] else ""} for row in rows]
     foot = (
         "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only. "
@@ -28,11 +30,9 @@ with job(snakemake) as this:
     store.write_text(out.paper, tables.markdown(title, rows, foot))
     ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
     point = tuple(ours["points"][-1].tolist())
-    rows = comparison.analytic_rows(
-        run.model, point, run["M_X"], ckm, ours["predictions"][-1], data
-    )
+    rows = comparison.analytic_rows(model, point, s["M_X"], ckm, ours["predictions"][-1], data)
     point = tuple(round(x, 4) for x in point)
-    foot = f"At the best fit {point} of {run.model.name}, M_X = {run['M_X']} GeV."
+    foot = f"At the best fit {point} of {model.name}, M_X = {s['M_X']:g} GeV."
     title = "Closed formulas against the full computation"
     store.write_text(out.analytic, tables.markdown(title, rows, foot))
     this.done(f"{out.paper} and {out.analytic}")

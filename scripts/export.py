@@ -4,5 +4,6 @@ from malaphoric import archive
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    archive.export(this.run, list(snakemake.input), snakemake.output[0])
-    this.done(f"{snakemake.output[0]}: unpack it and say `make check`")
+    given, (path,) = snakemake.input, snakemake.output
+    archive.export(this.settings, [*given.results, given.record], path)
+    this.done(f"{path}: unpack it and say `make check`")

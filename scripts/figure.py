@@ -7,14 +7,8 @@ from malaphoric import figures
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    best = json.loads(Path(snakemake.input.best_fit).read_text())
-    getattr(figures, snakemake.params.figure)(
-        snakemake.input.data,
-        this.run.model.title,
-        this.run["M_X"],
-        tuple(this.run["confidence_levels"]),
-        best.get(snakemake.params.best),
-        snakemake.output.pdf,
-        snakemake.output.png,
-    )
-    this.done(f"{snakemake.output.pdf} and .png")
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    best = json.loads(Path(given.best_fit).read_text()).get(s["best"])
+    draw = getattr(figures, s["draw"])
+    draw(given.data, s["title"], s["M_X"], tuple(s["levels"]), best, out.pdf, out.png)
+    this.done(f"{out.pdf} and .png")

@@ -1,5 +1,7 @@
 """Put together the data half of a run: what its configuration selects, and its overlays."""
 
+from pathlib import Path
+
 from malaphoric.jobs import job
 from malaphoric.measurements import Measurements, combine
 
@@ -7,8 +9,8 @@ with job(snakemake) as this:
     given = snakemake.input
     likelihood = combine(
         Measurements.load(given.measurements),
-        **this.run.likelihood(),
-        overlays=this.run.selection.overlays,
+        **this.settings,
+        overlays=[Path(path) for path in given.overlays],
         extra=Measurements.load(given.extra) if given.get("extra") else None,
     )
     likelihood.save(snakemake.output[0])

@@ -3,28 +3,37 @@
 import tempfile
 from pathlib import Path
 
-from malaphoric import scan, statistics, store
+from malaphoric import chunks, engines, scan, statistics, store
+from malaphoric.categories import observable_tuple
+from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 from malaphoric.smeft import M_REFERENCE
 
 with job(snakemake) as this:
-    run, mass = this.run, float(snakemake.wildcards.mass)
-    data = Likelihood.load(snakemake.input.likelihood, run.categories)
-    theory = scan.load_theory(run.model, "compiled", mass, run["smeft_accuracy"])
-    description = {**run.theory("compiled"), "M_X": mass}
-    record = {**run.record, "M_X": mass}
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    model, mass, grid = Model.of(s["model"]), float(s["M_X"]), Grid.from_dict(s["grid"])
+    data = Likelihood.load(given.likelihood, s["categories"])
+    theory = engines.load_theory(model, "compiled", mass, s["smeft_accuracy"])
+    if s["extra"]:
+        table, extra = given.extra_table, list(map(observable_tuple, s["extra"]))
+        setting = (model, "compiled", mass, s["smeft_accuracy"])
+        more = engines.load_theory(*setting, additional=extra, table=table)
+        theory = engines.Joined([theory, more])
+    description = {"M_X": mass, "recipe": this.recipe}
+    record = {**s["configuration"], "M_X": mass}
     with tempfile.TemporaryDirectory() as folder:
         chunk, path = Path(folder) / "chunk.h5", Path(folder) / "scan.h5"
-        scan.write_points(chunk, run.grid.points(), theory, data, description, False, this.log)
-        whole = [([chunk], 0, run.grid.size)]
-        scan.merge(path, run.grid, whole, [description], data, record)
+        chunks.write_points(chunk, grid.points(), theory, data, description, False, this.log)
+        whole = [([chunk], 0, grid.size)]
+        scan.merge(path, grid, whole, [description], data, record)
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
-        best = statistics.profile(path, snakemake.output.profile, limit=1.0)
+        best = statistics.profile(path, out.profile, limit=1.0)
         plane = statistics.best_of_plane(path)
-    chi2 = scan.ModelLikelihood(run.model, mass, theory, data).chi2_of_few
-    grid = {"all": best, "unmixed": plane}
-    box = statistics.physical_box(run.grid.axes, M_REFERENCE)
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
-    store.write_json(snakemake.output.best, fits)
+    chi2 = engines.ModelLikelihood(model, mass, theory, data).chi2_of_few
+    box = statistics.physical_box(grid.axes, M_REFERENCE)
+    start = {"all": best, "unmixed": plane}
+    fits = statistics.best_fits(start, data.chi2_sm, data.n_obs, box, chi2)
+    store.write_json(out.best, {**fits, "recipe": this.recipe})
     this.done(f"chi2_SM - chi2 = {fits['malaphoric']['dchi2']['global']:.2f}")

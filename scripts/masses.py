@@ -8,18 +8,18 @@ from malaphoric.jobs import job
 from malaphoric.smeft import M_REFERENCE, g_prime
 
 with job(snakemake) as this:
-    run, out = this.run, snakemake.output
-    masses = snakemake.params.masses
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    masses = s["masses"]
     figures.masses(
-        dict(zip(masses, snakemake.input.profiles, strict=True)),
-        run.model.title,
-        tuple(run["confidence_levels"]),
+        {mass: given[f"profile_{mass}"] for mass in masses},
+        s["title"],
+        tuple(s["levels"]),
         out.pdf,
         out.png,
     )
     rows = []
-    for mass, path in zip(masses, snakemake.input.best, strict=True):
-        fit = json.loads(Path(path).read_text())["malaphoric"]
+    for mass in masses:
+        fit = json.loads(Path(given[f"mass_{mass}"]).read_text())["malaphoric"]
         rows.append(
             {
                 "M_X": mass,

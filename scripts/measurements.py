@@ -4,6 +4,6 @@ from malaphoric.jobs import job
 from malaphoric.measurements import make_measurements
 
 with job(snakemake) as this:
-    measurements = make_measurements(**this.run.measurements())
+    measurements = make_measurements(**this.settings)
     measurements.save(snakemake.output[0])
     this.done(f"{len(measurements.observables)} observables")

@@ -4,9 +4,10 @@ from malaphoric import statistics, store
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    path = snakemake.input[0]
+    path = snakemake.input.scan
     best = statistics.profile(path, snakemake.output.profile)
     result = {"all": best, "unmixed": statistics.best_of_plane(path)}
+    result["recipe"] = this.recipe
     store.write_json(snakemake.output.best, result)
     point = best["global"]
     this.done(

@@ -1,13 +1,13 @@
 """Write all observables at the best fit of the malaphoric model, the largest pulls first."""
 
-from malaphoric import scan, statistics, store
+from malaphoric import chunks, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    run, given = this.run, snakemake.input
-    data = Likelihood.load(given.likelihood, run.categories)
-    best = scan.read_points([given.best], [run.theory(extra=True)], data)
+    s, given = this.settings, snakemake.input
+    data = Likelihood.load(given.likelihood, s["categories"])
+    best = chunks.read_points([given.best], [s["theory"]], data)
     rows = statistics.pulls(best["predictions"][-1], data)
     rows.sort(key=lambda row: -abs(row["pull"]))
     store.write_csv(snakemake.output[0], rows)

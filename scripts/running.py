@@ -1,10 +1,13 @@
-"""Run the model's coefficients from M_X to where the compiled table reads them."""
+"""Run the model's coefficients from M_X to where a compiled table reads them."""
 
 from malaphoric import compiling
+from malaphoric.compiled import Table
 from malaphoric.jobs import job
+from malaphoric.model import Model
 
 with job(snakemake) as this:
-    run = this.run
-    running = compiling.run(run.model, run["M_X"], run["smeft_accuracy"], progress=this.log)
+    s, table = this.settings, Table.load(snakemake.input.get("table"))
+    model = Model.of(s["model"])
+    running = compiling.run(model, s["M_X"], s["smeft_accuracy"], table, this.log)
     running.save(snakemake.output[0])
     this.done(f"{len(running.values)} ports")

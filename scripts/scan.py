@@ -1,20 +1,22 @@
 """Merge the chunks of a run into one scan."""
 
-from malaphoric import scan
+from malaphoric import chunks, scan
+from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    run = this.run
+    s, given = this.settings, snakemake.input
+    parts = chunks.pair(given.chunks)
     counts = scan.merge(
         snakemake.output[0],
-        run.grid,
-        run.pair(snakemake.input.chunks),
-        run.layers(),
-        Likelihood.load(snakemake.input.likelihood, run.categories),
-        run.record,
+        Grid.from_dict(s["grid"]),
+        parts,
+        s["layers"],
+        Likelihood.load(given.likelihood, s["categories"]),
+        s["configuration"],
     )
     this.done(
-        f"{counts['points']} points of {len(run.chunks)} chunks, {counts['ckm']} without CKM "
+        f"{counts['points']} points of {len(parts)} chunks, {counts['ckm']} without CKM "
         f"elements, {counts['errors']} errors"
     )

@@ -3,19 +3,19 @@
 import json
 from pathlib import Path
 
-from malaphoric import scan, tables
+from malaphoric import chunks, tables
 from malaphoric.comparison import is_the_papers
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    run, out = this.run, snakemake.output
-    data = Likelihood.load(snakemake.input.likelihood, run.categories)
+    s, out = this.settings, snakemake.output
+    data = Likelihood.load(snakemake.input.likelihood, s["categories"])
     tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
-    best = scan.read_points([snakemake.input.best], [run.theory(extra=True)], data)
-    paper = scan.read_points(snakemake.input.table4, run.layers("exact"), data)
-    comparable = is_the_papers(run.model.name, run["M_X"])
+    best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
+    paper = chunks.read_points(snakemake.input.table4, s["exact_layers"], data)
+    comparable = is_the_papers(s["model"]["name"], s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, comparable)
     notes = [
         f"{name}: {', '.join(fit['at_limit'])} at a limit of the box or of |epsilon| <= 1, where "
@@ -23,7 +23,7 @@ with job(snakemake) as this:
         for name, fit in fits.items()
         if name in tables.PAPER_TABLE4 and fit and fit.get("at_limit")
     ]
-    if not run.has_the_papers_data:
+    if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")
-    tables.table4(rows, out.table4, out.table4_md, run.model.name, run["M_X"], notes)
+    tables.table4(rows, out.table4, out.table4_md, s["model"]["name"], s["M_X"], notes)
     this.done(f"{out.table1} and {out.table4}")

@@ -5,24 +5,25 @@ from pathlib import Path
 
 import numpy as np
 
-from malaphoric import figures, scan, validation
+from malaphoric import chunks, engines, figures, validation
+from malaphoric.categories import observable_tuple
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    run, given, out = this.run, snakemake.input, snakemake.output
-    data = Likelihood.load(given.likelihood, run.categories)
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    data = Likelihood.load(given.likelihood, s["categories"])
     files = (given.table4, given.fresh, given.exact_best)
-    parts = [scan.read_points(paths, run.layers("exact"), data) for paths in files]
+    parts = [chunks.read_points(paths, s["exact_layers"], data) for paths in files]
     exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    theory = this.compiled_theory(given)
+    theory = engines.compiled_theory(s, given)
     fits = json.loads(Path(given.best_fit).read_text())
     minimum = fits["malaphoric"]["chi2"]["global"]
     ours = theory.evaluate(exact["points"])
-    result = validation.compare(exact, ours, data, minimum, run.selection.extra)
+    result = validation.compare(exact, ours, data, minimum, list(map(observable_tuple, s["extra"])))
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
     figures.validation(
-        result["distance"], result["chi2"], validation.BOUNDS, run.model.title, out.pdf, out.png
+        result["distance"], result["chi2"], validation.BOUNDS, s["title"], out.pdf, out.png
     )
     if result["failures"]:
         raise SystemExit(

@@ -7,19 +7,15 @@ import numpy as np
 import pytest
 
 from malaphoric import store
-from malaphoric.exact import ExactTheory, Theory
+from malaphoric.chunks import Progress, read_points, write_points
+from malaphoric.engines import ModelLikelihood, load_likelihood
+from malaphoric.exact import ExactTheory
 from malaphoric.grid import AXES, Grid
 from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.scan import (
-    ModelLikelihood,
-    Progress,
-    load_likelihood,
-    merge,
-    read_points,
-    write_points,
-)
+from malaphoric.scan import merge
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
+from malaphoric.theory import Theory
 
 OBSERVABLES = ["a", ("b", 1.0, 6.0), "c", "d"]
 DESCRIPTION = {"engine": "fake", "model": {"name": "m", "charges": [1, 2]}, "M_X": 3000.0}

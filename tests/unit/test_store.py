@@ -352,9 +352,9 @@ class TestDigest:
         assert len({store.digest(x) for x in [a, *other]}) == 7
 
     def test_digest_is_text_of_32_hexadecimal_digits(self, tmp_path):
-        """Truth: the documented form; also for files and rooms."""
+        """Truth: the documented form; also for files."""
         (tmp_path / "a").write_bytes(b"x")
-        for d in (store.digest(1), store.file_digest(tmp_path / "a"), store.room_digest("grid")):
+        for d in (store.digest(1), store.file_digest(tmp_path / "a")):
             assert len(d) == 32
             assert int(d, 16) >= 0
 
@@ -363,34 +363,6 @@ class TestDigest:
         for bad in (math.nan, math.inf, {"a": [-math.inf]}):
             with pytest.raises(ValueError, match="JSON"):
                 store.digest(bad)
-
-    def test_rooms(self):
-        """Truth: which rooms, and in which order, matters."""
-        d = {store.room_digest(*r) for r in (["grid"], ["store"], ["grid", "store"])}
-        assert len(d) == 3
-        with pytest.raises(FileNotFoundError):
-            store.room_digest("no-such-room")
-
-    def test_rooms_change_with_code_not_with_prose(self, tmp_path, monkeypatch):
-        """Truth: the same arithmetic commented otherwise; then another arithmetic."""
-        monkeypatch.setattr(store, "_PACKAGE", tmp_path)
-
-        def digest_of(text):
-            (tmp_path / "room.py").write_text(text)
-            return store.room_digest("room")
-
-        reference = digest_of('"""Prose."""\n\ndef f(x):\n    """Prose."""\n    return x + 1\n')
-        same = [
-            '"""Other."""\ndef f(x):\n    "Other."\n    return x+1 # why\n',
-            "def f(x):\n    return (x + 1)\n",
-        ]
-        other = [
-            "def f(x):\n    return x + 2\n",
-            "def f(x):\n    return x - 1\n",
-            "def f(x):\n    y = 'text'\n    return x + 1\n",
-        ]
-        assert {digest_of(text) for text in same} == {reference}
-        assert len({digest_of(text) for text in other} | {reference}) == 4
 
 
 def _sorted(data):

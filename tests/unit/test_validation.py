@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from malaphoric import validation
-from malaphoric.exact import Theory
+from malaphoric.theory import Theory
 from test_statistics import small_likelihood
 
 

@@ -8,6 +8,7 @@ import h5py
 import pytest
 
 from malaphoric.configuration import load_configuration
+from malaphoric.recipes import Recipes
 
 pytestmark = pytest.mark.slow
 
@@ -62,7 +63,7 @@ def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
     config = other.configure(**COMPILED, chunk_minutes=0.0005)
     other.borrow(compiled, f"{OUT}/exact")
     shutil.rmtree(tmp_path / ".snakemake")
-    chunks = [name for c in load_configuration(config).chunks for name in c["names"]]
+    chunks = Recipes(load_configuration(config)).chunks
     for name in (chunks[-1], chunks[2]):
         other.run("--cores", "1", f"{OUT}/chunks/{name}.h5")
     made = {path.stem for path in (tmp_path / OUT / "chunks").glob("*.h5")}

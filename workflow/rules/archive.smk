@@ -4,6 +4,7 @@
 rule record:
     """What the results were made from: configuration, model, data, versions, git; and digests."""
     input:
+        recipe=recipe("record"),
         likelihood=f"{OUT}/likelihood.h5",
         results=results(),
     output:
@@ -11,7 +12,7 @@ rule record:
     log:
         f"{OUT}/logs/record.log",
     params:
-        code=store.room_digest("archive"),
+        recipe=RECIPES["record"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -21,14 +22,15 @@ rule record:
 rule export:
     """The run as one archive, to be repeated and checked by its reader with `make check`."""
     input:
-        results(),
-        f"{OUT}/record.json",
+        recipe=recipe("export"),
+        results=results(),
+        record=f"{OUT}/record.json",
     output:
         f"results/{RUN['run']}.tar.gz",
     log:
         f"{OUT}/logs/export.log",
     params:
-        code=store.room_digest("archive"),
+        recipe=RECIPES["export"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -1,29 +1,30 @@
 # Functions of the rules.
 
-from malaphoric.scan import data_code
+from malaphoric import jobs
 from malaphoric.tables import PAPER_TABLE4
 
-# by the name of its file: the points of a chunk, and the layer of the theory that it holds
-CHUNKS = {
-    name: {"range": [chunk["start"], chunk["stop"]], "layer": layer}
-    for chunk in RUN.chunks
-    for layer, name in enumerate(chunk["names"])
-}
-
-# observables that the configuration includes beyond smelli's
-EXTRA = RUN.selection.extra
-EXTRA_NAME = store.digest(RUN.theory("exact", extra=True))[:16]
+# Recipes on disk are those of the run that is on: neither a dry run nor a job on another node, nor
+# a Snakemake that is about to be refused, replaces them.
+KEEP = workflow.is_main_process and not workflow.dryrun and not glob.glob(".snakemake/locks/*")
 
 
-def chunk_files():
-    return [f"{OUT}/chunks/{name}.h5" for name in CHUNKS]
+# Files of the chunks: by theory and grid, and with the compiled engine by data, then their points.
+CHUNKS = [f"{OUT}/chunks/{name}.h5" for name in RECIPES.chunks]
+
+
+def recipe(name, *made):
+    """The recipe of a rule: its file, an input of the rule. Named are the files that carry its mark."""
+    path = f".snakemake/malaphoric/{RUN['run']}/{name}.json"
+    jobs.keep(path, RECIPES[name].text, made, KEEP)
+    return path
 
 
 def extra_inputs():
     """The compiled engine's table of additional observables, if there are any."""
-    if not EXTRA or RUN["engine"] == "exact":
+    if "extra_table" not in RECIPES:
         return {}
-    return {f"extra_{part}": f"{OUT}/extra/{EXTRA_NAME}-{part}.h5" for part in ("table", "running")}
+    made = {"extra_table": "extra_table", "extra_running": "running-extra"}
+    return {key: f"{OUT}/extra/{RECIPES[rule].digest[:16]}.h5" for key, rule in made.items()}
 
 
 def theory_inputs(wildcards):
@@ -32,10 +33,10 @@ def theory_inputs(wildcards):
     Snakemake looks at no other reason to run a job whose ancient input is remade, so files of such
     jobs are named by the digest of what they hold: another theory is another file.
     """
-    data = f"{OUT}/likelihood.h5"
-    if RUN["engine"] == "exact":
-        return {"likelihood": ancient(data)}
-    return {"likelihood": data, "running": f"{OUT}/running.h5", **extra_inputs()}
+    data = {"likelihood": f"{OUT}/likelihood.h5"}
+    if RUN["engine"] == "compiled":
+        data |= {"running": f"{OUT}/running.h5", **extra_inputs()}
+    return {name: ancient(path) for name, path in data.items()}
 
 
 def exact_inputs(wildcards):
@@ -73,17 +74,12 @@ def best_fit_inputs(wildcards):
     inputs["profile"] = f"{OUT}/profile.h5"
     if RUN["engine"] == "compiled":
         return {**inputs, "running": f"{OUT}/running.h5", **extra_inputs()}
-    return {**inputs, "chunks": chunk_files()}
+    return {**inputs, "chunks": CHUNKS}
 
 
 def checked(wildcards):
     """Nothing of a compiled run is drawn before it is checked against exact points."""
     return f"{OUT}/validation/points.csv" if RUN["engine"] == "compiled" else []
-
-
-def style(key):
-    """What a figure looks like."""
-    return store.canonical({"title": RUN.model.title, key: RUN[key]})
 
 
 def figure_files():

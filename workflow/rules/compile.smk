@@ -12,8 +12,7 @@ rule compile_part:
     log:
         "results/compile/logs/{part}.log",
     params:
-        code=store.room_digest("compiling", "compiled", "categories", "lep2"),
-        versions=store.canonical(store.versions()),
+        recipe=RECIPES["compile_part"].text,
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
@@ -32,6 +31,8 @@ rule compile:
         names="workflow/src/malaphoric/data/names.json",
     log:
         "results/compile/logs/table.log",
+    params:
+        recipe=RECIPES["compile"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:

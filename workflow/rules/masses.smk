@@ -1,20 +1,30 @@
 # Dependence on M_X in hatted variables: only on demand, `snakemake --cores N masses`.
 
-MASSES = [1000, 2000, 3000, 5000, 10000]
+from malaphoric.recipes import MASSES
+
+
+def made_of(mass):
+    """What the rule makes for a mass."""
+    return [f"{OUT}/masses/{mass}.{kind}" for kind in ("h5", "json")]
+
+
+# each mass has a recipe of its own
+MASS_RECIPES = {str(mass): recipe(f"mass-{mass}", *made_of(mass)) for mass in MASSES}
 
 
 rule mass:
     """Scan, profile and best fit at another mass, on the run's grid."""
     input:
+        recipe=lambda wildcards: MASS_RECIPES[wildcards.mass],
         likelihood=f"{OUT}/likelihood.h5",
+        **{key: path for key, path in extra_inputs().items() if key == "extra_table"},
     output:
         profile=f"{OUT}/masses/{{mass}}.h5",
         best=f"{OUT}/masses/{{mass}}.json",
     log:
         f"{OUT}/logs/masses/{{mass}}.log",
     params:
-        theory=store.canonical(RUN.theory("compiled")),
-        grid=store.canonical(RUN["grid"]),
+        recipe=lambda wildcards: RECIPES[f"mass-{wildcards.mass}"].text,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
@@ -27,8 +37,9 @@ rule mass:
 rule masses:
     """Contours of all masses overlaid, and their best fits."""
     input:
-        profiles=expand(f"{OUT}/masses/{{mass}}.h5", mass=MASSES),
-        best=expand(f"{OUT}/masses/{{mass}}.json", mass=MASSES),
+        **{f"mass_{mass}": f"{OUT}/masses/{mass}.json" for mass in MASSES},
+        **{f"profile_{mass}": f"{OUT}/masses/{mass}.h5" for mass in MASSES},
+        recipe=recipe("masses"),
     output:
         pdf=f"{OUT}/figures/masses.pdf",
         png=report(f"{OUT}/figures/masses.png", caption="../report/masses.rst", category="Figures"),
@@ -37,8 +48,7 @@ rule masses:
     log:
         f"{OUT}/logs/masses.log",
     params:
-        masses=MASSES,
-        code=store.room_digest("figures", "statistics", "tables"),
+        recipe=RECIPES["masses"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:

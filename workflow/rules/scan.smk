@@ -4,15 +4,15 @@
 rule scan:
     """Merge the chunks; refuses holes, damaged and foreign chunks."""
     input:
+        recipe=recipe("scan", f"{OUT}/scan.h5"),
         likelihood=f"{OUT}/likelihood.h5",
-        chunks=chunk_files(),
+        chunks=CHUNKS,
     output:
         f"{OUT}/scan.h5",
     log:
         f"{OUT}/logs/scan.log",
     params:
-        configuration=store.canonical(RUN.record),
-        code=store.room_digest("scan", "likelihood"),
+        recipe=RECIPES["scan"].text,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (RUN.grid.size // 10**6 + 30) * attempt,

@@ -4,14 +4,15 @@
 rule profile:
     """Profile over theta_sb, with the position of the minimum."""
     input:
-        f"{OUT}/scan.h5",
+        recipe=recipe("profile", f"{OUT}/profile.h5", f"{OUT}/best_grid.json"),
+        scan=f"{OUT}/scan.h5",
     output:
         profile=f"{OUT}/profile.h5",
         best=f"{OUT}/best_grid.json",
     log:
         f"{OUT}/logs/profile.log",
     params:
-        code=store.room_digest("statistics"),
+        recipe=RECIPES["profile"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -27,6 +28,7 @@ rule exact_points:
     log:
         f"{OUT}/logs/exact/{{points}}-{{digest}}.log",
     params:
+        recipe=RECIPES["exact_points"].text,
         points=lambda wildcards: exact_points(wildcards.points),
         layer=exact_layer,
     resources:
@@ -35,59 +37,61 @@ rule exact_points:
     conda:
         "../envs/malaphoric.yaml"
     script:
-        "../../scripts/chunk.py"
+        "../../scripts/exact_points.py"
 
 
 rule best_fit:
     """Best fits of the Standard Model, the unmixed and the malaphoric model; predictions there."""
     input:
         unpack(best_fit_inputs),
+        recipe=recipe("best_fit", f"{OUT}/best_fit.json", f"{OUT}/best_fit.h5"),
     output:
         fits=f"{OUT}/best_fit.json",
         points=f"{OUT}/best_fit.h5",
     log:
         f"{OUT}/logs/best_fit.log",
     params:
-        configuration=store.canonical(
-            {**RUN.record, "confidence_levels": RUN["confidence_levels"]}
-        ),
-        code=store.room_digest("statistics"),
+        recipe=RECIPES["best_fit"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/best_fit.py"
 
 
-rule validate:
-    """The compiled engine against exact points of the same run; fails above its bounds."""
-    input:
-        likelihood=f"{OUT}/likelihood.h5",
-        running=f"{OUT}/running.h5",
-        **extra_inputs(),
-        best_fit=f"{OUT}/best_fit.json",
-        table4=exact_files("table4"),
-        fresh=exact_files("fresh"),
-        exact_best=exact_files("best_fit"),
-    output:
-        points=f"{OUT}/validation/points.csv",
-        observables=f"{OUT}/validation/observables.csv",
-        pdf=f"{OUT}/validation/errors.pdf",
-        png=report(
-            f"{OUT}/validation/errors.png", caption="../report/validation.rst", category="Validation"
-        ),
-    log:
-        f"{OUT}/logs/validate.log",
-    params:
-        code=store.room_digest("validation", "figures"),
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/validate.py"
+if RUN["engine"] == "compiled":
+
+    rule validate:
+        """The compiled engine against exact points of the same run; fails above its bounds."""
+        input:
+            recipe=recipe("validate"),
+            likelihood=f"{OUT}/likelihood.h5",
+            running=f"{OUT}/running.h5",
+            **extra_inputs(),
+            best_fit=f"{OUT}/best_fit.json",
+            table4=exact_files("table4"),
+            fresh=exact_files("fresh"),
+            exact_best=exact_files("best_fit"),
+        output:
+            points=f"{OUT}/validation/points.csv",
+            observables=f"{OUT}/validation/observables.csv",
+            pdf=f"{OUT}/validation/errors.pdf",
+            png=report(
+                f"{OUT}/validation/errors.png", caption="../report/validation.rst", category="Validation"
+            ),
+        log:
+            f"{OUT}/logs/validate.log",
+        params:
+            recipe=RECIPES["validate"].text,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/validate.py"
 
 
 rule tables:
     """Tables 1 and 4 of the paper, with its numbers beside ours."""
     input:
+        recipe=recipe("tables"),
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
@@ -101,7 +105,7 @@ rule tables:
     log:
         f"{OUT}/logs/tables.log",
     params:
-        code=store.room_digest("tables", "statistics"),
+        recipe=RECIPES["tables"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -111,7 +115,9 @@ rule tables:
 rule pulls:
     """Every observable at the best fit: prediction, measurement, pulls."""
     input:
+        recipe=recipe("pulls"),
         likelihood=f"{OUT}/likelihood.h5",
+        best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
         checked=checked,
     output:
@@ -119,7 +125,7 @@ rule pulls:
     log:
         f"{OUT}/logs/pulls.log",
     params:
-        code=store.room_digest("statistics"),
+        recipe=RECIPES["pulls"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -129,6 +135,7 @@ rule pulls:
 rule comparison:
     """Our numbers beside the paper's, and beside its closed formulas."""
     input:
+        recipe=recipe("comparison"),
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
@@ -140,7 +147,7 @@ rule comparison:
     log:
         f"{OUT}/logs/comparison.log",
     params:
-        code=store.room_digest("comparison", "tables", "statistics"),
+        recipe=RECIPES["comparison"].text,
     conda:
         "../envs/malaphoric.yaml"
     script:

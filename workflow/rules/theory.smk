@@ -3,14 +3,14 @@
 
 rule measurements:
     """All measurements, with covariances drawn once with a seed, and the Standard Model."""
+    input:
+        recipe=recipe("measurements", f"{OUT}/measurements.h5"),
     output:
         f"{OUT}/measurements.h5",
     log:
         f"{OUT}/logs/measurements.log",
     params:
-        data=store.canonical(
-            {**RUN.measurements(), "code": data_code(), "versions": store.versions()}
-        ),
+        recipe=RECIPES["measurements"].text,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
@@ -20,35 +20,39 @@ rule measurements:
         "../../scripts/measurements.py"
 
 
-rule extra:
-    """Standard Model of the observables that the configuration includes beyond smelli's."""
-    output:
-        f"{OUT}/extra/{EXTRA_NAME}.h5",
-    log:
-        f"{OUT}/logs/extra.log",
-    params:
-        observables=RUN.theory("exact", extra=True)["additional"],
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/extra.py"
+if RUN.selection.extra:
+    EXTRA = f"{OUT}/extra/{RECIPES['extra'].digest[:16]}.h5"
+
+    rule extra:
+        """Standard Model of the observables that the configuration includes beyond smelli's."""
+        output:
+            EXTRA,
+        log:
+            f"{OUT}/logs/extra.log",
+        params:
+            recipe=RECIPES["extra"].text,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 60 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/extra.py"
 
 
 rule likelihood:
     """What the configuration selects of the measurements, and its overlays."""
     input:
+        recipe=recipe("likelihood", f"{OUT}/likelihood.h5"),
         measurements=f"{OUT}/measurements.h5",
         overlays=[str(path) for path in RUN.selection.overlays],
-        extra=f"{OUT}/extra/{EXTRA_NAME}.h5" if EXTRA else [],
+        extra=EXTRA if RUN.selection.extra else [],
     output:
         f"{OUT}/likelihood.h5",
     log:
         f"{OUT}/logs/likelihood.log",
     params:
-        data=store.canonical({**RUN.likelihood(), "code": data_code()}),
+        recipe=RECIPES["likelihood"].text,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
@@ -58,39 +62,62 @@ rule likelihood:
         "../../scripts/likelihood.py"
 
 
-rule extra_table:
-    """Table and running of additional observables, for the compiled engine."""
-    output:
-        table=f"{OUT}/extra/{{extra}}-table.h5",
-        running=f"{OUT}/extra/{{extra}}-running.h5",
-    log:
-        f"{OUT}/logs/extra-{{extra}}-table.log",
-    params:
-        theory=store.canonical(RUN.theory("compiled", extra=True)),
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 60 * attempt,
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/extra_table.py"
+if RUN["engine"] == "compiled":
+
+    rule running:
+        """Running of the model's coefficients from M_X to where the compiled table reads them."""
+        input:
+            recipe=recipe("running", f"{OUT}/running.h5"),
+        output:
+            f"{OUT}/running.h5",
+        log:
+            f"{OUT}/logs/running.log",
+        params:
+            recipe=RECIPES["running"].text,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 30 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/running.py"
 
 
-rule running:
-    """Linear running of the model's coefficients from M_X to where the compiled table reads them."""
-    output:
-        f"{OUT}/running.h5",
-    log:
-        f"{OUT}/logs/running.log",
-    params:
-        theory=store.canonical(RUN.theory("compiled")),
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 30 * attempt,
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/running.py"
+if extra_inputs():
+
+    rule extra_table:
+        """Table of additional observables, for the compiled engine."""
+        output:
+            extra_inputs()["extra_table"],
+        log:
+            f"{OUT}/logs/extra_table.log",
+        params:
+            recipe=RECIPES["extra_table"].text,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 60 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/extra_table.py"
+
+    rule extra_running:
+        """Running of the model's coefficients to where additional observables read them."""
+        input:
+            table=extra_inputs()["extra_table"],
+        output:
+            extra_inputs()["extra_running"],
+        log:
+            f"{OUT}/logs/extra_running.log",
+        params:
+            recipe=RECIPES["running-extra"].text,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 30 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/running.py"
 
 
 rule chunk:
@@ -102,8 +129,8 @@ rule chunk:
     log:
         f"{OUT}/logs/chunks/{{chunk}}.log",
     params:
-        range=lambda wildcards: CHUNKS[wildcards.chunk]["range"],
-        layer=lambda wildcards: CHUNKS[wildcards.chunk]["layer"],
+        recipe=RECIPES["chunk"].text,
+        layer=lambda wildcards: RECIPES.prefixes.index(wildcards.chunk.split("-")[0]),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: int(2 * RUN.longest_chunk + 15) * attempt,

@@ -3,8 +3,8 @@
 The names below are the public interface; everything else is found in the rooms of the package.
 """
 
+from malaphoric.engines import load_likelihood
 from malaphoric.model import Model
-from malaphoric.scan import load_likelihood
 
 __all__ = ["Model", "load_likelihood"]
 __version__ = "0.1.0"

@@ -20,21 +20,20 @@ import numpy as np
 import yaml
 
 from malaphoric import store
-from malaphoric.configuration import Configuration
 from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
 from malaphoric.schema import ROOT
 
 #: Folder of an archive with the configuration and the results of the exported run.
 FOLDER = "archive"
 
 
-def record(run: Configuration, likelihood: str | Path, files: list[str]) -> dict:
+def record(settings: dict, likelihood: str | Path, files: list[str]) -> dict:
     """What a run's results were made from, and their digests.
 
     Parameters
     ----------
-    run : Configuration
+    settings : dict
+        ``configuration``, ``categories``, ``theory`` and ``recipes`` of the run.
     likelihood : path
         Its ``likelihood.h5``.
     files : list of str
@@ -47,10 +46,11 @@ def record(run: Configuration, likelihood: str | Path, files: list[str]) -> dict
         settings and the measurements of each category), ``versions``, ``system``, ``git`` (commit
         and whether the work tree differs from it; None outside a repository), ``files`` (sha256).
     """
-    data = Likelihood.load(likelihood, run.categories)
+    data = Likelihood.load(likelihood, settings["categories"])
     return {
-        "configuration": run.portable,
-        "theory": run.layers()[-1],
+        "configuration": settings["configuration"],
+        "theory": settings["theory"],
+        "recipes": settings["recipes"],
         "data": {"digest": data.digest, "n_obs": data.n_obs, **data.settings},
         "versions": store.provenance(),
         "system": {
@@ -80,12 +80,13 @@ def _git_state() -> dict | None:
         return None
 
 
-def export(run: Configuration, files: list[str], path: str | Path) -> None:
+def export(settings: dict, files: list[str], path: str | Path) -> None:
     """Write an archive from which a reader repeats a run and checks it: ``make check``.
 
     Parameters
     ----------
-    run : Configuration
+    settings : dict
+        ``configuration`` of the run, and the paths ``model`` and ``overlays``.
     files : list of str
         Result files; they are included as they are.
     path : path
@@ -102,15 +103,15 @@ def export(run: Configuration, files: list[str], path: str | Path) -> None:
     except (OSError, subprocess.CalledProcessError) as error:
         raise RuntimeError(f"{ROOT}: not a git repository: which files belong to it?") from error
     content = {name: (ROOT / name).read_bytes() for name in names if (ROOT / name).is_file()}
-    configuration = run.portable
-    content[f"config/models/{configuration['model']}.yaml"] = Model.find(run["model"]).read_bytes()
-    for overlay in run.selection.overlays:
+    configuration = settings["configuration"]
+    content[f"config/models/{configuration['model']}.yaml"] = Path(settings["model"]).read_bytes()
+    for overlay in map(Path, settings["overlays"]):
         content[f"config/data/{overlay.stem}.yml"] = overlay.read_bytes()
     text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
     content[f"{FOLDER}/config.yaml"] = text.encode()
     content |= {f"{FOLDER}/{name}": Path(name).read_bytes() for name in files}
     modes = {name: 0o755 if (ROOT / name).stat().st_mode & 0o100 else 0o644 for name in names}
-    folder = f"malaphoric-{run['run']}"
+    folder = f"malaphoric-{configuration['run']}"
     with (
         store.whole(path) as temporary,
         open(temporary, "wb") as raw,

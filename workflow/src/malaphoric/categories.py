@@ -79,7 +79,12 @@ def dump_observables(names: list[Observable]) -> str:
 
 def parse_observables(text: str) -> list[Observable]:
     """The inverse of `dump_observables`."""
-    return [name if isinstance(name, str) else tuple(name) for name in json.loads(text)]
+    return [observable_tuple(name) for name in json.loads(text)]
+
+
+def observable_tuple(name: str | list) -> Observable:
+    """An observable as flavio has it, from plain data."""
+    return name if isinstance(name, str) else tuple(name)
 
 
 def observable_key(name: Observable | list) -> str:

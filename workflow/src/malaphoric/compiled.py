@@ -21,8 +21,8 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
-from malaphoric.exact import CKM, CKM_FAILURE, NOT_FINITE, Theory
 from malaphoric.grid import BLOCK
+from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 2

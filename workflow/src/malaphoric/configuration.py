@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from malaphoric import store
+from malaphoric import source, store
 from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.model import Model
@@ -32,11 +31,11 @@ _MOST_CHUNKS = 4000
 #: The compiled engine's table, which comes with the package.
 TABLE = Path(__file__).parent / "data" / "compiled.h5"
 
-#: Rooms of the package whose code can change a prediction.
-_THEORY_ROOMS = {
-    "exact": ("model", "smeft", "lep2", "categories", "exact"),
-    "compiled": ("model", "smeft", "lep2", "compiled", "compiling"),
-}
+#: What predicts, and writes what it predicts to files.
+_ENGINES = {"exact": ("exact", "chunks"), "compiled": ("compiled", "compiling", "chunks")}
+
+#: What of it changes no prediction: reading and writing, and the data.
+_NO_THEORY = ("store", "schema", "likelihood", "source")
 
 
 class Configuration:
@@ -61,7 +60,8 @@ class Configuration:
         self._check(source)
         self.selection = Selection(self.data["data"], source)
         self._check_observables(source)
-        self.model = Model.load(self.data["model"])
+        self.model_file = Model.find(self.data["model"])
+        self.model = Model.load(self.model_file)
         self.grid = Grid.from_dict(self.data["grid"])
 
     def __getitem__(self, key: str) -> object:
@@ -168,8 +168,7 @@ class Configuration:
             "model": self.model.as_dict(),
             "M_X": float(self.data["M_X"]),
             "smeft_accuracy": self.data["smeft_accuracy"],
-            "code": store.room_digest(*_THEORY_ROOMS[engine]),
-            "versions": store.versions(),
+            **source.code(*_ENGINES[engine], without=_NO_THEORY),
         }
 
     def layers(self, engine: str | None = None) -> list[dict]:
@@ -202,28 +201,14 @@ class Configuration:
         return min(max(number, -(-self.grid.size // _MOST_CHUNKS)), _MOST_IN_MEMORY)
 
     @cached_property
-    def chunks(self) -> list[dict]:
-        """Chunks of the grid: ``start``, ``stop`` and ``names`` of the files, one a layer."""
-        axes = [axis.tolist() for axis in self.grid.axes]
-        layers = [store.digest(theory, axes) for theory in self.layers()]
-        return [
-            {
-                "start": start,
-                "stop": stop,
-                "names": [store.digest(layer, start, stop)[:16] for layer in layers],
-            }
-            for start, stop in self.grid.chunks(self._points_per_chunk, self._block)
-        ]
-
-    def pair(self, files: Iterable[str]) -> list[tuple[list[str], int, int]]:
-        """Chunks with the files that hold them, given in the order of the chunks' names."""
-        files = iter(files)
-        return [([next(files) for _ in c["names"]], c["start"], c["stop"]) for c in self.chunks]
+    def chunks(self) -> list[tuple[int, int]]:
+        """Ranges (start, stop) of the grid's points that are computed together."""
+        return self.grid.chunks(self._points_per_chunk, self._block)
 
     @cached_property
     def longest_chunk(self) -> float:
         """Expected minutes of the longest chunk: above `chunk_minutes` if these were too many."""
-        points = max(chunk["stop"] - chunk["start"] for chunk in self.chunks)
+        points = max(stop - start for start, stop in self.chunks)
         return points * SECONDS_PER_POINT[self.data["engine"]] / 60
 
     def fresh_points(self) -> np.ndarray:

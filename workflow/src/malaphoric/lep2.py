@@ -33,6 +33,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from importlib.resources import files
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -88,6 +89,9 @@ def _read(name: str) -> list[dict[str, str]]:
     with files(__package__).joinpath("data", "lep2", name).open(encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
+
+#: Files of the measurements.
+DATA = sorted((Path(__file__).parent / "data" / "lep2").glob("*.csv"))
 
 #: Names of the two measurements of `measurements`.
 MEASUREMENTS = ("LEP2 sigma and A_FB, arXiv:1302.3415", "LEP2 Bhabha, arXiv:1302.3415")

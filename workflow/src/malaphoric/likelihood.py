@@ -7,6 +7,7 @@ constraints come from `measurements`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -157,20 +158,29 @@ class Likelihood:
     @property
     def digest(self) -> str:
         """Digest of everything that enters chi2."""
-        return store.digest(
-            categories.dump_observables(self.observables),
-            self.sm,
-            *(
-                part
-                for k in self.constraints
-                for part in (
-                    k.category,
-                    k.kind,
-                    k.columns,
-                    *(np.asarray(k.arrays[name], dtype=float) for name in sorted(k.arrays)),
-                )
-            ),
-        )
+        return store.digest(self.category_digests)
+
+    @cached_property
+    def category_digests(self) -> dict[str, str]:
+        """Digest of everything that enters the chi2 of each category."""
+        head = categories.dump_observables(self.observables)
+        return {
+            c: store.digest(
+                head,
+                self.sm,
+                *(
+                    part
+                    for k in self.constraints
+                    if k.category == c
+                    for part in (
+                        k.kind,
+                        k.columns,
+                        *(np.asarray(k.arrays[name], dtype=float) for name in sorted(k.arrays)),
+                    )
+                ),
+            )
+            for c in self.categories
+        }
 
     def chi2(self, predictions: np.ndarray, size: int = BLOCK) -> dict[str, np.ndarray]:
         """chi2 of predictions by category, and their sum "global".

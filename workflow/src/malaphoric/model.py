@@ -115,6 +115,11 @@ class Model:
             reference=data.get("reference", ""),
         )
 
+    @classmethod
+    def of(cls, physics: dict) -> Model:
+        """The model of which `as_dict` is the physics."""
+        return cls(title=physics["name"], **physics)
+
     def as_dict(self) -> dict:
         """Plain data that define the physics of the model (without title and reference)."""
         return json.loads(

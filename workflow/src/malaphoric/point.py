@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import statistics, store
-from malaphoric.exact import CKM
-from malaphoric.scan import ModelLikelihood
+from malaphoric.engines import ModelLikelihood
 from malaphoric.smeft import M_REFERENCE, g_prime
+from malaphoric.theory import CKM
 
 
 def describe(

@@ -5,7 +5,6 @@ What the files mean is decided by the rooms that write them.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import csv
 import hashlib
@@ -13,15 +12,15 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from importlib import metadata
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import h5py
 import numpy as np
 
 import malaphoric
+from malaphoric import source
 
 #: Packages that define the theory: another version means other numbers.
 THEORY_PACKAGES = ("smelli", "flavio", "wilson")
@@ -32,11 +31,50 @@ REMEDY = "restore it, or delete it and start again"
 _SIGNATURE = b"malaphoric HDF5, sha256 of what follows byte 512: "
 _BLOCK_SIZE = 512
 
-_PACKAGE = Path(__file__).parent
-
 
 class StoreError(RuntimeError):
     """A file on disk is damaged, foreign or incomplete."""
+
+
+class _Signing(NamedTuple):
+    recipe: str | None = None
+    counts: Callable[[], bool] = lambda: True
+
+
+_signing = _Signing()
+
+
+@contextlib.contextmanager
+def signing(recipe: str, counts: Callable[[], bool]) -> Iterator[None]:
+    """Mark HDF5 files with the digest of a recipe, and replace files only while it counts.
+
+    Parameters
+    ----------
+    recipe : str
+        Digest of all that the files depend on.
+    counts : callable
+        Asked before a file is replaced. A job may outlive the run that started it, and must not
+        put its file in the place of another configuration's.
+    """
+    global _signing
+    before, _signing = _signing, _Signing(recipe, counts)
+    try:
+        yield
+    finally:
+        _signing = before
+
+
+def recipe_of(path: str | Path) -> str | None:
+    """The digest of the recipe that a file (HDF5 or JSON) is marked with, if it exists and is."""
+    try:
+        if Path(path).suffix == ".json":
+            return json.loads(Path(path).read_text(encoding="utf-8")).get("recipe", "")
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("recipe", "")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):  # damaged: whoever reads it says so
+        return ""
 
 
 @contextlib.contextmanager
@@ -61,6 +99,10 @@ def whole(path: str | Path) -> Iterator[Path]:
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
+            if not _signing.counts():
+                raise StoreError(
+                    f"{path}: not written: a run of another configuration was started meanwhile"
+                )
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -144,6 +186,8 @@ def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
         with _Disk(temporary, "w+") as disk:
             try:
                 with h5py.File(disk, "w", **options) as file:
+                    if _signing.recipe:
+                        attributes["recipe"] = _signing.recipe
                     for key in sorted(attributes):
                         value = attributes[key]
                         text = isinstance(value, (dict, list))
@@ -234,30 +278,13 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
-def room_digest(*rooms: str) -> str:
-    """Digest of the code of modules of the package, so that its change re-runs what it makes.
-
-    Comments, docstrings and layout do not count.
-    """
-    texts = []
-    for room in rooms:
-        tree = ast.parse((_PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (
-                ast.get_docstring(node) is not None
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-        texts.append(ast.unparse(tree))
-    return digest(*texts)
-
-
-def versions(*names: str) -> dict[str, str]:
-    """Versions of installed packages; by default of those that define the theory."""
-    return {name: metadata.version(name) for name in names or THEORY_PACKAGES}
+def versions() -> dict[str, str]:
+    """Versions of the packages that define the theory."""
+    return {name: source.version(name) for name in THEORY_PACKAGES}
 
 
 def provenance() -> dict:
     """Versions behind a result, for the record; without time, host or path."""
     # ours from the code itself: with PYTHONPATH or in a container it need not be installed
-    others = versions(*THEORY_PACKAGES, "numpy", "scipy", "h5py", "snakemake")
-    return {"malaphoric": malaphoric.__version__, **others}
+    ours = {"malaphoric": malaphoric.__version__}
+    return ours | {name: source.version(name) for name in (*source.PACKAGES, "snakemake")}

@@ -10,9 +10,9 @@ from collections.abc import Collection
 import numpy as np
 
 from malaphoric import categories, store
-from malaphoric.exact import Theory
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
+from malaphoric.theory import Theory
 
 #: Accepted |chi2_compiled - chi2_exact| where the exact global chi2 is within 100, and within 400,
 #: of the best fit.

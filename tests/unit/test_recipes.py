@@ -1,0 +1,128 @@
+"""Recipes: what depends on what, and where they are kept."""
+
+import json
+import os
+
+import pytest
+
+from malaphoric import jobs, store
+from malaphoric.configuration import Configuration
+from malaphoric.recipes import Recipes
+from test_configuration import FULL, MINIMAL, changed
+
+COMPILED = {**FULL, "engine": "compiled"}
+
+
+def recipes(path=(), value=None, data=COMPILED):
+    return Recipes(Configuration(changed(list(path), value, data) if path else data))
+
+
+def differing(one, two):
+    return {name for name in one | two if one.get(name) != two.get(name)}
+
+
+WEIGHED = {"likelihood", "chunk", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
+WEIGHED |= {"comparison", "figure-fig2", "figure-fig3_left", "figure-fig3_right", "fig4"}
+WEIGHED |= {"figure-profiles", "record"}
+MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (["M_X"], 2900, {*WEIGHED, "running", "running-extra", "exact_points"} - {"likelihood"}),
+        (["lep2_set"], "full", WEIGHED | MASSES),
+        (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
+        (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk"}),
+        (["chunk_minutes"], 9, {"record"}),
+        (["observables_of_interest"], ["m_W"], {"fig4", "record"}),
+    ],
+    ids=lambda x: ".".join(x) if isinstance(x, list) else "",
+)
+def test_what_a_key_changes(path, value, expected):
+    """Truth: what the key means; M_X in the configuration is not that of the rule masses."""
+    assert differing(recipes(), recipes(path, value)) - {"export"} == expected
+
+
+def test_chunks_know_their_theory_and_their_points():
+    """Truth: another theory, grid or (compiled engine only) data shares no chunk.
+
+    A run of another name does. Where the engine is exact, additional observables are in files of
+    their own.
+    """
+    for data in (FULL, COMPILED):
+        data = changed(["chunk_minutes"], 1, data)
+        names = set(recipes(data=data).chunks)
+        for path, value in ((["M_X"], 4000), (["grid", "g_hat", "max"], 0.21)):
+            assert not names & set(recipes(path, value, data).chunks)
+        assert set(recipes(["run"], "b", data).chunks) == names
+        other = set(recipes(["lep2_set"], "full", data).chunks)
+        assert other == names if data["engine"] == "exact" else not other & names
+    one, two = (recipes(data=x).prefixes for x in (FULL, changed(["data"], {}, FULL)))
+    assert two == one[:1] != one[1:]
+
+
+def test_settings_are_plain_data():
+    """Truth: JSON and back."""
+    for recipe in recipes().values():
+        assert json.loads(recipe.text)["settings"] == recipe.settings
+
+
+def test_minimal_configuration_has_no_additional_observables():
+    """Truth: nothing is included beyond smelli's."""
+    assert not {"extra", "extra_table"} & set(Recipes(Configuration(MINIMAL)))
+
+
+class TestKept:
+    """Files of recipes."""
+
+    @pytest.fixture
+    def made(self, tmp_path):
+        """A file that was made by recipe "one"."""
+        path = tmp_path / "made.h5"
+        with store.signing(store.digest("one"), lambda: True), store.create(path):
+            pass
+        return path
+
+    def test_same_recipe_same_file(self, tmp_path, made):
+        """Truth: the time stamp."""
+        path = tmp_path / "recipe.json"
+        jobs.keep(path, "one", [made], True)
+        os.utime(path, (1, 1))
+        jobs.keep(path, "one", [made, tmp_path / "absent.h5"], True)
+        assert path.stat().st_mtime == 1
+
+    def test_other_recipe_newer_file(self, tmp_path, made):
+        """Truth: the content; a dry run leaves it alone."""
+        path = tmp_path / "recipe.json"
+        jobs.keep(path, "one", [], True)
+        before = path.read_text()
+        jobs.keep(path, "two", [], False)
+        assert path.read_text() == before
+        jobs.keep(path, "two", [], True)
+        assert json.loads(path.read_text())["recipe"] == "two"
+
+    @pytest.mark.parametrize("kind", ["h5", "json"])
+    def test_foreign_file_is_made_again(self, tmp_path, made, kind):
+        """Truth: its mark; another content of the recipe's file, so that Snakemake notices."""
+        if kind == "json":
+            made = tmp_path / "made.json"
+            store.write_json(made, {"recipe": store.digest("one")})
+        path = tmp_path / "recipe.json"
+        jobs.keep(path, "two", [], True)
+        before = path.read_text()
+        jobs.keep(path, "two", [made], True)
+        assert path.read_text() != before
+        assert json.loads(path.read_text())["recipe"] == "two"
+
+    def test_who_no_longer_counts_writes_nothing(self, tmp_path):
+        """Truth: the old content stays, no temporary file does."""
+        path = tmp_path / "a.txt"
+        store.write_text(path, "new configuration")
+        with (
+            store.signing("x", lambda: False),
+            pytest.raises(store.StoreError, match=r"a\.txt: not written: a run of another"),
+        ):
+            store.write_text(path, "old configuration")
+        assert path.read_text() == "new configuration"
+        assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,263 @@
+"""Which engine predicts, and an engine together with the data: the likelihood of a model.
+
+The engines are in `exact` and `compiled`, the data in `likelihood`, files of points in `chunks`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+
+from malaphoric import categories, lep2, source, store
+from malaphoric.categories import observable_tuple
+from malaphoric.grid import AXES, BLOCK
+from malaphoric.likelihood import Likelihood
+from malaphoric.measurements import make_likelihood
+from malaphoric.model import Model
+from malaphoric.schema import validate
+from malaphoric.theory import Theory
+
+if TYPE_CHECKING:
+    from malaphoric.compiled import CompiledTheory
+    from malaphoric.exact import ExactTheory
+
+# points that a fit asks for at a time
+_FEW = 16
+
+
+class ModelLikelihood:
+    """Likelihood of one model as a function of (epsilon_hat, g_hat, theta_sb).
+
+    Attributes
+    ----------
+    model : Model
+    M_X : float
+        In GeV.
+    observables : list
+        flavio observables, the columns of `predictions`.
+    chi2_sm : dict of str to float
+        chi2 of the Standard Model by category, and "global".
+    n_obs : dict of str to int
+        Number of observations by category, and "global".
+    """
+
+    def __init__(self, model: Model, M_X: float, theory: object, data: Likelihood) -> None:
+        if list(theory.observables) != list(data.observables):
+            raise ValueError("theory and data list different observables")
+        self.model, self.M_X, self.theory, self.data = model, float(M_X), theory, data
+        self.observables = list(data.observables)
+        self.chi2_sm, self.n_obs = data.chi2_sm, data.n_obs
+
+    def predictions(self, points: np.ndarray) -> np.ndarray:
+        """Predictions at points (n, 3), shape (n, n_observables); NaN where the CKM fails."""
+        return self.theory.evaluate(_three_columns(points)).predictions
+
+    def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """chi2 by category and "global" at points.
+
+        Parameters
+        ----------
+        points : array_like, shape (n, 3)
+            epsilon_hat, g_hat, theta_sb (rad).
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n,)
+            NaN where a point cannot be computed: the CKM extraction fails there, or a
+            coordinate is not finite.
+        """
+        points = _three_columns(points)
+        names = [*self.data.categories, categories.GLOBAL]
+        result = {name: np.empty(len(points)) for name in names}
+        for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
+            block = slice(start, start + BLOCK)
+            for name, values in self.data.chi2(self.predictions(points[block])).items():
+                result[name][block] = values
+        return result
+
+    def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
+        predictions = self.theory.evaluate(points, block=_FEW).predictions
+        return self.data.chi2(predictions, _FEW)
+
+
+def _three_columns(points: np.ndarray) -> np.ndarray:
+    points = np.atleast_2d(np.asarray(points, dtype=float))
+    if points.ndim != 2 or points.shape[1] != len(AXES):
+        raise ValueError(f"points: shape {points.shape}; accepted: (n, 3), of {', '.join(AXES)}")
+    return points
+
+
+def load_likelihood(
+    model: Model | str,
+    engine: str = "compiled",
+    M_X: float = 3000.0,
+    categories: tuple[str, ...] | None = None,
+    smeft_accuracy: str = "leadinglog",
+    lep2_set: str = "paper",
+    data: str | Path | None = None,
+) -> ModelLikelihood:
+    """Likelihood of a model, ready to be called.
+
+    Parameters
+    ----------
+    model : Model or str
+        A model, its name in ``config/models`` or the path of its YAML file.
+    engine : {"exact", "compiled"}
+        smelli point by point, or tables made from it.
+    M_X : float
+        Mass of the X boson in GeV.
+    categories : tuple of str, optional
+        Categories that count (default: all four).
+    smeft_accuracy : {"leadinglog", "integrate"}
+        Accuracy of the SMEFT running.
+    lep2_set : {"paper", "full"}
+        148 or 153 entries of LEP2.
+    data : path, optional
+        A ``likelihood.h5`` of a run. By default one is made (half a minute) and kept in the
+        user's cache folder.
+
+    Returns
+    -------
+    ModelLikelihood
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If an argument is not accepted, as in a run configuration.
+    """
+    settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
+    settings |= {"lep2_set": lep2_set} | (
+        {} if categories is None else {"categories": list(categories)}
+    )
+    validate(settings, "config", "load_likelihood", partial=True)
+    model = model if isinstance(model, Model) else Model.load(model)
+    if data is None:
+        settings = {"nexp": 100_000, "seed": 1, "lep2_set": lep2_set}
+        # data that come with the package count like code
+        files = [store.file_digest(path) for path in lep2.DATA]
+        key = store.digest(settings, source.code("measurements"), files)
+        data = Path(platformdirs.user_cache_dir("malaphoric")) / f"likelihood-{key[:16]}.h5"
+        if not data.exists():
+            make_likelihood(**settings).save(data)
+    likelihood = Likelihood.load(data, categories)
+    theory = load_theory(model, engine, M_X, smeft_accuracy)
+    if additional := likelihood.observables[len(theory.observables) :]:
+        more = load_theory(model, engine, M_X, smeft_accuracy, additional=additional)
+        theory = Joined([theory, more])
+    return ModelLikelihood(model, M_X, theory, likelihood)
+
+
+class Joined:
+    """Theories of different observables at the same points, as one theory.
+
+    Parameters
+    ----------
+    theories : list of ExactTheory or CompiledTheory
+        Of one model at one mass.
+    """
+
+    def __init__(self, theories: list) -> None:
+        self.theories = theories
+        self.observables = [name for theory in theories for name in theory.observables]
+
+    def evaluate(
+        self, points: np.ndarray, progress: Callable[[int], None] | None = None, **block: int
+    ) -> Theory:
+        """As `CompiledTheory.evaluate`."""
+        first, *others = [theory.evaluate(points, **block) for theory in self.theories]
+        for other in others:
+            first.reason = np.where(first.reason == "", other.reason, first.reason)
+            first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
+        first.predictions[first.reason != ""] = np.nan
+        if progress:
+            progress(len(first.predictions))
+        return first
+
+
+def exact_theory(settings: dict, additional: list | None) -> ExactTheory:
+    """The exact engine of a job, or its theory of additional observables."""
+    from malaphoric.exact import ExactTheory
+
+    model, names = (
+        Model.of(settings["model"]),
+        additional and list(map(observable_tuple, additional)),
+    )
+    return ExactTheory(model, settings["M_X"], settings["smeft_accuracy"], names)
+
+
+def compiled_theory(settings: dict, given: object) -> CompiledTheory | Joined:
+    """The compiled engine of a job, from its files, with the additional observables if any.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the job; its ``extra`` are the additional observables.
+    given : object
+        With the paths ``running`` and, if needed, ``extra_table`` and ``extra_running``.
+    """
+    from malaphoric.compiled import CompiledTheory, Running, Table
+
+    theory = CompiledTheory(Table.load(), Running.load(given.running))
+    if not settings["extra"]:
+        return theory
+    table, running = Table.load(given.extra_table), Running.load(given.extra_running)
+    return Joined([theory, CompiledTheory(table, running)])
+
+
+def load_theory(
+    model: Model,
+    engine: str,
+    M_X: float,
+    smeft_accuracy: str = "leadinglog",
+    running: str | Path | None = None,
+    additional: list | None = None,
+    table: str | Path | None = None,
+) -> object:
+    """The engine's theory of a model.
+
+    Parameters
+    ----------
+    model : Model
+    engine : {"exact", "compiled"}
+    M_X : float
+        Mass of the X boson in GeV.
+    smeft_accuracy : {"leadinglog", "integrate"}
+    running : path, optional
+        For the compiled engine: stored running of the model's coefficients (default: made now).
+    additional : list, optional
+        Only these observables, which the categories do not have by themselves.
+    table : path, optional
+        For the compiled engine: their stored table (default: made now).
+
+    Raises
+    ------
+    ValueError
+        If the engine is unknown.
+    """
+    if engine == "exact":
+        from malaphoric.exact import ExactTheory
+
+        return ExactTheory(model, M_X, smeft_accuracy, additional)
+    if engine == "compiled":
+        from malaphoric.compiled import CompiledTheory, Running, Table
+
+        if additional and table is None:
+            from malaphoric import compiling
+
+            with tempfile.TemporaryDirectory() as folder:
+                compiling.compile_extra(additional, Path(folder) / "table.h5")
+                loaded = Table.load(Path(folder) / "table.h5")
+        else:
+            loaded = Table.load(table)
+        if running is None:
+            from malaphoric import compiling
+
+            return CompiledTheory(loaded, compiling.run(model, M_X, smeft_accuracy, loaded))
+        return CompiledTheory(loaded, Running.load(running))
+    raise ValueError(f"engine: {engine!r}; accepted: exact, compiled")

@@ -1,0 +1,241 @@
+"""Recipes: all that the result of a job depends on, as plain data, for every rule of a run.
+
+Which files a job reads and writes is said in ``workflow/rules``. A script is given its recipe and
+nothing else of the configuration; files carry its digest, and whoever reads one checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from malaphoric import lep2, source, store
+from malaphoric.categories import observable_key
+from malaphoric.schema import ROOT
+
+if TYPE_CHECKING:
+    from malaphoric.configuration import Configuration
+
+#: The code of chunks and exact points is in the description of their theory.
+_IN_LAYERS = {"code": "", "versions": {}}
+
+#: Masses of the rule ``masses``, in GeV.
+MASSES = (1000, 2000, 3000, 5000, 10000)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a job's result depends on.
+
+    Attributes
+    ----------
+    settings : dict
+        What its script is given of the configuration.
+    inputs : dict of str to str
+        By the name of an input: digest of the recipe that it must have been made by.
+    files : list of str
+        Digests of the other files it reads.
+    code : str
+        Digest of its script and of all modules of the package that it imports.
+    versions : dict of str to str
+        Of the packages that these import.
+    """
+
+    settings: dict
+    inputs: dict[str, str]
+    files: list[str]
+    code: str
+    versions: dict[str, str]
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON."""
+        return store.canonical(asdict(self))
+
+    @cached_property
+    def digest(self) -> str:
+        """What files made by it carry."""
+        return store.digest(self.text)
+
+
+class Recipes(dict):
+    """Recipes of a run by the name of the rule (``mass-1000``: of that mass).
+
+    Parameters
+    ----------
+    run : Configuration
+    """
+
+    def __init__(self, run: Configuration) -> None:
+        super().__init__()
+        self.run = run
+        self._data()
+        self._theory()
+        self._statistics()
+        self._results()
+        self._masses()
+        self._record()
+
+    def _add(
+        self,
+        name: str,
+        settings: dict,
+        inputs: dict[str, str] | None = None,
+        files: Iterable[Path] = (),
+        code: dict | None = None,
+    ) -> None:
+        """Add a recipe; inputs are given by the name of the rule that makes them."""
+        digests = {key: self[rule].digest for key, rule in (inputs or {}).items() if rule in self}
+        code = code or source.code(ROOT / "scripts" / f"{name.split('-')[0]}.py")
+        self[name] = Recipe(dict(settings), digests, list(map(store.file_digest, files)), **code)
+
+    @cached_property
+    def prefixes(self) -> list[str]:
+        """By what the names of chunks begin, one a layer: theory, grid, compiled engine: data."""
+        inputs, run = self["chunk"].inputs, self.run
+        return [store.digest(layer, run["grid"], inputs)[:16] for layer in run.layers()]
+
+    @property
+    def chunks(self) -> list[str]:
+        """Names of the chunks' files: prefix and range of points."""
+        return [f"{p}-{start}-{stop}" for start, stop in self.run.chunks for p in self.prefixes]
+
+    @property
+    def _model(self) -> dict:
+        """What engines need to know."""
+        run = self.run
+        return {
+            "model": run.model.as_dict(),
+            "M_X": float(run["M_X"]),
+            "smeft_accuracy": run["smeft_accuracy"],
+        }
+
+    @property
+    def _points(self) -> dict:
+        """What readers of points need to know."""
+        run = self.run
+        return {"layers": run.layers(), "categories": run.categories}
+
+    @property
+    def _style(self) -> dict:
+        run = self.run
+        levels = list(run["confidence_levels"])
+        return {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
+
+    def _data(self) -> None:
+        run = self.run
+        self._add("measurements", run.measurements())
+        if run.selection.extra:
+            seed = run["covariance"]["seed"]
+            self._add("extra", {"observables": _lists(run.selection.extra), "seed": seed})
+        inputs = {"measurements": "measurements", "extra": "extra"}
+        files = [*run.selection.overlays, *lep2.DATA]
+        self._add("likelihood", run.likelihood(), inputs, files)
+
+    def _theory(self) -> None:
+        run = self.run
+        if run["engine"] == "compiled":
+            self._add("running", self._model)
+            if run.selection.extra:
+                self._add("extra_table", {"observables": _lists(run.selection.extra)})
+                self._add("running-extra", self._model, {"table": "extra_table"})
+        settings = {**self._model, "engine": run["engine"], "grid": run["grid"]}
+        settings |= {"layers": run.layers(), "extra": _lists(run.selection.extra)}
+        # exact predictions outlive the data that they were first weighed with, and all code but
+        # that of the theory, which is in the layers
+        data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
+        self._add("chunk", settings, data, code=_IN_LAYERS)
+        exact = {**settings, "engine": "exact", "layers": run.layers("exact")}
+        exact.pop("grid")
+        self._add("exact_points", exact, code=_IN_LAYERS)
+
+    @property
+    def _tables(self) -> dict[str, str]:
+        """Inputs of the compiled engine."""
+        extra = {"extra_table": "extra_table", "extra_running": "running-extra"}
+        return {"running": "running", **extra}
+
+    def _statistics(self) -> None:
+        run = self.run
+        settings = {**self._points, "grid": run["grid"], "configuration": run.record}
+        self._add("scan", settings, {"likelihood": "likelihood"})
+        self._add("profile", {}, {"scan": "scan"})
+        settings |= {
+            **self._model,
+            "engine": run["engine"],
+            "extra": _lists(run.selection.extra),
+            "theory": run.theory(extra=True),
+            "levels": list(run["confidence_levels"]),
+        }
+        inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
+        self._add("best_fit", settings, {**inputs, **self._tables})
+
+    def _results(self) -> None:
+        run = self.run
+        best = {"likelihood": "likelihood", "best_fit": "best_fit", "best": "best_fit"}
+        exact = {"exact_layers": run.layers("exact"), "theory": run.theory(extra=True)}
+        common = {**self._model, **exact, "categories": run.categories}
+        common |= {"papers_data": run.has_the_papers_data}
+        extra = {"extra": _lists(run.selection.extra), "title": run.model.title}
+        inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+        if "running" in self:
+            self._add("validate", {**common, **extra}, inputs)
+        self._add("tables", common, best)
+        self._add("pulls", common, best)
+        self._add("comparison", common, best)
+        for name, rule in FIGURES.items():
+            settings = {**self._style, **rule.settings}
+            self._add(f"figure-{name}", settings, {"data": rule.data, "best_fit": "best_fit"})
+        wanted = list(map(observable_key, run["observables_of_interest"]))
+        settings = {**self._style, "observables": wanted, **common}
+        self._add("fig4", settings, best)
+
+    def _masses(self) -> None:
+        run = self.run
+        settings = {k: v for k, v in self._model.items() if k != "M_X"}
+        settings |= {"grid": run["grid"], "categories": run.categories}
+        settings |= {"extra": _lists(run.selection.extra), "configuration": run.record}
+        settings["configuration"].pop("M_X")
+        for mass in MASSES:
+            inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
+            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs)
+        settings = {**self._style, "masses": list(MASSES)}
+        settings.pop("M_X")
+        self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
+
+    def _record(self) -> None:
+        run = self.run
+        recipes = {name: asdict(recipe) for name, recipe in self.items()}
+        settings = {"configuration": run.portable, "theory": run.layers()[-1]}
+        settings |= {"categories": run.categories, "recipes": recipes}
+        self._add("record", settings, {"likelihood": "likelihood"})
+        paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
+        files = [run.model_file, *run.selection.overlays]
+        self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
+        for name in ("compile_part", "compile"):
+            self._add(name, {})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a scan or profile: the rule that makes its data, and how it is drawn."""
+
+    data: str
+    settings: dict
+
+
+#: Figures of a scan or profile, by the name of their file.
+FIGURES = {
+    "fig2": Figure("scan", {"draw": "plane", "best": "unmixed"}),
+    "fig3_left": Figure("profile", {"draw": "profile_regions", "best": "malaphoric"}),
+    "fig3_right": Figure("profile", {"draw": "profile_theta", "best": "malaphoric"}),
+    "profiles": Figure("profile", {"draw": "profiles", "best": "malaphoric"}),
+}
+
+
+def _lists(observables: Iterable) -> list:
+    """Observables as plain data."""
+    return [name if isinstance(name, str) else list(name) for name in observables]
