@@ -3,13 +3,11 @@
 from malaphoric.recipes import MASSES
 
 
-def made_of(mass):
-    """What the rule makes for a mass."""
-    return [f"{OUT}/masses/{mass}.{kind}" for kind in ("h5", "json")]
-
-
 # each mass has a recipe of its own
-MASS_RECIPES = {str(mass): recipe(f"mass-{mass}", *made_of(mass)) for mass in MASSES}
+MASS_RECIPES = {
+    str(mass): recipe(f"mass-{mass}", f"{OUT}/masses/{mass}.h5", f"{OUT}/masses/{mass}.json")
+    for mass in MASSES
+}
 
 
 rule mass:
