@@ -4,14 +4,12 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
-from malaphoric import store
 from malaphoric.configuration import Configuration, load_configuration
+from malaphoric.recipes import FIGURES, Recipes
 from malaphoric.schema import ROOT
-
-_PARAMS = re.compile(r"Params have changed.*?: before: (.*?) now: (.*)$")
-_TEXT = re.compile(r"'((?:[^'\\]|\\.)*)'")
 
 #: Snakemake's reasons, and ours.
 _REASONS = (
@@ -19,10 +17,15 @@ _REASONS = (
     ("Incomplete output files: ", "was interrupted: "),
     ("Updated input files: ", "input has changed: "),
     ("Input files updated by another job: ", "input is remade: "),
+    ("Params have changed", ""),  # said in other words, from the recipes
     ("Set of input files has changed", "other input files than last time"),
     ("Code has changed", "its script has changed"),
     ("Forced execution", "was asked for"),
 )
+
+
+#: Names of recipes where they are not the rule's.
+_RECIPES = {name: f"figure-{name}" for name in FIGURES} | {"extra_running": "running-extra"}
 
 
 def jobs(text: str) -> dict[str, list[str]]:
@@ -39,9 +42,7 @@ def jobs(text: str) -> dict[str, list[str]]:
 
 
 def flat(data: object, path: str = "") -> dict[str, object]:
-    """Nested mappings as one, with dotted keys; texts of JSON are opened."""
-    if isinstance(data, str) and data[:1] in ("{", "["):
-        data = json.loads(data)
+    """Nested mappings as one, with dotted keys."""
     if not isinstance(data, dict):
         return {path: data}
     result = {}
@@ -50,54 +51,58 @@ def flat(data: object, path: str = "") -> dict[str, object]:
     return result
 
 
-def changes(before: str, now: str) -> str:
-    """What differs between the parameters of a rule."""
-    sides = []
-    for text in (before, now):
-        values = [flat(value) for value in _TEXT.findall(text)]
-        sides.append({k: v for value in values for k, v in value.items()})
-    return "; ".join(differences(*sides)) or "parameters have changed"
-
-
 def differences(old: dict, new: dict) -> list[str]:
-    """Sentences on what differs between two flat mappings."""
+    """Sentences on what differs between two mappings of plain data."""
+    sides = flat(old), flat(new)
     said = []
-    for key in sorted({*old, *new}):
-        if old.get(key) == new.get(key) or key == "additional":  # follows from data
-            continue
-        if key == "" or key.endswith("code") or key == "table":
-            said.append(f"the package's {'table' if key == 'table' else 'code'} has changed")
-        else:
-            said.append(f"{key} was {old.get(key, 'unset')}, is {new.get(key, 'unset')}")
-    return list(dict.fromkeys(said))
+    for key in sorted({*sides[0], *sides[1]}):
+        before, now = (side.get(key, "unset") for side in sides)
+        if before != now:
+            said.append(f"{key} was {before}, is {now}")
+    return said
+
+
+def changed(old: dict, new: dict) -> list[str]:
+    """Sentences on what of a job's recipe has changed, apart from its inputs."""
+    # the theory follows from what stands beside it, but for its code
+    theory = ("layers", "exact_layers", "theory", "recipes")
+    sides = [{k: v for k, v in r["settings"].items() if k not in theory} for r in (old, new)]
+    said = differences(*sides) + differences(old["versions"], new["versions"])
+    if old["files"] != new["files"]:
+        said.append("a data file has changed")
+    if old["code"] != new["code"]:
+        said.append("the package's code has changed")
+    if not said and old["settings"] != new["settings"]:
+        said.append("the theory's code, versions or table have changed")
+    return said
 
 
 def sentence(reason: str) -> str:
     """A reason of Snakemake's in our words."""
-    if match := _PARAMS.search(reason):
-        rest = reason[: match.start()].strip("; ")
-        said = changes(match[1], match[2])
-        return f"{sentence(rest)}; {said}" if rest else said
     parts = []
     for part in reason.split("; "):
         for theirs, ours in _REASONS:
             if part.startswith(theirs):
                 files = part.removeprefix(theirs) if ours.endswith(" ") else ""
-                names = [Path(name).name for name in files.split(", ") if name]
+                names = [Path(name).name for name in files.split(", ") if _is_result(name)]
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-                part = ours + ", ".join(names[:3]) + more
+                part = ours + ", ".join(names[:3]) + more if names or not files else ""
         parts.append(part)
-    return "; ".join(parts)
+    return "; ".join(filter(None, parts))
 
 
-def since_last(run: Configuration) -> list[str]:
-    """What of the configuration and the theory is another than in the run's last scan."""
-    path = Path("results") / run["run"] / "scan.h5"
-    if not path.exists():
-        return [f"there is no {path} yet"]
-    with store.read(path) as file:
-        old = {k: v for n in ("theory", "configuration") for k, v in flat(file.attrs[n]).items()}
-    return differences(old, flat(run.layers()[-1]) | flat(run.record))
+def _is_result(name: str) -> bool:
+    """Whether a file is not the recipe, of which more is said in other words."""
+    return bool(name) and not name.startswith(".snakemake/")
+
+
+def recorded(run: Configuration) -> dict[str, dict]:
+    """Recipes by which the run was last made, in the record that it wrote at its end."""
+    try:
+        text = Path("results", run["run"], "record.json").read_text(encoding="utf-8")
+        return json.loads(text)["recipes"]
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def main(configuration: str = "config/config.yaml") -> int:
@@ -115,12 +120,19 @@ def main(configuration: str = "config/config.yaml") -> int:
     if not found:
         print("Nothing would run: everything is up to date.")
         return 0
-    if said := since_last(load_configuration(configuration)):
-        print("Since the last scan:", "; ".join(said) + ".\n")
+    run = load_configuration(configuration)
+    old, new = recorded(run), {name: asdict(recipe) for name, recipe in Recipes(run).items()}
+    if not old:
+        print(f"There is no complete run in results/{run['run']} yet.")
+    elif said := differences(*(side["scan"]["settings"]["configuration"] for side in (old, new))):
+        print("Since the last run:", "; ".join(said) + ".\n")
     for rule, reasons in found.items():
+        name = _RECIPES.get(rule, rule)
+        said = changed(old[name], new[name]) if name in old and name in new else []
+        said = list(filter(None, [*said, sentence(reasons[0])])) or ["its recipe has changed"]
         number = f" ({len(reasons)} jobs)" if len(reasons) > 1 else ""
         more = f"; {len(reasons) - 1} similar" if len(reasons) > 1 else ""
-        print(f"{rule}{number}: {sentence(reasons[0])}{more}")
+        print(f"{rule}{number}: {'; '.join(said)}{more}")
     return 0
 
 

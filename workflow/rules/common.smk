@@ -3,9 +3,9 @@
 from malaphoric import jobs
 from malaphoric.tables import PAPER_TABLE4
 
-# Recipes on disk are those of the run that is on: neither a dry run nor a job on another node, nor
-# a Snakemake that is about to be refused, replaces them.
-KEEP = workflow.is_main_process and not workflow.dryrun and not glob.glob(".snakemake/locks/*")
+# Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
+# be refused replaces them.
+KEEP = not workflow.dryrun and not glob.glob(".snakemake/locks/*")
 
 
 # Files of the chunks: by theory and grid, and with the compiled engine by data, then their points.
@@ -13,9 +13,12 @@ CHUNKS = [f"{OUT}/chunks/{name}.h5" for name in RECIPES.chunks]
 
 
 def recipe(name, *made):
-    """The recipe of a rule: its file, an input of the rule. Named are the files that carry its mark."""
+    """The file of a rule's recipe, an input of the rule; named are the files that carry its mark."""
     path = f".snakemake/malaphoric/{RUN['run']}/{name}.json"
-    jobs.keep(path, RECIPES[name].text, made, KEEP)
+    if workflow.is_main_process:
+        jobs.keep(path, RECIPES[name].text, made, KEEP)
+    elif jobs.kept(path) not in (None, RECIPES[name].text):  # a job of a cluster, queued for long
+        raise WorkflowError(f"{RUN['run']}: {store.SUPERSEDED}: this job does nothing")
     return path
 
 
@@ -27,16 +30,21 @@ def extra_inputs():
     return {key: f"{OUT}/extra/{RECIPES[rule].digest[:16]}.h5" for key, rule in made.items()}
 
 
-def theory_inputs(wildcards):
-    """Stored predictions are weighed with new data by the merge: no theory is recomputed then.
-
-    Snakemake looks at no other reason to run a job whose ancient input is remade, so files of such
-    jobs are named by the digest of what they hold: another theory is another file.
-    """
-    data = {"likelihood": f"{OUT}/likelihood.h5"}
+def theory_inputs():
+    """The data half, and what the compiled engine needs."""
+    inputs = {"likelihood": f"{OUT}/likelihood.h5"}
     if RUN["engine"] == "compiled":
-        data |= {"running": f"{OUT}/running.h5", **extra_inputs()}
-    return {name: ancient(path) for name, path in data.items()}
+        inputs |= {"running": f"{OUT}/running.h5", **extra_inputs()}
+    return inputs
+
+
+def chunk_inputs(wildcards):
+    """What is remade makes no chunk again: another theory or other data is another file.
+
+    Snakemake looks at no reason to run a job whose ancient input is remade, nor a job after it:
+    so the merge has the same inputs, not ancient, and asks for the chunks that are missing.
+    """
+    return {name: ancient(path) for name, path in theory_inputs().items()}
 
 
 def exact_inputs(wildcards):
@@ -70,11 +78,8 @@ def exact_layer(wildcards):
 
 
 def best_fit_inputs(wildcards):
-    inputs = {"likelihood": f"{OUT}/likelihood.h5", "best": f"{OUT}/best_grid.json"}
-    inputs["profile"] = f"{OUT}/profile.h5"
-    if RUN["engine"] == "compiled":
-        return {**inputs, "running": f"{OUT}/running.h5", **extra_inputs()}
-    return {**inputs, "chunks": CHUNKS}
+    inputs = {"best": f"{OUT}/best_grid.json", "profile": f"{OUT}/profile.h5", **theory_inputs()}
+    return inputs if RUN["engine"] == "compiled" else {**inputs, "chunks": CHUNKS}
 
 
 def checked(wildcards):
@@ -101,5 +106,6 @@ def results():
     tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
     names += [f"tables/{name}" for name in tables]
     if RUN["engine"] == "compiled":
-        names += ["validation/points.csv", "validation/observables.csv"]
+        tables = ["points.csv", "observables.csv", "errors.pdf", "errors.png"]
+        names += [f"validation/{name}" for name in tables]
     return [f"{OUT}/{name}" for name in names] + figure_files()

@@ -5,7 +5,7 @@ rule scan:
     """Merge the chunks; refuses holes, damaged and foreign chunks."""
     input:
         recipe=recipe("scan", f"{OUT}/scan.h5"),
-        likelihood=f"{OUT}/likelihood.h5",
+        **theory_inputs(),
         chunks=CHUNKS,
     output:
         f"{OUT}/scan.h5",

@@ -123,7 +123,7 @@ if extra_inputs():
 rule chunk:
     """A range of grid points: predictions (exact engine) and chi2 by category."""
     input:
-        unpack(theory_inputs),
+        unpack(chunk_inputs),
     output:
         f"{OUT}/chunks/{{chunk}}.h5",
     log:

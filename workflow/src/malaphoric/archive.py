@@ -21,7 +21,14 @@ import yaml
 
 from malaphoric import store
 from malaphoric.likelihood import Likelihood
+from malaphoric.recipes import FIGURES, MASSES
 from malaphoric.schema import ROOT
+
+#: What only some configurations make, in the folder of a run, and what is made on demand.
+_SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
+_SOMETIMES += ["validation/points.csv", "validation/observables.csv"]
+_SOMETIMES += ["validation/errors.pdf", "validation/errors.png"]
+_MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
 #: Folder of an archive with the configuration and the results of the exported run.
 FOLDER = "archive"
@@ -61,6 +68,45 @@ def record(settings: dict, likelihood: str | Path, files: list[str]) -> dict:
         "git": _git_state(),
         "files": {str(path): store.file_digest(path) for path in sorted(files)},
     }
+
+
+def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
+    """Remove what an earlier configuration made and this one does not; returns the paths.
+
+    Parameters
+    ----------
+    folder : Path
+        ``results/<run>``.
+    results : list of str
+        What this configuration makes.
+    settings : dict
+        ``recipes`` by rule: what the rule ``masses`` made stays while it is made so. ``chunks``,
+        their names: others of the compiled engine, which evaluates them again in no time, go;
+        predictions of the exact engine stay, because they may be found again.
+    """
+    recipes = settings["recipes"]
+    masses = [
+        store.recipe_of(folder / "masses" / f"{mass}.json")
+        == store.digest(store.canonical(recipes[f"mass-{mass}"]))
+        for mass in MASSES
+    ]
+    kept = _MASSES if all(masses) else []
+    ours = {*map(Path, results), *(folder / name for name in kept)}
+    gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
+    gone = [path for path in gone if path not in ours and path.exists()]
+    chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
+    gone += [path for path in chunks if not _has_predictions(path)]
+    for path in gone:
+        path.unlink()
+    return gone
+
+
+def _has_predictions(path: Path) -> bool:
+    try:
+        with h5py.File(path) as file:
+            return "predictions" in file
+    except OSError:  # damaged: not ours to judge
+        return True
 
 
 def _git(*arguments: str) -> str:

@@ -66,7 +66,7 @@ def job(snakemake: object) -> Iterator[Job]:
     recipe, digest = json.loads(text), store.digest(text)
     place = snakemake.input.get("recipe")
     try:
-        with store.signing(digest, lambda: place is None or _kept(place) == text):
+        with store.signing(digest, lambda: place is None or kept(place) == text):
             _check_inputs(snakemake.input, recipe["inputs"])
             yield Job(label, log, recipe["settings"], digest)
     except (ConfigurationError, store.StoreError, MemoryError) as error:
@@ -117,7 +117,7 @@ def _check_inputs(given: object, digests: dict[str, str]) -> None:
             )
 
 
-def _kept(path: str) -> str | None:
+def kept(path: str) -> str | None:
     """The recipe that counts now: that of another configuration if one was started meanwhile."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]

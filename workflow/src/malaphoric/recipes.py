@@ -161,7 +161,7 @@ class Recipes(dict):
     def _statistics(self) -> None:
         run = self.run
         settings = {**self._points, "grid": run["grid"], "configuration": run.record}
-        self._add("scan", settings, {"likelihood": "likelihood"})
+        self._add("scan", settings, {"likelihood": "likelihood", **self._tables})
         self._add("profile", {}, {"scan": "scan"})
         settings |= {
             **self._model,
@@ -210,7 +210,7 @@ class Recipes(dict):
         run = self.run
         recipes = {name: asdict(recipe) for name, recipe in self.items()}
         settings = {"configuration": run.portable, "theory": run.layers()[-1]}
-        settings |= {"categories": run.categories, "recipes": recipes}
+        settings |= {"categories": run.categories, "recipes": recipes, "chunks": self.chunks}
         self._add("record", settings, {"likelihood": "likelihood"})
         paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
         files = [run.model_file, *run.selection.overlays]

@@ -28,6 +28,9 @@ THEORY_PACKAGES = ("smelli", "flavio", "wilson")
 #: What helps against a file that is not what it should be.
 REMEDY = "restore it, or delete it and start again"
 
+#: Why a job that outlived the run that started it does not replace a file.
+SUPERSEDED = "a run of another configuration, code or data was started meanwhile"
+
 _SIGNATURE = b"malaphoric HDF5, sha256 of what follows byte 512: "
 _BLOCK_SIZE = 512
 
@@ -100,9 +103,7 @@ def whole(path: str | Path) -> Iterator[Path]:
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
             if not _signing.counts():
-                raise StoreError(
-                    f"{path}: not written: a run of another configuration was started meanwhile"
-                )
+                raise StoreError(f"{path}: not written: {SUPERSEDED}")
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
