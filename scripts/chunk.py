@@ -7,18 +7,14 @@ from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
     s, given, (path,) = this.settings, snakemake.input, snakemake.output
-    layer, exact = snakemake.params.layer, s["engine"] == "exact"
-    if exact:
-        additional = s["extra"] if layer else None
-        theory = engines.exact_theory(s, additional)
-    else:
-        theory = engines.compiled_theory(s, given)
+    exact = s["engine"] == "exact"
+    theory = engines.exact_theory(s) if exact else engines.compiled_theory(s, given)
     counts = chunks.write_points(
         path,
         Grid.from_dict(s["grid"]).points(*chunks.range_of(path)),
         theory,
         Likelihood.load(given.likelihood),
-        s["layers"][layer],
+        s["layer"],
         keep_predictions=exact,
         out=this.log,
         earlier=chunks.others(path),

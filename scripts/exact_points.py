@@ -10,7 +10,7 @@ from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    s, given, layer = this.settings, snakemake.input, snakemake.params.layer
+    s, given = this.settings, snakemake.input
     if fits := given.get("best_fit"):
         points = statistics.best_points(json.loads(Path(fits).read_text()))
     else:
@@ -18,9 +18,9 @@ with job(snakemake) as this:
     counts = chunks.write_points(
         snakemake.output[0],
         points,
-        engines.exact_theory(s, s["extra"] if layer else None),
+        engines.exact_theory(s),
         Likelihood.load(given.likelihood),
-        s["layers"][layer],
+        s["layer"],
         keep_predictions=True,
         out=this.log,
     )

@@ -21,7 +21,7 @@ def differing(one, two):
     return {name for name in one | two if one.get(name) != two.get(name)}
 
 
-WEIGHED = {"likelihood", "chunk", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
+WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
 WEIGHED |= {"comparison", "figure-fig2", "figure-fig3_left", "figure-fig3_right", "fig4"}
 WEIGHED |= {"figure-profiles", "record"}
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
@@ -30,10 +30,15 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (["M_X"], 2900, {*WEIGHED, "running", "running-extra", "exact_points"} - {"likelihood"}),
+        (
+            ["M_X"],
+            2900,
+            {*WEIGHED, "running", "running-extra", "exact_points-0", "exact_points-1"}
+            - {"likelihood"},
+        ),
         (["lep2_set"], "full", WEIGHED | MASSES),
         (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
-        (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk"}),
+        (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
         (["chunk_minutes"], 9, {"record"}),
         (["observables_of_interest"], ["m_W"], {"fig4", "record"}),
     ],
@@ -60,6 +65,14 @@ def test_chunks_know_their_theory_and_their_points():
         assert other == names if data["engine"] == "exact" else not other & names
     one, two = (recipes(data=x).prefixes for x in (FULL, changed(["data"], {}, FULL)))
     assert two == one[:1] != one[1:]
+
+
+def test_additional_observables_leave_the_other_exact_chunks_alone():
+    """Truth: what is computed for them is in files of its own."""
+    with_them, without = recipes(data=FULL), recipes(data=changed(["data"], {}, FULL))
+    assert with_them["chunk-0"] == without["chunk-0"]
+    assert with_them["exact_points-0"] == without["exact_points-0"]
+    assert "chunk-1" not in without
 
 
 def test_settings_are_plain_data():

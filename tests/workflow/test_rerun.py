@@ -138,7 +138,7 @@ def test_a_new_version(finished, tmp_path, package):
     ],
 )
 def test_a_changed_module(finished, tmp_path, room, rules):
-    """Truth: which room makes what; a comment in it changes nothing."""
+    """Truth: which script imports which room; a comment in it changes nothing."""
     project = tmp_path / "project"
     for name in ("workflow", "scripts", "config", "profiles"):
         shutil.copytree(ROOT / name, project / name)

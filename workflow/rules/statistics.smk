@@ -28,9 +28,8 @@ rule exact_points:
     log:
         f"{OUT}/logs/exact/{{points}}-{{digest}}.log",
     params:
-        recipe=RECIPES["exact_points"].text,
+        recipe=lambda wildcards: RECIPES[f"exact_points-{exact_layer(wildcards)}"].text,
         points=lambda wildcards: exact_points(wildcards.points),
-        layer=exact_layer,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (len(exact_points(wildcards.points)) // 2 + 15) * attempt,

@@ -129,8 +129,7 @@ rule chunk:
     log:
         f"{OUT}/logs/chunks/{{chunk}}.log",
     params:
-        recipe=RECIPES["chunk"].text,
-        layer=lambda wildcards: RECIPES.prefixes.index(wildcards.chunk.split("-")[0]),
+        recipe=lambda wildcards: RECIPES.of_chunk(wildcards.chunk).text,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: int(2 * RUN.longest_chunk + 15) * attempt,

@@ -180,15 +180,13 @@ class Joined:
         return first
 
 
-def exact_theory(settings: dict, additional: list | None) -> ExactTheory:
-    """The exact engine of a job, or its theory of additional observables."""
+def exact_theory(settings: dict) -> ExactTheory:
+    """The exact engine of a job; its theory of the additional observables alone if there are any."""
     from malaphoric.exact import ExactTheory
 
-    model, names = (
-        Model.of(settings["model"]),
-        additional and list(map(observable_tuple, additional)),
-    )
-    return ExactTheory(model, settings["M_X"], settings["smeft_accuracy"], names)
+    extra = list(map(observable_tuple, settings["extra"]))
+    setting = (Model.of(settings["model"]), settings["M_X"], settings["smeft_accuracy"])
+    return ExactTheory(*setting, extra or None)
 
 
 def compiled_theory(settings: dict, given: object) -> CompiledTheory | Joined:

@@ -95,13 +95,17 @@ class Recipes(dict):
     @cached_property
     def prefixes(self) -> list[str]:
         """By what the names of chunks begin, one a layer: theory, grid, compiled engine: data."""
-        inputs, run = self["chunk"].inputs, self.run
+        inputs, run = self["chunk-0"].inputs, self.run
         return [store.digest(layer, run["grid"], inputs)[:16] for layer in run.layers()]
 
     @property
     def chunks(self) -> list[str]:
         """Names of the chunks' files: prefix and range of points."""
         return [f"{p}-{start}-{stop}" for start, stop in self.run.chunks for p in self.prefixes]
+
+    def of_chunk(self, name: str) -> Recipe:
+        """The recipe of a chunk."""
+        return self[f"chunk-{self.prefixes.index(name.split('-')[0])}"]
 
     @property
     def _model(self) -> dict:
@@ -142,15 +146,15 @@ class Recipes(dict):
             if run.selection.extra:
                 self._add("extra_table", {"observables": _lists(run.selection.extra)})
                 self._add("running-extra", self._model, {"table": "extra_table"})
-        settings = {**self._model, "engine": run["engine"], "grid": run["grid"]}
-        settings |= {"layers": run.layers(), "extra": _lists(run.selection.extra)}
         # exact predictions outlive the data that they were first weighed with, and all code but
         # that of the theory, which is in the layers
         data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
-        self._add("chunk", settings, data, code=_IN_LAYERS)
-        exact = {**settings, "engine": "exact", "layers": run.layers("exact")}
-        exact.pop("grid")
-        self._add("exact_points", exact, code=_IN_LAYERS)
+        for rule, engine, inputs in (("chunk", run["engine"], data), ("exact_points", "exact", {})):
+            for number, layer in enumerate(run.layers(engine)):
+                extra = _lists(run.selection.extra) if "additional" in layer else []
+                settings = {**self._model, "engine": engine, "layer": layer, "extra": extra}
+                settings |= {"grid": run["grid"]} if rule == "chunk" else {}
+                self._add(f"{rule}-{number}", settings, inputs, code=_IN_LAYERS)
 
     @property
     def _tables(self) -> dict[str, str]:
