@@ -25,7 +25,11 @@ _REASONS = (
 
 
 #: Names of recipes where they are not the rule's.
-_RECIPES = {name: f"figure-{name}" for name in FIGURES} | {"extra_running": "running-extra"}
+_RECIPES = {name: f"figure-{name}" for name in FIGURES} | {
+    "chunk": "chunk-0",
+    "exact_points": "exact_points-0",
+    "extra_running": "running-extra",
+}
 
 
 def jobs(text: str) -> dict[str, list[str]]:

@@ -24,18 +24,14 @@ def differing(one, two):
 WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
 WEIGHED |= {"comparison", "figure-fig2", "figure-fig3_left", "figure-fig3_right", "fig4"}
 WEIGHED |= {"figure-profiles", "record"}
+THEORY = {"running", "running-extra", "exact_points-0", "exact_points-1"}
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
 
 
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (
-            ["M_X"],
-            2900,
-            {*WEIGHED, "running", "running-extra", "exact_points-0", "exact_points-1"}
-            - {"likelihood"},
-        ),
+        (["M_X"], 2900, {*WEIGHED, *THEORY} - {"likelihood"}),
         (["lep2_set"], "full", WEIGHED | MASSES),
         (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),

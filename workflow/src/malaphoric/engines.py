@@ -181,7 +181,7 @@ class Joined:
 
 
 def exact_theory(settings: dict) -> ExactTheory:
-    """The exact engine of a job; its theory of the additional observables alone if there are any."""
+    """The exact engine of a job: of its additional observables alone, if there are any."""
     from malaphoric.exact import ExactTheory
 
     extra = list(map(observable_tuple, settings["extra"]))
