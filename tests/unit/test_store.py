@@ -371,6 +371,16 @@ class TestDigest:
         with pytest.raises(FileNotFoundError):
             store.room_digest("no-such-room")
 
+    def test_rooms_are_parsed_once(self, monkeypatch):
+        """Truth: the number of calls of Python's parser; a start of Snakemake asks 150 times."""
+        calls = []
+        parse = store.ast.parse
+        monkeypatch.setattr(store.ast, "parse", lambda text: calls.append(text) or parse(text))
+        store._code.cache_clear()
+        one = store.room_digest("grid", "smeft")
+        assert store.room_digest("grid", "smeft") == one != store.room_digest("smeft")
+        assert len(calls) == 2
+
     def test_rooms_change_with_code_not_with_prose(self, tmp_path, monkeypatch):
         """Truth: the same arithmetic commented otherwise; then another arithmetic."""
         monkeypatch.setattr(store, "_PACKAGE", tmp_path)

@@ -1,7 +1,7 @@
 # Functions of the rules.
 
+from malaphoric.paper import PAPER_TABLE4
 from malaphoric.scan import data_code
-from malaphoric.tables import PAPER_TABLE4
 
 # by the name of its file: the points of a chunk, and the layer of the theory that it holds
 CHUNKS = {

@@ -101,7 +101,7 @@ rule tables:
     log:
         f"{OUT}/logs/tables.log",
     params:
-        code=store.room_digest("tables", "statistics"),
+        code=store.room_digest("tables", "paper", "statistics"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -140,7 +140,7 @@ rule comparison:
     log:
         f"{OUT}/logs/comparison.log",
     params:
-        code=store.room_digest("comparison", "tables", "statistics"),
+        code=store.room_digest("comparison", "tables", "paper", "statistics"),
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO
@@ -239,16 +240,19 @@ def room_digest(*rooms: str) -> str:
 
     Comments, docstrings and layout do not count.
     """
-    texts = []
-    for room in rooms:
-        tree = ast.parse((_PACKAGE / f"{room}.py").read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (
-                ast.get_docstring(node) is not None
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-        texts.append(ast.unparse(tree))
-    return digest(*texts)
+    return digest(*(_code((_PACKAGE / f"{room}.py").read_text(encoding="utf-8")) for room in rooms))
+
+
+@cache
+def _code(source: str) -> str:
+    """Python source without comments, docstrings and layout."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
 
 
 def versions(*names: str) -> dict[str, str]:
