@@ -43,12 +43,16 @@ if not workflow.config_settings.configfiles:
     configfile: "config/config.yaml"
 
 
+# neither a dry run nor a job of a run that has started
+STARTS = workflow.is_main_process and not workflow.output_settings.dryrun
+
 try:
     for file in workflow.configfiles:
         # Snakemake takes the last of two equal keys, and executes templates
         validate(load_yaml(file), "config", str(file), partial=True)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
-    RUN.model.check_title()
+    if STARTS:  # imports matplotlib, half a second
+        RUN.model.check_title()
 except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
@@ -56,7 +60,7 @@ OUT = f"results/{RUN['run']}"
 RECIPES = Recipes(RUN)
 
 # Before any job, not when the first one has computed what it cannot write.
-if not workflow.dryrun:
+if STARTS:
     for folder in [".", "results", *glob.glob(f"{OUT}/**/", recursive=True)]:
         if os.path.exists(folder) and not os.access(folder, os.W_OK):
             raise WorkflowError(f"{os.path.abspath(folder)}: this folder cannot be written to")

@@ -1,6 +1,8 @@
 """Run configurations: what is accepted, its meaning, and how everything else is refused."""
 
 import copy
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -328,3 +330,16 @@ def test_file_and_data_give_the_same(tmp_path):
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump(FULL))
     assert load_configuration(path).data == Configuration(FULL).data
+
+
+def test_snakefile_imports_nothing_slow():
+    """Truth: the modules that are loaded; every start of Snakemake waits for them."""
+    files = [ROOT / "Snakefile", *(ROOT / "workflow" / "rules").glob("*.smk")]
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    imports = [line for line in lines if line.startswith("from malaphoric")]
+    assert len(imports) > 3
+    slow = ["scipy", "matplotlib", "pandas", "xarray", "iminuit", "flavio", "wilson", "smelli"]
+    code = [*imports, "import sys", f"print([name for name in {slow} if name in sys.modules])"]
+    command = [sys.executable, "-c", "\n".join(code)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malaphoric import store
+from malaphoric.schema import ROOT
 from malaphoric.store import StoreError
 
 
@@ -51,6 +52,27 @@ def read_example(path):
             store.parse(file.attrs["settings"]),
             file.attrs["content"],
         )
+
+
+#: Everything else that jobs write.
+WRITERS = {
+    "md": "store.write_text(path, 'x' * 2000)",
+    "json": "store.write_json(path, ['x' * 2000])",
+    "csv": "store.write_csv(path, [{'x': 'x' * 2000}])",
+    "pdf": "figures._save(figures._new_figure()[0], path, path)",
+    "tar.gz": "archive.export(Recipes(load_configuration("
+    "'config/config.yaml'))['export'].settings, [], path)",
+}
+
+
+def ends_with_a_store_error(code, path):
+    """The message of the StoreError in which code ends, in a process without any other word."""
+    code = "\n".join(f"    {line}" for line in code.splitlines())
+    code = f"try:\n{code}\nexcept store.StoreError as error: print(error)"
+    command = [sys.executable, "-c", "from malaphoric import store\n" + code, str(path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (run.returncode, run.stderr) == (0, "")
+    return run.stdout.removesuffix("\n")
 
 
 class TestWhole:
@@ -152,28 +174,50 @@ class TestWhole:
         store.write_text(tmp_path / "ours", "x")
         assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
-    def test_disk_without_room(self, tmp_path):
-        """Truth: a limit on the size of files; HDF5 by itself crashes at the end of the process."""
+    @pytest.mark.parametrize("reserved", ["at once", "by zeros"])
+    @pytest.mark.parametrize("size", [0, 10**9], ids=["small", "announced"])
+    def test_disk_without_room(self, tmp_path, size, reserved):
+        """Truth: a limit on the size of files, noticed before HDF5 has anything to write."""
         path = tmp_path / "a.h5"
         write_example(path)
         before = path.read_bytes()
         code = (
-            "import resource, sys, numpy as np; from malaphoric import store\n"
-            "resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5))\n"
-            "try:\n"
-            "    with store.create(sys.argv[1], content='x') as f:\n"
-            "        for n in range(40): store.write_array(f, f'v{n}', np.ones(1000))\n"
-            "except store.StoreError as error: print(error)\n"
-            "try: store.write_text(sys.argv[1], 'x' * 10**6)\n"
-            "except store.StoreError as error: print(error)\n"
+            "import os, resource, sys, numpy as np; from malaphoric import store\n"
+            f"if {reserved == 'by zeros'}: del os.posix_fallocate\n"
+            f"limit = {size or 10**7} // 2\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))\n"
+            f"with store.create(sys.argv[1], size={size}, content='x') as f: print('HDF5 began')\n"
         )
-        process = subprocess.run(
-            [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
-        )
-        assert (process.returncode, process.stderr) == (0, "")
-        assert process.stdout == f"{path}: cannot be written: File too large\n" * 2
+        text = f"{path}: cannot be written: File too large"
+        assert ends_with_a_store_error(code, path) == text
         assert path.read_bytes() == before
         assert files(tmp_path) == ["a.h5"]
+
+    @pytest.mark.parametrize("kind", sorted(WRITERS))
+    def test_other_files_on_a_disk_without_room(self, tmp_path, kind):
+        """Truth: a limit on the size of files; one sentence, no half file."""
+        path = tmp_path / f"a.{kind}"
+        code = (
+            "import resource, sys; from malaphoric import archive, figures, store\n"
+            "from malaphoric.configuration import load_configuration\n"
+            "from malaphoric.recipes import Recipes\n"
+            "path = sys.argv[1]\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n" + WRITERS[kind]
+        )
+        text = f"{path}: cannot be written: File too large"
+        assert ends_with_a_store_error(code, path) == text
+        assert files(tmp_path) == []
+
+    def test_room_does_not_show(self, tmp_path, monkeypatch):
+        """Truth: the bytes of a file for which no room was announced, and none taken."""
+        write_example(tmp_path / "a.h5")
+        monkeypatch.setattr(store, "_ROOM", 10**5)
+        write_example(tmp_path / "b.h5")
+        monkeypatch.delattr(store.os, "posix_fallocate")
+        write_example(tmp_path / "c.h5")
+        content = [(tmp_path / name).read_bytes() for name in ("a.h5", "b.h5", "c.h5")]
+        assert content[0] == content[1] == content[2]
+        assert len(content[0]) < 10**5
 
     def test_place_that_cannot_be_written(self, tmp_path):
         """Truth: a file where a folder should be."""
@@ -217,8 +261,11 @@ class TestBytes:
 
     def test_json_is_json(self, tmp_path):
         """Truth: Python's json."""
-        store.write_json(tmp_path / "a.json", {"b": 1, "a": [1.5, None]})
-        assert store.parse((tmp_path / "a.json").read_text()) == {"b": 1, "a": [1.5, None]}
+        data = {"b": 1, "a": [1.5, None, math.nan, {"c": (-math.inf, np.float64("inf"))}]}
+        store.write_json(tmp_path / "a.json", data)
+        text = (tmp_path / "a.json").read_text()
+        assert store.parse(text) == {"b": 1, "a": [1.5, None, None, {"c": [None, None]}]}
+        assert not {"NaN", "Infinity"} & set(text.replace("-", " ").split())
 
 
 class TestDamage:

@@ -1,11 +1,11 @@
 # Functions of the rules.
 
 from malaphoric import jobs
-from malaphoric.tables import PAPER_TABLE4
+from malaphoric.paper import PAPER_TABLE4
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.
-KEEP = not workflow.dryrun and not glob.glob(".snakemake/locks/*")
+KEEP = STARTS and not glob.glob(".snakemake/locks/*")
 
 
 # Files of the chunks: by theory and grid, and with the compiled engine by data, then their points.

@@ -141,13 +141,16 @@ def export(settings: dict, files: list[str], path: str | Path) -> None:
 
     Raises
     ------
-    RuntimeError
-        If the project is not in a git repository, so that its files are not known.
+    malaphoric.store.StoreError
+        If the file cannot be written, or the project is not in a git repository, so that its
+        files are not known.
     """
     try:
         names = _git("ls-files").splitlines()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise RuntimeError(f"{ROOT}: not a git repository: which files belong to it?") from error
+        raise store.StoreError(
+            f"{ROOT}: not a git repository: which files belong to it?"
+        ) from error
     content = {name: (ROOT / name).read_bytes() for name in names if (ROOT / name).is_file()}
     configuration = settings["configuration"]
     content[f"config/models/{configuration['model']}.yaml"] = Path(settings["model"]).read_bytes()

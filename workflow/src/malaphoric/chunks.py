@@ -184,8 +184,14 @@ def _save(
     description: dict,
     **arrays: np.ndarray,
 ) -> None:
+    arrays = {"points": points, "ckm": ckm, **arrays}
+    # messages as any HDF5 string can hold them: a message must not cost the chunk
+    texts = [
+        str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in reason
+    ]
     with store.create(
         path,
+        size=sum(values.nbytes for values in arrays.values()) + sum(64 + len(t) for t in texts),
         content=_CHUNK,
         theory=description,
         theory_digest=store.digest(description),
@@ -193,9 +199,9 @@ def _save(
         likelihood_digests=data.category_digests,
         observables=categories.dump_observables(observables),
     ) as file:
-        for name, values in {"points": points, "ckm": ckm, **arrays}.items():
+        for name, values in arrays.items():
             store.write_array(file, name, values)
-        _write_reason(file, reason)
+        file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
 def _find_earlier(
@@ -224,14 +230,6 @@ def _find_earlier(
                 predictions[row], ckm[row] = part["predictions"][i], part["ckm"][i]
                 reason[row] = part["reason"][i]
     return np.array(sorted(rows.values()), dtype=int)
-
-
-def _write_reason(file: h5py.File, reason: np.ndarray) -> None:
-    """Messages as any HDF5 string can hold them: a message must not cost the chunk."""
-    texts = [
-        str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in reason
-    ]
-    file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
 def _read_chunk(path: str | Path, description: dict) -> dict:

@@ -10,7 +10,8 @@ from scipy import stats
 
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.tables import LEP2_NOTE, PAPER_TABLE1, PAPER_TABLE4
+from malaphoric.paper import PAPER_TABLE1, PAPER_TABLE4
+from malaphoric.tables import LEP2_NOTE
 
 # Inputs of the closed formulas: Fermi constant (GeV^-2), alpha_e(m_Z), sin^2 of the Weinberg angle,
 # |V_tb V_ts^*|, and the loop function and running factor of eq. (4.6).

@@ -5,6 +5,7 @@ No statistics here beyond drawing the level of a contour.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import matplotlib
@@ -67,8 +68,9 @@ def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """Write PDF and PNG whole and without time stamps."""
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
-        with store.whole(path) as temporary:
-            figure.savefig(temporary, format=form, metadata=metadata)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=form, metadata=metadata)
+        store.write_bytes(path, drawn.getvalue())
     plt.close(figure)
 
 

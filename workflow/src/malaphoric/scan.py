@@ -61,6 +61,7 @@ def merge(
     errors: list[str] = []
     with store.create(
         path,
+        size=grid.size * (8 * len(names) + 8 + 1),  # chi2, gamma, status
         content=_SCAN,
         configuration=configuration,
         configuration_digest=store.digest(configuration),

@@ -186,7 +186,8 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         "g_hat": profile_last_axis(inside.swapaxes(1, 2), axes[0])[0],
         "theta_sb": over_theta,
     }
-    with store.create(path, **{**attributes, "content": "malaphoric profile"}) as out:
+    size = 2 * chi2.nbytes + over_theta.nbytes
+    with store.create(path, size=size, **{**attributes, "content": "malaphoric profile"}) as out:
         out.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
         for name, axis in zip(AXES, axes, strict=True):
             store.write_array(out, name, axis)

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -33,6 +35,14 @@ SUPERSEDED = "a run of another configuration, code or data was started meanwhile
 
 _SIGNATURE = b"malaphoric HDF5, sha256 of what follows byte 512: "
 _BLOCK_SIZE = 512
+
+#: Bytes that the disk must have for a file beside announced arrays; HDF5 gives back the rest.
+_ROOM = 2**24
+
+_PIECE = 2**20
+
+# None: this Python has no posix_fallocate
+_CANNOT_RESERVE = (None, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class StoreError(RuntimeError):
@@ -111,15 +121,39 @@ def whole(path: str | Path) -> Iterator[Path]:
         raise StoreError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file whole.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be written.
+    """
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole."""
-    with whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: str | Path, data: object) -> None:
-    """Write plain data as indented JSON."""
-    write_text(path, json.dumps(data, indent=2, allow_nan=True) + "\n")
+    """Write plain data as indented, strict JSON: NaN and infinity become null."""
+    write_text(path, strict_json(data) + "\n")
+
+
+def strict_json(data: object) -> str:
+    """Plain data as indented JSON that any reader takes: NaN and infinity become null."""
+    return json.dumps(_finite(data), indent=2, allow_nan=False)
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
 
 
 def write_csv(path: str | Path, rows: list[dict]) -> None:
@@ -131,74 +165,58 @@ def write_csv(path: str | Path, rows: list[dict]) -> None:
     write_text(path, text.getvalue())
 
 
-class _Disk(io.FileIO):
-    """A file that takes every write and keeps the first error: HDF5 crashes on a full disk.
-
-    What did not reach the disk is kept, because HDF5 reads back what it wrote.
-    """
-
-    def __init__(self, path: str | Path, mode: str) -> None:
-        super().__init__(path, mode)
-        self.error: OSError | None = None
-        self._lost: list[tuple[int, bytes]] = []
-
-    def write(self, data: bytes) -> int:
-        end, rest = self.tell() + len(data), memoryview(data)
-        try:
-            while rest and not self.error:  # a disk that is nearly full takes a part
-                rest = rest[super().write(rest) :]
-        except OSError as error:
-            self.error = error
-        if rest:
-            self._lost.append((end - len(rest), bytes(rest)))
-            self.seek(end)
-        return len(data)
-
-    def readinto(self, buffer: bytearray) -> int:
-        if not self.error:
-            return super().readinto(buffer)
-        start, view = self.tell(), memoryview(buffer)
-        size = super().readinto(view)
-        view[size:] = bytes(len(view) - size)
-        for at, data in self._lost:
-            low, high = max(at, start), min(at + len(data), start + len(view))
-            if low < high:
-                view[low - start : high - start] = data[low - at : high - at]
-        self.seek(start + len(view))
-        return len(view)
-
-
 @contextlib.contextmanager
-def create(path: str | Path, **attributes: object) -> Iterator[h5py.File]:
+def create(path: str | Path, *, size: int = 0, **attributes: object) -> Iterator[h5py.File]:
     """Create an HDF5 file whole, with root attributes and a digest of its bytes.
 
     The digest stands in the file's user block, which every HDF5 reader passes over.
+
+    HDF5 does not survive a write that fails: it keeps what it could not write, tries again when
+    the file is closed, and may crash. So it never meets a full disk: the room is taken before.
 
     Parameters
     ----------
     path : path
         File to write.
+    size : int
+        Bytes of the arrays that will be written, where they may exceed 16 MiB.
     **attributes
         Root attributes; dicts and lists are written as canonical JSON.
+
+    Raises
+    ------
+    StoreError
+        If the file cannot be written.
     """
-    with whole(path) as temporary:
-        # "earliest" is what every reader understands; it also keeps files free of time stamps
-        options = {"libver": "earliest", "track_order": False, "userblock_size": _BLOCK_SIZE}
-        with _Disk(temporary, "w+") as disk:
-            try:
-                with h5py.File(disk, "w", **options) as file:
-                    if _signing.recipe:
-                        attributes["recipe"] = _signing.recipe
-                    for key in sorted(attributes):
-                        value = attributes[key]
-                        text = isinstance(value, (dict, list))
-                        file.attrs[key] = canonical(value) if text else value
-                    yield file
-            finally:
-                if disk.error:
-                    raise disk.error
-        with open(temporary, "r+b") as file:
-            file.write(_user_block(file))
+    # "earliest" is what every reader understands; it also keeps files free of time stamps
+    options = {"libver": "earliest", "track_order": False, "userblock_size": _BLOCK_SIZE}
+    with whole(path) as temporary, open(temporary, "r+b") as disk:
+        _reserve(disk, size + _ROOM)
+        empty = io.BytesIO()  # because HDF5 makes no file in one that has a size
+        h5py.File(empty, "w", **options).close()
+        disk.write(empty.getvalue())
+        with h5py.File(disk, "r+", libver="earliest") as file:
+            if _signing.recipe:
+                attributes["recipe"] = _signing.recipe
+            for key in sorted(attributes):
+                value = attributes[key]
+                text = isinstance(value, (dict, list))
+                file.attrs[key] = canonical(value) if text else value
+            yield file
+        disk.write(_user_block(disk))
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Have the disk give room for a new file, which is longer then; HDF5 shortens it in the end."""
+    try:
+        os.posix_fallocate(file.fileno(), 0, size)
+    except (AttributeError, OSError) as error:  # not on macOS, nor on every file system
+        if getattr(error, "errno", None) not in _CANNOT_RESERVE:
+            raise
+        for position in range(0, size, _PIECE):
+            file.write(bytes(min(_PIECE, size - position)))
+        file.flush()
+        file.seek(0)
 
 
 @contextlib.contextmanager
@@ -234,7 +252,7 @@ def _user_block(file: BinaryIO) -> bytes:
     """The user block that belongs to what follows it; leaves the file at its start."""
     file.seek(_BLOCK_SIZE)
     sha = hashlib.sha256()
-    while piece := file.read(2**20):
+    while piece := file.read(_PIECE):
         sha.update(piece)
     file.seek(0)
     return (_SIGNATURE + sha.hexdigest().encode() + b"\n").ljust(_BLOCK_SIZE, b"\0")
