@@ -206,8 +206,8 @@ def _distribution(names: list, values: object, correlation: object, where: str) 
     kind = kinds[0] if len(kinds) == 1 else "convolution"
     if set(kinds) <= NO_KINDS:
         raise ConfigurationError(
-            f"{where}: a distribution of {', '.join(kinds) or 'nothing'} is not accepted; accepted: "
-            f"{', '.join(sorted(KINDS | AVERAGED_KINDS))}"
+            f"{where}: a distribution of {', '.join(kinds) or 'nothing'} is not accepted; "
+            f"accepted: {', '.join(sorted(KINDS | AVERAGED_KINDS))}"
         )
     return Distribution(observables, kind)
 
