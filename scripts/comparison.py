@@ -14,18 +14,15 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     paper = scan.read_points(given.table4, run.layers("exact"), data)
     ours = scan.read_points([given.best], [run.theory(extra=True)], data)
-    if not comparison.is_the_papers(run.model.name, run["M_X"]):
-        fits = {}
-    rows = comparison.paper_rows(fits, data, paper["predictions"])
-    if not run.has_the_papers_data:
-        rows = [{**row, "reason": "data" if row["reason"] else ""} for row in rows]
-    foot = (
-        "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only. "
-        "Reasons stand where the difference is outside the paper's rounding:\n\n"
-        + "\n".join(f"* **{key}**: {text}" for key, text in comparison.REASONS.items())
+    unlike = comparison.unlike(
+        run.model.as_dict(),
+        run["M_X"],
+        run["smeft_accuracy"],
+        run.categories,
+        run.has_the_papers_data,
     )
-    title = "Comparison with arXiv:2409.06804"
-    store.write_text(out.paper, tables.markdown(title, rows, foot))
+    rows = comparison.paper_rows(fits, data, paper["predictions"], unlike)
+    store.write_text(out.paper, comparison.page(rows, unlike))
     ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
     point = tuple(ours["points"][-1].tolist())
     rows = comparison.analytic_rows(

@@ -15,7 +15,7 @@ with job(snakemake) as this:
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
     best = scan.read_points([snakemake.input.best], [run.theory(extra=True)], data)
     paper = scan.read_points(snakemake.input.table4, run.layers("exact"), data)
-    comparable = is_the_papers(run.model.name, run["M_X"])
+    comparable = is_the_papers(run.model.as_dict(), run["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, comparable)
     notes = [
         f"{name}: {', '.join(fit['at_limit'])} at a limit of the box or of |epsilon| <= 1, where "
