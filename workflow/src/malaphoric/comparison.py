@@ -40,7 +40,7 @@ REASONS = {
 }
 
 #: Standard deviation of chi2 of quarks in the SM from 5000 draws, see docs/physics.md.
-_SCATTER = 1.5
+_SCATTER = 2.0
 
 #: The paper's model, its Table 3; with the charges in other units g_hat means something else.
 PAPER_MODEL = {
