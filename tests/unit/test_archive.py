@@ -86,7 +86,7 @@ def said(runs):
 def test_same_run(runs):
     """Truth: copies, on another machine, from another commit."""
     write_record(runs[1], system={"machine": "arm64"}, git=None)
-    assert said(runs) == ("10 files: 10 identical", True)
+    assert said(runs) == ("10 of 10 files are identical", True)
 
 
 def swap(runs):
@@ -162,7 +162,7 @@ CHANGES = {
     "other text": (edit("comparison.md", "Title", "Tilte"), ["comparison.md: line 1: '# Tilte'"]),
     "missing here": (
         remove(1, "figures/fig2.pdf"),
-        ["missing here", "9 identical, 1 not"],
+        ["missing here", "9 of 10 files are identical, 1 not the same"],
     ),
     "missing there": (
         remove(0, "figures/fig2.pdf"),
@@ -219,9 +219,9 @@ def test_last_digits(runs, size):
     assert good == (size < 1e-9)
     if good:
         assert text.count("differs in the last digits: ") == 2
-        assert "8 identical, 2 the same but for bytes or last digits" in text
+        assert "8 of 10 files are identical, 2 the same but for bytes or last digits" in text
     else:
-        assert "8 identical, 2 not the same" in text
+        assert "8 of 10 files are identical, 2 not the same" in text
 
 
 def test_other_packing(runs):

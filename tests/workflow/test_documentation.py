@@ -214,7 +214,7 @@ def test_export_and_make_check(project, compiled):
     shell("tar xzf OUT.tar.gz", project)
     reader = project / "malaphoric-compiled"
     finish(reader, compiled)
-    assert " identical" in shell(MAKE + "check", reader)
+    assert "files are identical" in shell(MAKE + "check", reader)
     (reader / "results/compiled/figures/fig4.pdf").write_bytes(b"%PDF-1.4")
     with pytest.raises(AssertionError, match=r"fig4\.pdf: another drawing"):
         shell("python scripts/check.py", reader)

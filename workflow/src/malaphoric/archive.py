@@ -179,8 +179,9 @@ def check(archive: str | Path = FOLDER, here: str | Path = ".") -> tuple[list[st
             identical, close = identical + same, close + (found.agrees and not same)
             if not same:
                 lines.append(f"{path}: {found.text}")
-    bad = len(digests) + 1 - identical - close
-    summary = f"{len(digests) + 1} files: {identical} identical"
+    total = len({*digests, name})
+    bad = total - identical - close
+    summary = f"{identical} of {total} files are identical"
     summary += f", {close} the same but for bytes or last digits" * bool(close)
     summary += f", {bad} not the same" * bool(bad)
     return [*lines, summary], len(lines) == close
