@@ -16,18 +16,11 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     paper = chunks.read_points(given.table4, s["exact_layers"], data)
     ours = chunks.read_points([given.best], [s["theory"]], data)
-    if not comparison.is_the_papers(model.name, s["M_X"]):
-        fits = {}
-    rows = comparison.paper_rows(fits, data, paper["predictions"])
-    if not s["papers_data"]:
-        rows = [{**row, "reason": "data" if row["reason"] else ""} for row in rows]
-    foot = (
-        "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only. "
-        "Reasons stand where the difference is outside the paper's rounding:\n\n"
-        + "\n".join(f"* **{key}**: {text}" for key, text in comparison.REASONS.items())
+    unlike = comparison.unlike(
+        s["model"], s["M_X"], s["smeft_accuracy"], s["categories"], s["papers_data"]
     )
-    title = "Comparison with arXiv:2409.06804"
-    store.write_text(out.paper, tables.markdown(title, rows, foot))
+    rows = comparison.paper_rows(fits, data, paper["predictions"], unlike)
+    store.write_text(out.paper, comparison.page(rows, unlike))
     ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
     point = tuple(ours["points"][-1].tolist())
     rows = comparison.analytic_rows(model, point, s["M_X"], ckm, ours["predictions"][-1], data)

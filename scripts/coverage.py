@@ -10,16 +10,36 @@ import json
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from malaphoric import scan
+from malaphoric import engines, store
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+from malaphoric.schema import ConfigurationError
+from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level
 
 REACH, SEED = 30.0, 1
+
+
+def compiled_theory(run: Path, theory: dict, data: Likelihood) -> object:
+    """The compiled engine of a run; additional observables, if any, are compiled anew.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run.
+    theory : dict
+        What its scan was made from: model, M_X, smeft_accuracy.
+    data : Likelihood
+        Its observables are those of the theory, the additional ones last.
+    """
+    setting = (Model.of(theory["model"]), "compiled", theory["M_X"], theory["smeft_accuracy"])
+    running = run / "running.h5"
+    main = engines.load_theory(*setting, running if running.exists() else None)
+    more = data.observables[len(main.observables) :]
+    return engines.Joined([main, engines.load_theory(*setting, additional=more)]) if more else main
 
 
 def whitened(data: Likelihood) -> np.ndarray:
@@ -37,19 +57,21 @@ def whitened(data: Likelihood) -> np.ndarray:
 
 def main(run: Path, toys: int) -> None:
     """Print the fraction of toys whose regions contain the truth, with its error."""
-    data = Likelihood.load(run / "likelihood.h5")
-    fits = json.loads((run / "best_fit.json").read_text())
-    configuration = fits["configuration"]
-    model, mass = Model.load(configuration["model"]), configuration["M_X"]
-    theory = scan.load_theory(model, "compiled", mass, running=run / "running.h5")
-    truth = np.array([fits["malaphoric"][name] for name in AXES])
-
-    with h5py.File(run / "scan.h5") as file:
+    fit = json.loads((run / "best_fit.json").read_text(encoding="utf-8"))["malaphoric"]
+    with store.read(run / "scan.h5") as file:
+        described = store.parse(file.attrs["theory"])
+        names = file["category"].asstr()[:].tolist()
         axes = [file[name][:] for name in AXES]
         chi2 = file["chi2"][-1]
+    if fit is None or min(map(len, axes)) == 1:
+        raise ConfigurationError(f"{run}: coverage needs a best fit of three parameters")
+    data = Likelihood.load(run / "likelihood.h5", names[:-1])
+    theory = compiled_theory(run, described, data)
+    truth = np.array([fit[name] for name in AXES])
+
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    near = (chi2 - np.nanmin(chi2) < REACH) & (np.abs(mesh[..., 0]) <= 3000 / mass)
-    points = mesh[near]
+    physical = np.abs(mesh[..., 0]) <= M_REFERENCE / described["M_X"]
+    points = mesh[(chi2 - np.nanmin(chi2) < REACH) & physical]
     # the profile of the truth's (epsilon_hat, g_hat) needs a line of theta_sb through it
     line = np.repeat(truth[np.newaxis], 200, axis=0)
     line[:, 2] = truth[2] * np.linspace(0.3, 2.0, 200)
@@ -58,6 +80,8 @@ def main(run: Path, toys: int) -> None:
     residuals = (theory.evaluate(points).predictions @ matrix.T).astype(np.float32)
     residuals -= residuals[0].copy()  # relative to the truth
     squares = np.einsum("ni,ni->n", residuals, residuals)
+    nothing = np.isnan(squares)  # no CKM elements
+    residuals[nothing], squares[nothing] = 0, np.inf
 
     rng = np.random.default_rng(SEED)
     inside = {(dof, cl): 0 for dof in (3, 2) for cl in (0.68, 0.95)}
@@ -79,4 +103,7 @@ def main(run: Path, toys: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    try:
+        main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    except (ConfigurationError, store.StoreError, OSError) as problem:
+        sys.exit(str(problem))

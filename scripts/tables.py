@@ -15,7 +15,7 @@ with job(snakemake) as this:
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
     paper = chunks.read_points(snakemake.input.table4, s["exact_layers"], data)
-    comparable = is_the_papers(s["model"]["name"], s["M_X"])
+    comparable = is_the_papers(s["model"], s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, comparable)
     notes = [
         f"{name}: {', '.join(fit['at_limit'])} at a limit of the box or of |epsilon| <= 1, where "

@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 
-from malaphoric import Model, scan
+from malaphoric import Model, engines
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
@@ -85,8 +85,8 @@ def compiled_against_floor(data: Likelihood, n: int = 100_000) -> tuple[float, f
     The floor is what no implementation with these tables can avoid: predictions as a matrix product
     of features and coefficients, and the quadratic forms of the four categories, in BLAS.
     """
-    theory = scan.load_theory(Model.load(MODEL), "compiled", M_X)
-    lh = scan.ModelLikelihood(Model.load(MODEL), M_X, theory, data)
+    theory = engines.load_theory(Model.load(MODEL), "compiled", M_X)
+    lh = engines.ModelLikelihood(Model.load(MODEL), M_X, theory, data)
     points = near(n, 3)
     lh.chi2(points[:BLOCK])
     start = time.process_time()
@@ -108,11 +108,11 @@ def compiled_against_floor(data: Likelihood, n: int = 100_000) -> tuple[float, f
 
 _MILLION = """
 import resource, sys, time
-from malaphoric import Model, scan
+from malaphoric import Model, chunks, engines, scan
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
 data = Likelihood.load(sys.argv[1])
-theory = scan.load_theory(Model.load("b3-l2"), "compiled", 3000.0, running=sys.argv[2])
+theory = engines.load_theory(Model.load("b3-l2"), "compiled", 3000.0, running=sys.argv[2])
 grid = Grid.from_dict({
     "epsilon_hat": {"min": -1.2, "max": 0.3, "points": 100},
     "g_hat": {"min": 0, "max": 0.25, "points": 100},
@@ -120,7 +120,7 @@ grid = Grid.from_dict({
 })
 start = time.process_time()
 description = {"model": {}}
-scan.write_points(sys.argv[3] + "/chunk.h5", grid.points(), theory, data, description, False,
+chunks.write_points(sys.argv[3] + "/chunk.h5", grid.points(), theory, data, description, False,
                   out=lambda text: None)
 scan.merge(sys.argv[3] + "/scan.h5", grid, [([sys.argv[3] + "/chunk.h5"], 0, grid.size)],
            [description], data, {})

@@ -3,6 +3,9 @@
 Measures disk, time and memory of chunk files and their merge, for a stand-in theory that costs
 nothing, and prints them with the table of docs/cluster.md. CPU seconds a point are those of
 `make bench`. Wants OMP_NUM_THREADS=1, 2 GB of disk in the current folder, and a few minutes.
+
+    scale.py table                    the table alone, at once
+    scale.py small LIKELIHOOD.h5      the measurement with some hundred points, to see that it runs
 """
 
 import math
@@ -14,11 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from malaphoric import scan, statistics
+from malaphoric import chunks, scan, statistics
 from malaphoric.configuration import Configuration
-from malaphoric.exact import Theory
 from malaphoric.grid import Grid
-from malaphoric.likelihood import Likelihood, make_likelihood
+from malaphoric.likelihood import Likelihood
+from malaphoric.measurements import make_likelihood
+from malaphoric.theory import Theory
 
 CPU = {"exact": 7.3, "compiled": 19e-6}  # seconds a point with files, see the README
 START = {"exact": 30, "compiled": 5}  # seconds until the first point
@@ -30,7 +34,7 @@ class Free:
     """A theory that costs nothing."""
 
     def __init__(self, data: Likelihood) -> None:
-        self.data = data
+        self.data, self.observables = data, data.observables
 
     def evaluate(self, points, progress):
         n = len(points)
@@ -56,9 +60,10 @@ def measured(work, *args) -> tuple[float, float]:
 
     process = context.Process(target=run)
     process.start()
-    result = queue.get()
     process.join()
-    return result
+    if process.exitcode:
+        sys.exit(process.exitcode)
+    return queue.get()
 
 
 def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: Path) -> None:
@@ -71,13 +76,13 @@ def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: 
     def write():
         for path, (start, stop) in zip(paths, ranges, strict=True):
             points = the_grid.points(start, stop)
-            scan.write_points(
+            chunks.write_points(
                 path, points, theory, data, description, engine == "exact", lambda text: None
             )
 
     def merge():
-        chunks = [(str(path), *ends) for path, ends in zip(paths, ranges, strict=True)]
-        scan.merge(folder / "scan.h5", the_grid, chunks, description, data, {})
+        chunks = [([path], *ends) for path, ends in zip(paths, ranges, strict=True)]
+        scan.merge(folder / "scan.h5", the_grid, chunks, [description], data, {})
 
     def profile():
         statistics.profile(folder / "scan.h5", folder / "profile.h5")
@@ -125,14 +130,19 @@ def table(bytes_a_point: dict, merge: dict) -> None:
                 print(f"| {' | '.join(map(str, cells))} |")
 
 
+def measure(small: str | None = None) -> None:
+    """Print what chunks, merge and profile cost; `small`: with the likelihood in this file."""
+    with tempfile.TemporaryDirectory(dir=".") as name:
+        path = Path(small or Path(name) / "likelihood.h5")
+        if not small:  # in a process of its own, or its memory would count
+            measured(lambda: make_likelihood(nexp=5000, seed=1, lep2_set="paper").save(path))
+        likelihood = Likelihood.load(path)
+        files("compiled", 8 if small else 216, 200 if small else 4_000_000, likelihood, Path(name))
+        files("exact", 4 if small else 46, 25 if small else 25_000, likelihood, Path(name))
+
+
 if __name__ == "__main__":
     if "table" not in sys.argv:
-        with tempfile.TemporaryDirectory(dir=".") as name:
-            # elsewhere, or its memory would count
-            path = Path(name) / "likelihood.h5"
-            measured(lambda: make_likelihood(nexp=5000, seed=1, lep2_set="paper").save(path))
-            likelihood = Likelihood.load(path)
-            files("compiled", 216, 4_000_000, likelihood, Path(name))
-            files("exact", 46, 25_000, likelihood, Path(name))
+        measure(sys.argv[2] if "small" in sys.argv else None)
     # as measured above: chunks and scan.h5
     table({"compiled": 178, "exact": 4250}, {"compiled": 0.5e-6, "exact": 11.5e-6})

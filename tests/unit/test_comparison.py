@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from malaphoric import comparison
+from malaphoric.likelihood import NORMAL, Constraint, Likelihood
 from malaphoric.model import Model
 from malaphoric.smeft import g_prime
 
@@ -46,3 +47,127 @@ def test_running_explains_the_difference():
     assert full["C9_mu"] == pytest.approx(closed["C9_mu"], rel=0.15)
     assert full["C9_e"] == pytest.approx(closed["C9_e"], rel=0.15)
     assert abs(full["C10_mu"]) < 0.05 * abs(full["C9_mu"])
+
+
+ALL = ["quarks", "EWPOs", "LEP2", "LFU"]
+
+
+def unlike(model=None, M_X=3000.0, smeft_accuracy="leadinglog", names=ALL, papers_data=True):
+    model = model or Model.load("b3-l2").as_dict()
+    return comparison.unlike(model, M_X, smeft_accuracy, names, papers_data)
+
+
+def made(quarks=419.0, names=ALL):
+    """A likelihood of one measurement a category, with the paper's chi2 but in quarks."""
+    chi2 = {"quarks": quarks, "EWPOs": 36.8, "LEP2": 150.0, "LFU": 18.5}
+    unit = {"covariance": np.eye(1)}
+    constraints = [
+        Constraint(name, name, NORMAL, np.array([i]), {"central": np.zeros(1), **unit})
+        for i, name in enumerate(ALL)
+        if name in names
+    ]
+    return Likelihood(list("abcd"), constraints, np.sqrt(list(chi2.values())), np.zeros(4))
+
+
+def fits(epsilon_hat=-0.92, error=0.25, LEP2=-0.63):
+    def fit(point, dchi2, **others):
+        dchi2 = {**dict.fromkeys(ALL, 0.0), **dchi2}
+        names = ("epsilon_hat", "g_hat", "theta_sb")
+        errors = dict.fromkeys(names, error)
+        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, **others}
+        return {**dict(zip(names, point, strict=True)), **fitted, "p_value_over_SM": 2e-8}
+
+    return {
+        "unmixed": fit((0.0, 0.12, -0.11), {"global": 31.2}),
+        "malaphoric": fit(
+            (epsilon_hat, 0.078, -0.17), {"global": 37.6, "LEP2": LEP2}, p_value_over_unmixed=0.012
+        ),
+    }
+
+
+def reasons(rows):
+    return {row["quantity"]: row["reason"] for row in rows}
+
+
+EXACT = np.zeros((2, 4))
+
+
+def test_paper_by_its_charges():
+    """Truth: Table 3 of the paper; a name, a title or a file says nothing."""
+    model = Model.load("b3-l2").as_dict()
+    assert unlike({**model, "name": "other"}) == {}
+    charges = {**model["charges"], "X_q": [0.0, 1.0, 0.0]}
+    assert "charges" in unlike({**model, "charges": charges})["model"]
+    # the same model in other units: g_hat would be another one
+    halved = {k: np.multiply(v, 0.5).tolist() for k, v in model["charges"].items()}
+    assert set(unlike({**model, "charges": halved})) == {"model"}
+
+
+def test_like_with_like():
+    """Truth: what a run has in common with the paper, and a sentence on the rest."""
+    data = made()
+    whole = reasons(comparison.paper_rows(fits(), data, EXACT, unlike()))
+    assert {"chi2 of the SM, global", "dchi2 global, unmixed, its point"} < set(whole)
+    assert "epsilon_hat, malaphoric" in whole
+
+    for other in (unlike(M_X=5000.0), unlike(smeft_accuracy="integrate")):
+        rows = comparison.paper_rows(fits(), data, EXACT, other)
+        assert {row["where"] for row in rows} <= {"Table 1", "text"}
+        assert "Table 4 and what the text says of its fits are not compared" in comparison.page(
+            rows, other
+        )
+
+    other = unlike(papers_data=False)
+    assert comparison.paper_rows(fits(), data, EXACT, other) == []
+    assert "Nothing is compared: the data" in comparison.page([], other)
+
+
+def test_one_category():
+    """Truth: quarks alone have no sum; a chi2 or fit of theirs is held against quarks' only."""
+    other = unlike(names=["quarks"])
+    rows = comparison.paper_rows(fits(epsilon_hat=0.3), made(names=["quarks"]), EXACT, other)
+    assert all("quarks" in row["quantity"] for row in rows)
+    assert {row["where"] for row in rows} == {"Table 1", "Table 4"}
+    assert "leaves out EWPOs, LEP2, LFU" in comparison.page(rows, other)
+
+
+@pytest.mark.parametrize(
+    ("quarks", "reason"), [(419.3, ""), (417.8, "draw"), (213.0, "not traced")]
+)
+def test_cause_only_where_it_was_shown(quarks, reason):
+    """Truth: the scatter of docs/physics.md explains a difference of its size, and no other."""
+    rows = reasons(comparison.paper_rows(fits(), made(quarks), EXACT, unlike()))
+    assert rows["chi2 of the SM, quarks"] == reason
+    assert "draw" not in rows["chi2 of the SM, EWPOs"]
+
+
+@pytest.mark.parametrize(
+    ("epsilon_hat", "error", "reason"),
+    [
+        (-0.92, 0.1, ""),
+        (-0.86, 0.25, "valley"),
+        (-0.86, 0.01, "not traced"),
+        (0.3, 0.25, "not traced"),
+        (-0.86, None, "not traced"),
+    ],
+)
+def test_valley_is_as_wide_as_the_error(epsilon_hat, error, reason):
+    """Truth: the fit's own error of the parameter; the exact engine's fits have none."""
+    rows = comparison.paper_rows(fits(epsilon_hat, error), made(), EXACT, unlike())
+    assert reasons(rows)["epsilon_hat, malaphoric"] == reason
+
+
+def test_improvement_by_mixing_is_taken_apart():
+    """Truth: 37.6 - 31.2 = 6.4, of which LEP2 takes -0.63 + 0.02, by hand."""
+    rows = reasons(comparison.paper_rows(fits(), made(), EXACT, unlike()))
+    assert rows["improvement by kinetic mixing"] == "LEP2 (-0.61), not traced (+0.01)"
+
+
+def test_page_explains_the_reasons_it_uses():
+    """Truth: each reason once, and none that stands in no row."""
+    rows = comparison.paper_rows(fits(-0.86), made(417.8), EXACT, unlike())
+    text = comparison.page(rows, unlike())
+    used = {key for key in comparison.REASONS if any(key in row["reason"] for row in rows)}
+    assert {"draw", "valley", "LEP2", "sum", "not traced"} <= used
+    for key in comparison.REASONS:
+        assert (f"* **{key}**: " in text) == (key in used)

@@ -1,5 +1,7 @@
 """Overlays and selections: against flavio reading the same files, and against closed formulas."""
 
+import copy
+
 import numpy as np
 import pytest
 import yaml
@@ -76,9 +78,13 @@ def test_names_are_flavios(tmp_path, content):
     path = write(tmp_path, content)
     found = overlays.read(path)
     assert list(found) == flavio.measurements.read_file(str(path))
-    for measurement, observables in found.items():
-        theirs = flavio.Measurement[measurement].all_parameters
-        assert set(observables) == set(theirs)
+    for measurement, distributions in found.items():
+        theirs = flavio.Measurement[measurement]._constraints
+        assert len(theirs) == len(distributions)
+        for ours, (distribution, observables) in zip(distributions, theirs, strict=True):
+            assert list(ours.observables) == observables
+            if ours.kind != "asymmetric_normal":  # whose errors may be equal
+                assert ours.kind == distribution.class_to_string()
         del flavio.Measurement.instances[measurement]
 
 
@@ -95,7 +101,272 @@ BAD = [
     ({"A": {"values": {"m_W": "1 ± 2"}, "corelation": 0.3}}, ["unknown key A.corelation"]),
     ([{"arguments": {}, "constraints": []}], ["name"]),
     ([1], ["1", "mapping"]),
+    ({2027: {"values": {"m_W": "1 ± 2"}}}, ["2027", "a text"]),
+    ([WRITTEN[0], copy.deepcopy(WRITTEN[0])], ["'E'", "twice"]),
 ]
+
+
+def values(*pairs, **others):
+    """A measurement A whose values are listed by observable."""
+    return {"A": {"values": [{"name": name, "value": value} for name, value in pairs], **others}}
+
+
+def one(value):
+    return {"A": {"values": {"m_W": value}}}
+
+
+def two(correlation):
+    pairs = [("DeltaM_s", "17.7 ± 0.3"), ("m_W", "80.4 ± 0.1")]
+    return values(*pairs, correlation=correlation)
+
+
+def multivariate(**arguments):
+    arguments = {"distribution": "multivariate_normal", "central_value": [17.7, 80.4], **arguments}
+    return {"A": {"observables": ["DeltaM_s", "m_W"], "values": arguments}}
+
+
+#: What flavio drops, misreads or takes as it is; the words that must be in the sentence.
+DROPPED = [
+    (values(("m_W", "80 ± 1"), ("m_W", "81 ± 1")), ["m_W", "twice"]),
+    ({"A": {"values": [{**BIN, "value": "0 ± 1"}, {**BIN, "q2min": 4, "value": "1 ± 1"}]}}, [KEY]),
+    (two([[1, 0.5], [0.3, 1]]), ["correlation", "asymmetric"]),
+    (two([[1, 0], [0.3, 1]]), ["correlation", "asymmetric"]),
+    (two([[1, 0.5], [0.5, 2]]), ["correlation", "ones"]),
+    (two([[1, 1.5], [1]]), ["correlation", "positive definite"]),
+    (two(-1), ["correlation", "positive definite"]),
+    (two([[1, "0.5"], [1]]), ["correlation", "numbers"]),
+    (two([[1, True], [1]]), ["correlation", "numbers"]),
+    (two([[1]]), ["correlation", "2 rows"]),
+    (multivariate(covariance=[[0.04, 0.01], [0.02, 0.01]]), ["covariance", "asymmetric"]),
+    (multivariate(covariance=[[4e-20, 1e-20], [0, 1e-20]]), ["covariance", "asymmetric"]),
+    (multivariate(covariance=[[0.04, 0.03], [0.03, 0.01]]), ["covariance", "positive definite"]),
+    (multivariate(covariance=[[0.04, 0.0], [0.0, 0.0]]), ["covariance", "diagonal"]),
+    (multivariate(covariance=[[0.04, 0], [0, 1e-300]]), ["covariance", "diagonal"]),
+    (multivariate(standard_deviation=[0.2, 0]), ["standard_deviation", "between"]),
+    (multivariate(standard_deviation=[1, 1], correlation=[[1, 0.2], [0.1, 1]]), ["asymmetric"]),
+    (multivariate(central_value=[17.7], covariance=[[1, 0], [0, 1]]), ["2 observables"]),
+    (multivariate(distribution="normal", central_value=1, standard_deviation=1), ["2 observables"]),
+    (
+        {"A": {**multivariate(covariance=[[1, 0], [0, 1]])["A"], "correlation": 0.5}},
+        ["correlation", "drops"],
+    ),
+    (values(("m_W", "−80 ± 1"), ("DeltaM_s", "1 ± 1"), correlation=0.1), ["−80", "minus sign"]),
+    (values(("m_W", "80 - 1"), ("DeltaM_s", "1 ± 1"), correlation=0.1), ["80 - 1"]),
+    (values(("m_W", "< 3 @ 95% CL"), ("DeltaM_s", "1 ± 1"), correlation=0.1), ["< 3"]),
+    (one("80 ± 0.1 - 0.3"), ["80 ± 0.1 - 0.3"]),
+    (one("80 ± 0.1 - 0.3 + 0.2"), ["- 0.3 + 0.2"]),
+    (one("80 ±-1"), ["±-1"]),
+    (one("80 ± 0"), ["the error", "between"]),
+    (one("80 ± 0.1 ± 0.0"), ["the error", "between"]),
+    (one("80 ± 1 e-300"), ["the error", "between"]),
+    (one("80 ± 1 e300"), ["the error", "between"]),
+    (one("80 ± 1 e999"), ["the error", "between"]),
+    (one("80(0)"), ["the error", "between"]),
+    (one("< 1e-300 @ 95% CL"), ["the error", "between"]),
+    (one(80.4), ["80.4", "no error"]),
+    (one("80.4"), ["80.4", "no error"]),
+    (one("−80.4"), ["80.4", "no error"]),
+    (one({"distribution": "delta", "central_value": 80}), ["delta", "normal"]),
+    (
+        one({"distribution": "discrete_uniform", "lowest_value": 1, "highest_value": 3}),
+        ["discrete"],
+    ),
+    (one({"distribution": "nromal", "central_value": 80}), ["nromal", "normal"]),
+    (one({"central_value": 80, "standard_deviation": 1}), ["distribution"]),
+]
+NORMAL_80 = {"distribution": "normal", "central_value": 80.4}
+DROPPED += [
+    (one({**NORMAL_80, "standard_deviation": size}), ["standard_deviation"])
+    for size in (0, -1, 1e-300, 1e300, "nan", "inf", "−1", True)
+]
+DROPPED += [
+    (one({**NORMAL_80, "central_value": size, "standard_deviation": 1}), ["central_value"])
+    for size in (1e300, "−80.4", "nan")
+]
+
+
+@pytest.mark.parametrize(("content", "words"), DROPPED, ids=[str(c)[:90] for c, _ in DROPPED])
+def test_nothing_is_dropped(tmp_path, content, words):
+    """Truth: one sentence with the file, the measurement and the observable, before any job."""
+    path = write(tmp_path, content)
+    with pytest.raises(ConfigurationError) as caught:
+        overlays.read(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: A: ")
+    assert "\n" not in message
+    for word in [*words, "accepted: "]:
+        assert word in message
+
+
+#: Values that are right, as flavio reads them: central value and error.
+RIGHT = {
+    "−0.4 ± 0.1": (-0.4, 0.1),
+    "-0.4 ± 0.3 ± 0.4": (-0.4, 0.5),
+    "(-0.4 +- 0.1) * 1e-1": (-0.04, 0.01),
+    "0.4 \\pm 0.1 e-2": (0.004, 0.001),
+    "-0.40(10)": (-0.4, 0.1),
+    "(1.2(0.3)) 10^-1": (0.12, 0.03),
+}
+
+
+@pytest.mark.parametrize("text", RIGHT)
+def test_text_is_flavios(tmp_path, text):
+    """Truth: the number written in the text, weighed with a prediction by hand."""
+    central, error = RIGHT[text]
+    data = combine(base(), overlays=[write(tmp_path, {"w": {"values": {"m_W": text}}})])
+    prediction = np.array([[0.1, -0.55, 17.5, 3.3e-9]])
+    assert data.chi2(prediction)["EWPOs"][0] == pytest.approx(((0.1 - central) / error) ** 2)
+
+
+#: The kinds of flavio's distributions that count as they are, with arguments for m_W.
+KEPT = [
+    {"distribution": "asymmetric_normal", "central_value": 80.3, "right_deviation": 0.1}
+    | {"left_deviation": 0.2},
+    {"distribution": "half_normal", "central_value": 80.3, "standard_deviation": -0.1},
+    {"distribution": "half_normal", "central_value": 80.3, "standard_deviation": 0.1},
+    {"distribution": "gaussian_upper_limit", "limit": 90, "confidence_level": 0.9},
+    {"distribution": "numerical", "x": [79, 80, 80.3, 81], "y": [0, 0.5, 1, 0]},
+    {"distribution": "gaussian_kde", "data": [80.1, 80.2, 80.2, 80.5], "bandwidth": 0.2},
+    {"distribution": "gamma", "a": 3, "loc": -1, "scale": 20},
+    {"distribution": "gamma_positive", "a": 3, "loc": -100, "scale": 20},
+    {"distribution": "gamma_counting_process", "scale_factor": 10, "counts_total": 0}
+    | {"counts_background": 0},
+    {"distribution": "gamma_upper_limit", "limit": 90, "confidence_level": 0.9}
+    | {"counts_total": 4, "counts_background": 1},
+    {"distribution": "general_gamma_counting_process", "scale_factor": 10, "counts_total": 9}
+    | {"counts_background": 1, "background_std": 1},
+    {"distribution": "general_gamma_upper_limit", "limit": 90, "confidence_level": 0.9}
+    | {"counts_total": 4, "counts_background": 1, "background_std": 1},
+    [
+        {**NORMAL_80, "standard_deviation": 0.1},
+        {"distribution": "uniform", "central_value": 80.4, "half_range": 0.3},
+    ],
+]
+
+
+def kind_of(value):
+    return value["distribution"] if isinstance(value, dict) else "convolution"
+
+
+def of_flavio(value):
+    from flavio.statistics import probability
+
+    return probability.convolve_distributions(probability.dict2dist(value))
+
+
+@pytest.mark.parametrize("value", KEPT, ids=kind_of)
+def test_distribution_is_flavios(tmp_path, value):
+    """Truth: flavio's own logpdf, relative to the central value, and moments integrated from it."""
+    path = write(tmp_path, {"w": {"values": {"m_W": value}}})
+    assert selection([path]).overlays == [path]
+    data = combine(base(), overlays=[path])
+    theirs = of_flavio(value)
+    x = np.concatenate([np.linspace(79, 82, 61), np.linspace(-50, 300, 36)])
+    predictions = np.tile(base().sm, (x.size, 1))
+    predictions[:, 0] = x
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = -2 * np.asarray(theirs.delta_logpdf(x), dtype=float)
+    np.testing.assert_allclose(data.chi2(predictions)["EWPOs"], expected, rtol=1e-9, atol=1e-9)
+    if kind_of(value) in ("asymmetric_normal", "half_normal", "gaussian_upper_limit"):
+        return  # these are shown with the errors they are given by
+    low, high = theirs.support
+    x = np.linspace(low - (high - low), high + (high - low), 400_001)
+    pdf = np.exp(theirs.logpdf(x))
+    pdf /= np.trapezoid(pdf, x)
+    variance = np.trapezoid(x**2 * pdf, x) - np.trapezoid(x * pdf, x) ** 2
+    k = next(k for k in data.constraints if k.category == "EWPOs")
+    assert k.deviation()[0] == pytest.approx(np.sqrt(variance), rel=2e-3)
+
+
+ONLY_AVERAGED = [
+    {"distribution": "uniform", "central_value": 17.5, "half_range": 0.5},
+    {"distribution": "log_normal", "central_value": 17.5, "factor": 1.1},
+    {"distribution": "gamma_upper_limit", "limit": 19, "confidence_level": 0.9}
+    | {"counts_total": 4, "counts_background": 1},
+    {"distribution": "gaussian_upper_limit", "limit": 19, "confidence_level": 0.9},
+]
+
+
+@pytest.mark.parametrize("value", ONLY_AVERAGED, ids=kind_of)
+def test_distribution_in_the_average(tmp_path, value):
+    """Truth: in quarks, mean and variance of flavio's own density, as in smelli's likelihood."""
+    path = write(tmp_path, {"one": {"values": {"DeltaM_s": value}}})
+    assert selection([path]).overlays == [path]
+    rule = {"quarks": {"measurements": {"exclude": ["two"]}}}
+    data = combine(base(), selection=rule, overlays=[path])
+    theirs = of_flavio(value)
+    x = np.linspace(-100, 300, 1_000_001)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pdf = np.exp(theirs.logpdf(x))
+    pdf /= np.trapezoid(pdf, x)
+    mean = np.trapezoid(x * pdf, x)
+    variance = np.trapezoid((x - mean) ** 2 * pdf, x)
+    quarks = next(k for k in data.constraints if k.category == "quarks")
+    assert quarks.arrays["central"][0] == pytest.approx(mean, abs=0.02 * np.sqrt(variance))
+    expected = variance + base().theory_covariance[2, 2]
+    assert quarks.arrays["covariance"][0, 0] == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("value", [*ONLY_AVERAGED[:2], "[80, 81]", "80 */ 1.1"], ids=str)
+def test_distribution_without_a_fit_is_refused(tmp_path, value):
+    """Truth: outside quarks chi2 would be infinite beyond a range, or negative."""
+    path = write(tmp_path, one(value))
+    with pytest.raises(ConfigurationError, match=r"new\.yml: A: m_W: .*outside quarks"):
+        selection([path])
+    with pytest.raises(ConfigurationError, match="outside quarks"):
+        combine(base(), overlays=[path])
+
+
+def test_every_distribution_of_flavio_is_known():
+    """Truth: flavio's own list."""
+    from flavio.statistics.probability import class_from_string
+
+    kinds = [overlays.KINDS, overlays.AVERAGED_KINDS, overlays.NO_KINDS]
+    assert sorted(kind for group in kinds for kind in group) == sorted(class_from_string)
+    tested = {kind_of(value) for value in KEPT} | {"normal", "multivariate_normal"}
+    assert tested - {"convolution"} == overlays.KINDS
+
+
+def test_correlation_across_categories_is_refused(tmp_path):
+    """Truth: quarks and EWPOs are weighed apart; an excluded observable does not count."""
+    path = write(tmp_path, two(0.5))
+    with pytest.raises(ConfigurationError, match=r"new\.yml: A: .*quarks.*EWPOs"):
+        selection([path])
+    path = write(tmp_path, multivariate(covariance=[[0.04, 0.01], [0.01, 0.01]]))
+    with pytest.raises(ConfigurationError, match=r"DeltaM_s \(quarks\), m_W \(EWPOs\)"):
+        selection([path])
+    selection([path], EWPOs={"observables": {"exclude": ["m_W"]}})
+
+
+@pytest.mark.parametrize("name", ["a{b}c.yml", "a*.yml", "a?.yml", "a\nb.yml", " a.yml", "a'b.yml"])
+def test_odd_file_name_is_refused(tmp_path, name):
+    """Truth: Snakemake reads braces as a wildcard, and would ignore or misread the file."""
+    path = write(tmp_path, UNIVARIATE, name)
+    with pytest.raises(ConfigurationError, match=r"data\.overlays: .*letters, digits") as caught:
+        selection([path])
+    assert "\n" not in str(caught.value)
+
+
+def test_odd_folder_is_refused(tmp_path):
+    """Truth: as before; spaces and umlauts are fine."""
+    for name, accepted in {"a{b}c": False, "mit Leerzeichen für alle": True}.items():
+        (tmp_path / name).mkdir()
+        path = write(tmp_path / name, UNIVARIATE, "März 2.yml")
+        if accepted:
+            assert selection([path]).overlays == [path]
+        else:
+            with pytest.raises(ConfigurationError, match="braces"):
+                selection([path])
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    """Truth: records and the archive name an overlay by its file."""
+    paths = []
+    for folder, content in {"1": UNIVARIATE, "2": BINNED}.items():
+        (tmp_path / folder).mkdir()
+        paths.append(write(tmp_path / folder, content))
+    with pytest.raises(ConfigurationError, match="two files named 'new'"):
+        selection(paths)
 
 
 @pytest.mark.parametrize(("content", "words"), BAD, ids=[str(c)[:50] for c, _ in BAD])
@@ -118,7 +389,8 @@ def test_mutated_overlay(case):
     """Random values, missing and unknown keys: read, or refused in words."""
 
     def use(found):
-        assert all(observable_key(name) for names in found.values() for name in names)
+        for distributions in found.values():
+            assert all(observable_key(o) for d in distributions for o in d.observables)
 
     check(lambda: overlays.parse(case[0], "fuzz"), use)
 

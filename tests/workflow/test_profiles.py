@@ -126,9 +126,9 @@ def test_generic_profile_runs(workflow, tmp_path):
         (tmp_path / name).chmod(0o755)
     path = f"{tmp_path}:{os.environ['PATH']}"
     options = ["--workflow-profile", profile("generic"), "--seconds-between-status-checks", "1"]
-    options += ["--latency-wait", "5", "results/compile/ckm.h5"]
+    options += ["--latency-wait", "5", "results/.compile/ckm.h5"]
     text = workflow.run(*options, environment={**os.environ, "PATH": path}).stdout
-    assert (tmp_path / "results/compile/ckm.h5").exists(), text
+    assert (tmp_path / "results/.compile/ckm.h5").exists(), text
     first, second = (tmp_path / "calls").read_text().splitlines()
     assert "select=1:ncpus=1:mem=3000mb -l walltime=3600 " in first
     assert "mem=6000mb -l walltime=7200 " in second

@@ -50,9 +50,9 @@ def test_part_of_the_table(slurm, tmp_path):
         (tmp_path / name).mkdir()
         runs[name] = Workflow(tmp_path / name)
         runs[name].configure()
-        runs[name].run("results/compile/ckm.h5", *options, environment=slurm.environment)
+        runs[name].run("results/.compile/ckm.h5", *options, environment=slurm.environment)
     assert set(slurm.jobs("compile_part").values()) == {"COMPLETED"}
-    assert_equal(runs["cluster"], runs["local"], "results/compile/ckm.h5")
+    assert_equal(runs["cluster"], runs["local"], "results/.compile/ckm.h5")
 
 
 def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):

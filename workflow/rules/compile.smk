@@ -1,4 +1,6 @@
 # Remaking the table of the compiled engine: only on demand, `make table`.
+#
+# What is in results and no run begins with a dot, which no name of a run does.
 
 from malaphoric.compiling import PARTS
 
@@ -8,9 +10,9 @@ TABLE = "workflow/src/malaphoric/data/compiled.h5"
 rule compile_part:
     """One independent part of the table."""
     output:
-        "results/compile/{part}.h5",
+        "results/.compile/{part}.h5",
     log:
-        "results/compile/logs/{part}.log",
+        "results/.compile/logs/{part}.log",
     params:
         recipe=RECIPES["compile_part"].text,
     resources:
@@ -25,12 +27,12 @@ rule compile_part:
 rule compile:
     """The table that ships with the package, remade for the installed versions."""
     input:
-        expand("results/compile/{part}.h5", part=PARTS),
+        expand("results/.compile/{part}.h5", part=PARTS),
     output:
         table=TABLE,
         names="workflow/src/malaphoric/data/names.json",
     log:
-        "results/compile/logs/table.log",
+        "results/.compile/logs/table.log",
     params:
         recipe=RECIPES["compile"].text,
     conda:

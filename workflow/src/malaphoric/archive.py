@@ -6,7 +6,6 @@ them.
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import json
@@ -16,13 +15,12 @@ import tarfile
 from pathlib import Path
 
 import h5py
-import numpy as np
 import yaml
 
-from malaphoric import store
+from malaphoric import difference, store
 from malaphoric.likelihood import Likelihood
 from malaphoric.recipes import FIGURES, MASSES
-from malaphoric.schema import ROOT
+from malaphoric.schema import ROOT, load_yaml, validate
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
@@ -173,67 +171,79 @@ def export(settings: dict, files: list[str], path: str | Path) -> None:
             archive.addfile(member, io.BytesIO(data))
 
 
-def compare(theirs: Path, ours: Path) -> tuple[str, bool]:
-    """How a file differs from that of the archive, and whether its content agrees.
+def check(archive: str | Path = FOLDER, here: str | Path = ".") -> tuple[list[str], bool]:
+    """Hold a repeated run against the exported one, file by file.
+
+    Parameters
+    ----------
+    archive : path
+        Folder with the exported configuration, record and results.
+    here : path
+        Folder in which the run was repeated.
 
     Returns
     -------
-    str
-        "identical", or what differs.
+    list of str
+        What is missing, foreign, changed in the archive or differs, and a summary.
     bool
-        Whether the numbers agree to 1e-9 (another processor rounds differently).
+        Whether nothing is: files are identical, or their numbers differ in the last digits only.
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError, malaphoric.store.StoreError
+        If the folder is no archive, or its record cannot be read.
+
+    Notes
+    -----
+    The record of the archive says which files there are and what they hold; it is compared itself,
+    entry by entry, but for the machine and the state of the repository, and for the digests of
+    files, which are compared themselves.
     """
-    if not ours.is_file():
-        return "missing", False
-    if theirs.read_bytes() == ours.read_bytes():
-        return "identical", True
-    if ours.suffix in (".pdf", ".png"):
-        return "drawn differently", True
+    archive, here = Path(archive), Path(here)
+    configuration = load_yaml(archive / "config.yaml")
+    validate(configuration, "config", str(archive / "config.yaml"))
+    run = configuration["run"]
+    name = f"results/{run}/record.json"
+    digests = _digests(archive / name)
+    lines = []
+    there = {str(p.relative_to(archive)) for p in archive.rglob("*") if p.is_file()}
+    for path in sorted(there - {*digests, "config.yaml", name}):
+        lines.append(f"{path}: not in the record, and in the archive")
+    identical, close = 0, 0
+    ours = _digests(here / name) if (here / name).is_file() else {}
+    for path in sorted(set(ours) - set(digests)):
+        lines.append(f"{path}: made here, and not in the record of the archive")
+    for path in sorted({**digests, name: None}):
+        foreign = not path.startswith(f"results/{run}/") or ".." in Path(path).parts
+        if foreign:
+            lines.append(f"{path}: in the record, and no file of the run {run}")
+        elif path not in there:
+            lines.append(f"{path}: in the record, and missing in the archive")
+        elif path != name and store.file_digest(archive / path) != digests[path]:
+            lines.append(f"{path}: changed in the archive after it was recorded")
+        elif not (here / path).is_file():
+            lines.append(f"{path}: missing here")
+        else:
+            ignore = ("system", "git", "files") if path == name else ()
+            found = difference.compare(archive / path, here / path, ignore)
+            same = not found.text or (path == name and found.text == difference.SAME_CONTENT)
+            identical, close = identical + same, close + (found.agrees and not same)
+            if not same:
+                lines.append(f"{path}: {found.text}")
+    total = len({*digests, name})
+    bad = total - identical - close
+    summary = f"{identical} of {total} files are identical"
+    summary += f", {close} the same but for bytes or last digits" * bool(close)
+    summary += f", {bad} not the same" * bool(bad)
+    return [*lines, summary], len(lines) == close
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """Digests of the files that a record lists."""
     try:
-        one, two = _numbers(theirs), _numbers(ours)
-    except (ValueError, store.StoreError) as error:
-        return f"cannot be compared: {error}", False
-    if one.shape != two.shape or not np.array_equal(np.isfinite(one), np.isfinite(two)):
-        return "other entries", False
-    finite = np.isfinite(one)
-    scale = np.maximum(np.abs(one[finite]), 1e-6)
-    worst = float(np.max(np.abs(one[finite] - two[finite]) / scale, initial=0.0))
-    return f"largest relative difference {worst:.1e}", worst < 1e-9
-
-
-def _numbers(path: Path) -> np.ndarray:
-    """All numbers of a result file."""
-    if path.suffix == ".h5":
-        found: list[np.ndarray] = []
-        with store.read(path) as file:
-            file.visititems(
-                lambda _, item: (
-                    found.append(item[()].ravel())
-                    if isinstance(item, h5py.Dataset) and item.dtype.kind in "fiu"
-                    else None
-                )
-            )
-        return np.concatenate(found).astype(float)
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        return np.array(list(_leaves(json.loads(text))), dtype=float)
-    if path.suffix == ".csv":
-        cells = (cell for row in csv.reader(io.StringIO(text)) for cell in row)
-        return np.array([float(cell) for cell in cells if _is_number(cell)])
-    raise ValueError("texts differ")
-
-
-def _leaves(data: object) -> list:
-    if isinstance(data, dict):
-        data = list(data.values())
-    if isinstance(data, list):
-        return [leaf for item in data for leaf in _leaves(item)]
-    return [data] if isinstance(data, (int, float)) else []
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
+        files = json.loads(path.read_text(encoding="utf-8"))["files"]
+        if not files or not all(isinstance(v, str) for v in files.values()):
+            raise ValueError("no files")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise store.StoreError(f"{path}: not the record of a run: {error!r}") from error
+    return files

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 #: Categories in the order of the paper's Table 1, which is the order of all results.
 CATEGORIES = ("quarks", "EWPOs", "LEP2", "LFU")
 
+#: The category whose measurements are averaged, each with the mean and covariance of draws from
+#: it, and which has a covariance of the theory: smelli's "fast" likelihood. Elsewhere every
+#: distribution counts as it is.
+AVERAGED = "quarks"
+
 #: The sum of the selected categories.
 GLOBAL = "global"
 

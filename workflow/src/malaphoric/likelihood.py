@@ -21,6 +21,7 @@ NORMAL = "normal"
 NUMERICAL = "numerical"
 HALF_NORMAL = "half_normal"
 ASYMMETRIC = "asymmetric_normal"
+GAMMA = "gamma"
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Constraint:
         Category and flavio's name of the measurement.
     kind : str
         ``normal`` (central (k,), covariance (k, k)), ``numerical`` (x (m,), pdf (m,), central),
-        ``half_normal`` (central, deviation: signed) or ``asymmetric_normal`` (central, left,
-        right), as flavio's distributions of these names.
+        ``half_normal`` (central, deviation: signed), ``asymmetric_normal`` (central, left, right)
+        or ``gamma`` (central, loc, a, scale; zero below lower), as flavio's distributions of these
+        names.
     columns : ndarray of int, shape (k,)
         Columns of the predictions it constrains.
     arrays : dict of str to ndarray
@@ -53,10 +55,11 @@ class Constraint:
         if self.kind == NORMAL:
             return np.sqrt(np.diag(a["covariance"]))
         if self.kind == NUMERICAL:
-            norm = np.trapezoid(a["pdf"], a["x"])
-            mean = np.trapezoid(a["x"] * a["pdf"], a["x"]) / norm
-            variance = np.trapezoid((a["x"] - mean) ** 2 * a["pdf"], a["x"]) / norm
-            return np.atleast_1d(np.sqrt(variance))
+            return _deviation(a["x"], a["pdf"])
+        if self.kind == GAMMA:
+            highest = a["loc"] + a["scale"] * (a["a"] + 12 * np.sqrt(a["a"]))
+            x = np.linspace(a["lower"], np.maximum(highest, a["lower"] + 12 * a["scale"]), 10_000)
+            return _deviation(x, np.exp(-_gamma(x, a) / 2))
         if self.kind == HALF_NORMAL:
             return np.atleast_1d(np.abs(a["deviation"]))
         return np.atleast_1d((a["left"] + a["right"]) / 2)
@@ -87,8 +90,27 @@ class Constraint:
         if self.kind == HALF_NORMAL:
             pull = (x - a["central"]) / a["deviation"]
             return np.where(pull < 0, np.inf, pull**2)
+        if self.kind == GAMMA:
+            return _gamma(x, a)
         deviation = np.where(x < a["central"], a["left"], a["right"])
         return ((x - a["central"]) / deviation) ** 2
+
+
+def _deviation(x: np.ndarray, pdf: np.ndarray) -> np.ndarray:
+    """Standard deviation of a tabulated density, shape (1,)."""
+    norm = np.trapezoid(pdf, x)
+    mean = np.trapezoid(x * pdf, x) / norm
+    return np.atleast_1d(np.sqrt(np.trapezoid((x - mean) ** 2 * pdf, x) / norm))
+
+
+def _gamma(x: np.ndarray, a: dict[str, np.ndarray]) -> np.ndarray:
+    """-2 ln L of a gamma distribution relative to its mode; a >= 1."""
+    z, mode = ((value - a["loc"]) / a["scale"] for value in (x, a["central"]))
+    chi2 = 2 * (z - mode)
+    if a["a"] > 1:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chi2 = chi2 - 2 * (a["a"] - 1) * np.log(z / mode)
+    return np.where(x < a["lower"], np.inf, chi2)
 
 
 def _whitening(covariance: np.ndarray) -> np.ndarray:

@@ -17,9 +17,10 @@ import numpy as np
 import yaml
 
 from malaphoric import categories, lep2, store
-from malaphoric.categories import CATEGORIES, Observable, observable_key
+from malaphoric.categories import AVERAGED, CATEGORIES, Observable, observable_key
 from malaphoric.likelihood import (
     ASYMMETRIC,
+    GAMMA,
     HALF_NORMAL,
     NORMAL,
     NUMERICAL,
@@ -28,16 +29,16 @@ from malaphoric.likelihood import (
     read_constraints,
     write_constraints,
 )
+from malaphoric.overlays import read as check_overlay
 from malaphoric.schema import ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
 
-#: The category whose measurements are averaged, with a covariance of the theory: smelli's "fast"
-#: likelihood.
-AVERAGED = "quarks"
-
 #: Draws of the parameters behind the theory's covariance of an additional observable.
 _THEORY_DRAWS = 500
+
+#: Nodes of a tabulated density: fewer than the first become the second.
+_COARSE, _FINE = 50, 1000
 
 
 @dataclass
@@ -317,23 +318,16 @@ def read_overlay(path: Path) -> list[str]:
     Raises
     ------
     malaphoric.schema.ConfigurationError
-        If flavio does not understand a value, naming the measurement.
+        If a value is not accepted, naming the measurement.
     """
     import flavio
 
+    check_overlay(path)
     lep2.register()
     try:
-        names = flavio.measurements.read_file(str(path))
+        return flavio.measurements.read_file(str(path))
     except Exception as error:
         raise ConfigurationError(f"{path}{_culprit(path)}: {error}") from error
-    for name in names:
-        for distribution, observables in flavio.Measurement[name]._constraints:
-            if type(distribution).__name__ == "DeltaDistribution":
-                raise ConfigurationError(
-                    f"{path}: {name}: the value of {observable_key(observables[0])} has no error; "
-                    "accepted: as in 1.2 ± 0.3 e-5"
-                )
-    return names
 
 
 def _culprit(path: Path) -> str:
@@ -405,12 +399,29 @@ def _distribution(
             "right": np.asarray(float(right)),
         }
     if np.ndim(getattr(distribution, "x", 0)) == 1:  # numerical, and what is derived from it
-        return NUMERICAL, {
-            "x": np.asarray(distribution.x, dtype=float),
-            "pdf": np.asarray(distribution.y_norm, dtype=float),
+        x, pdf = (np.asarray(v, dtype=float) for v in (distribution.x, distribution.y_norm))
+        if x.size < _COARSE:  # the same function; its moments are sums over the nodes
+            fine = np.union1d(x, np.linspace(x[0], x[-1], _FINE))
+            x, pdf = fine, np.interp(fine, x, pdf)
+        if not np.interp(central[0], x, pdf) > 0:
+            raise ConfigurationError(
+                f"the measurement {measurement!r}: a {name} that vanishes at its central value is "
+                "not accepted; accepted: one that is largest there"
+            )
+        return NUMERICAL, {"x": x, "pdf": pdf, "central": central[0]}
+    if hasattr(distribution, "scipy_dist") and distribution.a >= 1:  # the gamma distributions
+        positive = name != "GammaDistribution"
+        return GAMMA, {
             "central": central[0],
+            "lower": np.asarray(0.0 if positive else float(distribution.loc)),
+            "loc": np.asarray(float(distribution.loc)),
+            "a": np.asarray(float(distribution.a)),
+            "scale": np.asarray(float(distribution.scale)),
         }
-    raise NotImplementedError(f"measurement {measurement!r}: distribution {name} is not supported")
+    raise ConfigurationError(
+        f"the measurement {measurement!r}: a {name} is not accepted outside {AVERAGED}; accepted: "
+        "another measurement"
+    )
 
 
 def _draw(measurement: object, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
@@ -423,7 +434,12 @@ def _draw(measurement: object, observables: list, nexp: int, seed: int) -> dict[
     finally:
         np.random.set_state(state)
     sample = np.array([draws[name] for name in observables])
-    return {"central": sample.mean(axis=1), "covariance": np.atleast_2d(np.cov(sample))}
+    covariance = np.atleast_2d(np.cov(sample))
+    if not np.all(np.diag(covariance) > 0):
+        raise ConfigurationError(
+            f"the measurement {measurement.name!r} has no error; accepted: as in 1.2 ± 0.3 e-5"
+        )
+    return {"central": sample.mean(axis=1), "covariance": covariance}
 
 
 def _average(constraints: list[Constraint], theory: np.ndarray) -> Constraint:

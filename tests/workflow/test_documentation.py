@@ -1,0 +1,266 @@
+"""Every command and every piece of code in README and docs works, or a named test runs it.
+
+`EXERCISED` says how, for each of them: a command that is new in a page and not in this table
+fails. Commands run as a reader would type them, in a copy of the project with a finished run of the
+compiled engine under the name of the default one's configuration file.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness import ROOT
+from malaphoric import overlays
+from malaphoric.configuration import Configuration
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "config/data/README.md"]
+
+#: What a command in running text begins with.
+_COMMAND = re.compile(
+    r"(?:time )?(?:make|snakemake|python|pytest|docker|apptainer|pip|git|squeue|tail) "
+    r"|… scale|\. \.venv"
+)
+
+
+def see(*tests: str) -> tuple:
+    """Run by these tests: ``file::function``, or a file of continuous integration."""
+    return "see", tests
+
+
+def run(*commands: str) -> tuple:
+    """Run in the copy of the project, in these words."""
+    return "run", commands
+
+
+#: As it stands in the page.
+AS_IS = run()
+
+CI = see(".ci/run")
+SLURM = see("test_slurm.py::test_scan_survives_what_happens_to_jobs")
+DRY = "snakemake -n --quiet rules --workflow-profile profiles/slurm"
+
+# -o: the environment is there. One core, because tests share the machine.
+MAKE = "make -o .venv/.installed CORES=1 "
+
+EXERCISED = {
+    "make run": run(MAKE + "run"),
+    "make run PYTHON=python3.12": CI,
+    "make test": CI,
+    "make setup": CI,
+    "make bench": see("tests/benchmarks/bench.py"),  # minutes; not for tests
+    "make table": see(
+        "test_slurm.py::test_part_of_the_table", "test_profiles.py::test_generic_pro"
+    ),
+    "make why": run(MAKE + "why"),
+    "make export": run(MAKE + "export"),
+    "make check": see("test_documentation.py::test_export_and_make_check"),
+    "snakemake --cores 2": AS_IS,
+    "snakemake --cores 2 --configfile config/paper.yaml": run(
+        "snakemake --cores 2 --configfile config/paper.yaml -n --quiet rules"
+    ),
+    "snakemake -n": AS_IS,
+    "snakemake --cores 2 --report report.html": AS_IS,
+    "snakemake --cores 2 masses": run("snakemake --cores 2 masses -n --quiet rules"),
+    "snakemake --unlock": AS_IS,
+    "snakemake --configfile FILE": run("snakemake -n --configfile config/config.yaml"),
+    "snakemake -n --quiet rules": see("test_profiles.py::test_hundred_million_exact_points"),
+    DRY: AS_IS,
+    "snakemake --workflow-profile profiles/slurm": SLURM,
+    "snakemake --workflow-profile profiles/slurm --configfile config/exact-small.yaml "
+    "--config chunk_minutes=5": run(
+        f"{DRY} --configfile config/exact-small.yaml --config chunk_minutes=5"
+    ),
+    "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": SLURM,
+    "python -m malaphoric check FILE": run("python -m malaphoric check config/config.yaml"),
+    "python -m malaphoric check": run("python -m malaphoric check config/paper.yaml"),
+    "python -m malaphoric point --model b3-l2 --epsilon-hat -0.92 --g-hat 0.078 --theta-sb "
+    "-0.17": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
+    "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
+    "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 10"),
+    "python tests/benchmarks/scale.py": run(
+        "python tests/benchmarks/scale.py small OUT/likelihood.h5"
+    ),
+    "… scale.py table": run("python tests/benchmarks/scale.py table"),
+    ". .venv/bin/activate": run(". .venv/bin/activate && snakemake --version"),
+    "tail results/<run>/logs/chunks/*.log": run("tail OUT/logs/chunks/*.log"),
+    "pytest -m slurm -v": SLURM,
+    'squeue --me -o "%i %T %M %k"': SLURM,
+    "pip install snakemake-executor-plugin-htcondor": CI,
+    "git clone <address of this project> malaphoric && cd malaphoric": CI,
+    "docker build -t malaphoric -f workflow/envs/Dockerfile .": see(
+        "test_profiles.py::test_container_recipe_is_clean"
+    ),
+    'docker run --rm -v "$PWD":/data malaphoric --cores 8 --configfile mine.yaml': see(
+        "test_profiles.py::test_container_recipe_is_clean"
+    ),
+    "apptainer run malaphoric.sif …": see("test_profiles.py::test_container_recipe_is_clean"),
+}
+
+
+def fenced(page: Path) -> list[tuple[str, str]]:
+    """Language and text of the blocks of code."""
+    return re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
+
+
+def commands(page: Path) -> set[str]:
+    """Commands of a page, without comments: indented ones, and those in running text."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+    blocks = re.findall(r"(?:^|\n\n)((?:    .*\n)+)", text)
+    lines = [line for block in blocks for line in block.splitlines()]
+    inline = [span for span in re.findall(r"`([^`\n]+)`", text) if _COMMAND.match(span)]
+    plain = (re.sub(r"\s+# .*", "", line).strip() for line in [*lines, *inline])
+    return {line.removeprefix("time ") for line in plain}
+
+
+ALL = {command for page in PAGES for command in commands(page)}
+
+
+def test_every_command_is_exercised():
+    """A command is in the table, an entry of the table in a page."""
+    assert ALL - set(EXERCISED) == set()
+    assert set(EXERCISED) - ALL == set()
+
+
+def test_named_tests_exist():
+    """Truth: the files; a test that was renamed is not forgotten here."""
+    for how, names in EXERCISED.values():
+        for name in names if how == "see" else ():
+            file, _, function = name.partition("::")
+            path = ROOT / file if "/" in file else Path(__file__).parent / file
+            assert path.is_file(), name
+            assert f"def {function}" in path.read_text(encoding="utf-8") or not function, name
+
+
+@pytest.fixture(scope="module")
+def project(compiled, tmp_path_factory):
+    """A copy of the project in which the default configuration is that of the finished run."""
+    folder = tmp_path_factory.mktemp("documented") / "malaphoric"
+    listed = subprocess.run(
+        ["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True
+    )
+    for name in filter(lambda name: (ROOT / name).is_file(), listed.stdout.splitlines()):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
+    finish(folder, compiled)
+    shutil.copy(compiled.folder / "config.yaml", folder / "config/config.yaml")
+    git = ["git", "-C", folder, "-c", "user.name=test", "-c", "user.email=test"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "all"]):
+        subprocess.run([*git, *words], check=True)
+    return folder
+
+
+def finish(folder: Path, compiled) -> None:
+    """Give a copy of the project the results of the finished run, and its environment."""
+    shutil.copytree(compiled.folder / "results", folder / "results")
+    shutil.copytree(compiled.folder / ".snakemake/metadata", folder / ".snakemake/metadata")
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+
+
+def shell(command: str, folder: Path) -> str:
+    """Output of a command, as typed in the project's folder with its environment."""
+    environment = {k: v for k, v in os.environ.items() if k != "SNAKEMAKE_PROFILE"}
+    environment["PATH"] = f"{folder / '.venv/bin'}{os.pathsep}{environment['PATH']}"
+    environment["PYTHONPATH"] = str(folder / "workflow/src")
+    done = subprocess.run(
+        ["bash", "-c", command.replace("OUT", "results/compiled")],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+TYPED = sorted(
+    words
+    for command, (how, others) in EXERCISED.items()
+    if how == "run"
+    for words in others or (command,)
+)
+
+#: What the answers of some of them say; the finished run is not to be computed again.
+SAID = {
+    "snakemake -n": "Nothing to be done",
+    "snakemake --cores 2": "Nothing to be done",
+    MAKE + "run": "Nothing to be done",
+    MAKE + "why": "up to date",
+    "snakemake --cores 2 masses -n --quiet rules": "mass",
+    "python -m malaphoric check config/config.yaml": "accepted",
+    "python scripts/coverage.py OUT 20": "95% region of three parameters",
+    "python tests/benchmarks/scale.py table": "| 10^8 | exact | 10000 |",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", TYPED)
+def test_command(project, command):
+    """It succeeds in a project with a finished run, and says what it should."""
+    assert SAID.get(command, "") in shell(command, project)
+
+
+@pytest.mark.slow
+def test_export_and_make_check(project, compiled):
+    """The archive, unpacked by its reader, who says `make check`; the run is borrowed."""
+    shell(MAKE + "export", project)
+    shell("tar xzf OUT.tar.gz", project)
+    reader = project / "malaphoric-compiled"
+    finish(reader, compiled)
+    assert "files are identical" in shell(MAKE + "check", reader)
+    (reader / "results/compiled/figures/fig4.pdf").write_bytes(b"%PDF-1.4")
+    with pytest.raises(AssertionError, match=r"fig4\.pdf: another drawing"):
+        shell("python scripts/check.py", reader)
+
+
+@pytest.mark.slow
+def test_python(compiled, monkeypatch):
+    """Blocks of Python, with the finished run in the place of the default one.
+
+    `load_likelihood` is given the run's own files instead of making them, which takes a minute.
+    """
+    import malaphoric
+    from malaphoric import engines
+    from malaphoric.likelihood import Likelihood
+
+    folder = compiled.folder / "results/compiled"
+
+    def load_likelihood(model, engine):
+        assert engine == "compiled"
+        theory = engines.load_theory(model, engine, 3000.0, running=folder / "running.h5")
+        data = Likelihood.load(folder / "likelihood.h5")
+        return engines.ModelLikelihood(model, 3000.0, theory, data)
+
+    monkeypatch.setattr(malaphoric, "load_likelihood", load_likelihood)
+    blocks = [text for page in PAGES for language, text in fenced(page) if language == "python"]
+    assert len(blocks) == 2
+    for text in blocks:
+        names = {}
+        exec(text.replace("results/b3-l2", str(folder)), names)
+    assert names["lh"].n_obs["global"] == 509
+
+
+def test_yaml(tmp_path):
+    """Blocks of YAML: a configuration of data, and the overlay that it names."""
+    blocks = [text for page in PAGES for language, text in fenced(page) if language == "yaml"]
+    data, overlay = map(yaml.safe_load, blocks)
+    path = tmp_path / "lhcb-2027.yml"
+    path.write_text(blocks[1], encoding="utf-8")
+    assert data["data"].pop("overlays") == [path.stem]
+    data["data"]["overlays"] = [str(path)]
+    given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | data
+    assert Configuration(given).selection.extra == ["BR(B+->Knunu)"]
+    assert list(overlays.read(path)) == list(overlay)
+
+
+def test_no_other_language():
+    """A block of another language needs a test of its own."""
+    languages = {language for page in PAGES for language, _ in fenced(page)}
+    assert languages == {"python", "yaml"}
