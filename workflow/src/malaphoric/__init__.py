@@ -3,6 +3,7 @@
 The names below are the public interface; everything else is found in the rooms of the package.
 """
 
+from malaphoric import arithmetic  # noqa: F401 - first: what it pins is read when numpy loads
 from malaphoric.model import Model
 from malaphoric.scan import load_likelihood
 
