@@ -16,13 +16,10 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# Jobs are many and each is serial: oversubscribed BLAS threads make them several times slower.
 # A fixed hash seed keeps the order of sums inside flavio, and so the bits of every result.
 # The package's source is given to jobs whose own environment (conda) does not have it installed.
+# (Threads and kernels of BLAS are pinned by the package, see malaphoric.arithmetic.)
 os.environ.update(
-    OMP_NUM_THREADS="1",
-    OPENBLAS_NUM_THREADS="1",
-    MKL_NUM_THREADS="1",
     PYTHONHASHSEED="0",
     PYTHONPATH=os.pathsep.join(
         filter(None, [os.path.join(workflow.basedir, "workflow", "src"), os.getenv("PYTHONPATH")])

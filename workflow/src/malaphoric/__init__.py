@@ -3,6 +3,7 @@
 The names below are the public interface; everything else is found in the rooms of the package.
 """
 
+from malaphoric import arithmetic  # noqa: F401 - first: what it pins is read when numpy loads
 from malaphoric.engines import load_likelihood
 from malaphoric.model import Model
 

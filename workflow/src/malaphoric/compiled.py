@@ -576,7 +576,7 @@ class CompiledTheory:
             self._mixing[q] = (complex(*part[f"{prefix}/sm"]), part[f"{prefix}/gamma12"])
         expansion = _expand(np.concatenate(blocks, axis=2)).transpose(1, 0, 2)
         self._n_ckm = expansion.shape[1]
-        self._ckm_running = np.ascontiguousarray(expansion.reshape(N_MONOMIALS, -1))
+        self._ckm_running = np.ascontiguousarray(expansion.reshape(N_MONOMIALS, -1).T)
         self._ckm_initial = part["initial"]
         self._ckm_experiment = part["experiment"]
         self._ckm_tree = part["without_ckm"]
@@ -623,7 +623,7 @@ class CompiledTheory:
                 phase=phase,
                 vcb=vcb,
                 c=slices[port, lepton],
-                matrix=np.ascontiguousarray(np.array([f for _, f in rows]).T),
+                matrix=np.array([f for _, f in rows]),
                 out=np.array([i for i, _ in rows]),
             )
             for (port, lepton, phase, vcb), rows in forms.items()
@@ -710,7 +710,7 @@ class CompiledTheory:
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Fill the predictions (n, n_observables) of a block; returns its CKM elements."""
         m = monomials(points)
-        running = (m @ self._ckm_running).reshape(len(m), self._n_ckm, -1)
+        running = (self._ckm_running @ m.T).reshape(self._n_ckm, -1, len(m))
         ckm = self._extract_ckm(running)
         failed = np.isnan(ckm).any(axis=1)
         ckm[failed] = np.nan
@@ -756,8 +756,8 @@ class CompiledTheory:
     def _evaluate_b2q(
         self, out: np.ndarray, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray
     ) -> None:
-        values = np.empty((len(out), self._n_primitives))
-        values[:, 0] = 1
+        values = np.empty((self._n_primitives, len(out)))
+        values[0] = 1
         features: dict[tuple, np.ndarray] = {}
         for group in self._forms:
             key = (group.q, group.c.start, group.phase)
@@ -765,28 +765,28 @@ class CompiledTheory:
                 own = factors[group.phase][group.q]
                 scale = own[0] / factors["none"][group.q][0]
                 own_c = scale[:, None] * c[:, group.c]
-                features[key] = forms_of(own, own_c, phases.get(group.phase))
-            result = features[key] @ group.matrix
+                features[key] = forms_of(own, own_c, phases.get(group.phase)).T
+            result = group.matrix @ features[key]
             if group.vcb:
-                result *= (vcb[:, None] / self.table.ckm_sm[1]) ** group.vcb
-            values[:, group.out] = result
+                result *= (vcb / self.table.ckm_sm[1]) ** group.vcb
+            values[group.out] = result
         a, b = self._pairs
-        inverse = values[:, a] * values[:, b]
+        inverse = values[a] * values[b]
         np.sqrt(inverse, out=inverse)
         np.divide(1, inverse, out=inverse)
         (o1, n1, p1), (o2, n2, p2) = self._fractions
-        out[:, o1] = values[:, n1] * inverse[:, p1]
-        out[:, o2] += values[:, n2] * inverse[:, p2]
+        out[:, o1] = (values[n1] * inverse[p1]).T
+        out[:, o2] += (values[n2] * inverse[p2]).T
 
     # -- meson mixing and the CKM matrix
 
     def _ckm_quantities(self, running: np.ndarray, delta: np.ndarray) -> np.ndarray:
-        """Relative shifts of the tree-level inputs, M12 of B_s and B0 (Re, Im), shape (n, 7)."""
-        t = chebyshev(delta, self._n_ckm)
-        result = running[:, 0] * t[:, :1]
+        """Relative shifts of the tree-level inputs, M12 of B_s and B0 (Re, Im), shape (7, n)."""
+        t = chebyshev(delta, self._n_ckm).T
+        result = running[0] * t[0]
         for a in range(1, self._n_ckm):
-            result += running[:, a] * t[:, a : a + 1]
-        result[:, 4::2] *= np.copysign(1, delta)[:, None]
+            result += running[a] * t[a]
+        result[4::2] *= np.copysign(1, delta)
         return result
 
     def _m12(self, quantities: np.ndarray, factors: dict, q: str) -> tuple[np.ndarray, np.ndarray]:
@@ -795,7 +795,7 @@ class CompiledTheory:
         sm, (c, a) = self._mixing[q]
         first = 3 if q == "s" else 5
         m12_sm = sm * top**2
-        m12 = m12_sm + quantities[:, first] + 1j * quantities[:, first + 1]
+        m12 = m12_sm + quantities[first] + 1j * quantities[first + 1]
         return m12, m12_sm * (c + a * up / top)
 
     def _extract_ckm(self, running: np.ndarray) -> np.ndarray:
@@ -803,10 +803,10 @@ class CompiledTheory:
 
         Parameters
         ----------
-        running : ndarray, shape (n, n_ckm, 7)
+        running : ndarray, shape (n_ckm, 7, n)
             Chebyshev expansions of `_ckm_quantities`.
         """
-        ckm = np.tile(self._ckm_initial, (len(running), 1))
+        ckm = np.tile(self._ckm_initial, (running.shape[2], 1))
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
                 delta = ckm_delta(ckm)
@@ -817,8 +817,8 @@ class CompiledTheory:
                     m12, g12 = self._m12(q, factors, meson)
                     delta_m[meson] = abs(_delta_m(_q_over_p(m12, g12), m12, g12))
                 ratio = delta_m["d"] / delta_m["s"] / _mixing_ratio(ckm)
-                tree = self._ckm_tree + q[:, :3]
-                f1, f2, f3 = (self._ckm_experiment[:3] / tree).T
+                tree = self._ckm_tree[:, None] + q[:3]
+                f1, f2, f3 = self._ckm_experiment[:3, None] / tree
                 ckm = _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
         return ckm
 

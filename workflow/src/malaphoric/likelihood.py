@@ -23,6 +23,9 @@ HALF_NORMAL = "half_normal"
 ASYMMETRIC = "asymmetric_normal"
 GAMMA = "gamma"
 
+# rows of the whitening matrix that are multiplied at a time, see `Likelihood._combine`
+_PANEL = 64
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -163,19 +166,33 @@ class Likelihood:
         }
         self.chi2_sm = {c: float(v[0]) for c, v in self.chi2(self.sm[np.newaxis]).items()}
 
-    def _combine(self, category: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Columns, whitening matrix and offset of all normal constraints of a category."""
+    def _combine(self, category: str) -> tuple[np.ndarray, list[tuple]]:
+        """Columns of all normal constraints of a category, and their whitening in panels.
+
+        A panel is a slice of the columns, a matrix and an offset. Whitening matrices are
+        triangular: a panel of a few rows leaves out what is zero, half of the arithmetic.
+        """
         normal = [k for k in self.constraints if k.category == category and k.kind == NORMAL]
-        columns = np.unique(np.concatenate([k.columns for k in normal] or [np.zeros(0, int)]))
+        place: dict[int, int] = {}
+        for column in (c for k in normal for c in k.columns):
+            place.setdefault(int(column), len(place))
         rows = sum(len(k.columns) for k in normal)
-        matrix, offset, row = np.zeros((rows, columns.size)), np.zeros(rows), 0
+        matrix, offset, row = np.zeros((len(place), rows)), np.zeros(rows), 0
         for k in normal:
             block = slice(row, row + len(k.columns))
             whitening = _whitening(k.arrays["covariance"])
-            matrix[block, np.searchsorted(columns, k.columns)] = whitening
+            matrix[[place[int(c)] for c in k.columns], block] = whitening.T
             offset[block] = whitening @ k.arrays["central"]
             row = block.stop
-        return columns, np.ascontiguousarray(matrix.T), offset
+        panels = []
+        for start in range(0, rows, _PANEL):
+            panel = matrix[:, start : start + _PANEL]
+            used = np.flatnonzero(panel.any(axis=1))
+            used = slice(used[0], used[-1] + 1)
+            panels.append(
+                (used, np.ascontiguousarray(panel[used]), offset[start : start + _PANEL])
+            )
+        return np.array(list(place), dtype=int), panels
 
     @property
     def digest(self) -> str:
@@ -233,10 +250,13 @@ class Likelihood:
     def _block(self, predictions: np.ndarray) -> dict[str, np.ndarray]:
         result = {}
         for category in self.categories:
-            columns, matrix, offset = self._gaussian[category]
-            whitened = predictions[:, columns] @ matrix
-            whitened -= offset
-            result[category] = np.einsum("ni,ni->n", whitened, whitened)
+            columns, panels = self._gaussian[category]
+            values, chi2 = predictions[:, columns], np.zeros(len(predictions))
+            for used, matrix, offset in panels:
+                whitened = values[:, used] @ matrix
+                whitened -= offset
+                chi2 += np.einsum("ni,ni->n", whitened, whitened)
+            result[category] = chi2
             for constraint in self._other[category]:
                 result[category] += constraint.chi2(predictions)
         result[categories.GLOBAL] = sum(result.values())
