@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from malaphoric import scan, statistics, store
+from malaphoric import fits, scan, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import g_prime
@@ -16,9 +16,9 @@ with job(snakemake) as this:
     if run["engine"] == "compiled":
         theory = this.compiled_theory(given)
         chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
-    box = statistics.physical_box(run.grid.axes, run["M_X"])
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
-    points = statistics.best_points(fits)
+    box = fits.physical_box(run.grid.axes, run["M_X"])
+    found = fits.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
+    points = statistics.best_points(found)
     if run["engine"] == "compiled":
         best = theory.evaluate(points)
     else:  # the best fits are points of the grid
@@ -26,17 +26,17 @@ with job(snakemake) as this:
     description = run.theory(extra=True)
     scan.save_points(out.points, points, best, data.observables, data, description)
     result = {
-        **fits,
+        **found,
+        "notes": [*grid["notes"], *fits.notes(found, box, run["M_X"])],
         "intervals": statistics.all_intervals(given.profile, run["confidence_levels"]),
         "g_prime": g_prime(run["M_X"]),
         "configuration": run.record,
         "versions": store.provenance(),
     }
     store.write_json(out.fits, result)
-    this.done(
-        ", ".join(
-            f"{name}: chi2_SM - chi2 = {fits[name]['dchi2']['global']:.2f}"
-            for name in ("unmixed", "malaphoric")
-            if fits[name]
-        )
-    )
+    said = [
+        f"{name}: chi2_SM - chi2 = {found[name]['dchi2']['global']:.2f}."
+        for name in ("unmixed", "malaphoric")
+        if found[name]
+    ]
+    this.done(" ".join([*said, *result["notes"]]))

@@ -26,13 +26,16 @@ with job(snakemake) as this:
     )
     title = "Comparison with arXiv:2409.06804"
     store.write_text(out.paper, tables.markdown(title, rows, foot))
-    ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
-    point = tuple(ours["points"][-1].tolist())
-    rows = comparison.analytic_rows(
-        run.model, point, run["M_X"], ckm, ours["predictions"][-1], data
-    )
-    point = tuple(round(x, 4) for x in point)
-    foot = f"At the best fit {point} of {run.model.name}, M_X = {run['M_X']} GeV."
+    rows, foot = [{"quantity": ""}], "There is no best fit to compare at."
+    for point, elements, predictions in zip(
+        ours["points"][-1:], ours["ckm"][-1:], ours["predictions"][-1:], strict=True
+    ):
+        ckm = dict(zip(CKM, elements.tolist(), strict=True))
+        rows = comparison.analytic_rows(
+            run.model, tuple(point.tolist()), run["M_X"], ckm, predictions, data
+        )
+        point = tuple(round(x, 4) for x in point.tolist())
+        foot = f"At the best fit {point} of {run.model.name}, M_X = {run['M_X']} GeV."
     title = "Closed formulas against the full computation"
     store.write_text(out.analytic, tables.markdown(title, rows, foot))
     this.done(f"{out.paper} and {out.analytic}")

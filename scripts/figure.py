@@ -7,13 +7,13 @@ from malaphoric import figures
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    best = json.loads(Path(snakemake.input.best_fit).read_text())
+    fits = json.loads(Path(snakemake.input.best_fit).read_text())
     getattr(figures, snakemake.params.figure)(
         snakemake.input.data,
         this.run.model.title,
         this.run["M_X"],
         tuple(this.run["confidence_levels"]),
-        best.get(snakemake.params.best),
+        fits,
         snakemake.output.pdf,
         snakemake.output.png,
     )

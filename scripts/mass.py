@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from malaphoric import scan, statistics, store
+from malaphoric import fits, scan, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import M_REFERENCE
@@ -20,11 +20,9 @@ with job(snakemake) as this:
         whole = [([chunk], 0, run.grid.size)]
         scan.merge(path, run.grid, whole, [description], data, record)
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
-        best = statistics.profile(path, snakemake.output.profile, limit=1.0)
-        plane = statistics.best_of_plane(path)
+        grid = statistics.profile(path, snakemake.output.profile, limit=1.0)
     chi2 = scan.ModelLikelihood(run.model, mass, theory, data).chi2_of_few
-    grid = {"all": best, "unmixed": plane}
-    box = statistics.physical_box(run.grid.axes, M_REFERENCE)
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
-    store.write_json(snakemake.output.best, fits)
-    this.done(f"chi2_SM - chi2 = {fits['malaphoric']['dchi2']['global']:.2f}")
+    box = fits.physical_box(run.grid.axes, M_REFERENCE)
+    found = fits.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
+    store.write_json(snakemake.output.best, found)
+    this.done(f"chi2_SM - chi2 = {found['malaphoric']['dchi2']['global']:.2f}")

@@ -8,7 +8,9 @@ with job(snakemake) as this:
     run, given = this.run, snakemake.input
     data = Likelihood.load(given.likelihood, run.categories)
     best = scan.read_points([given.best], [run.theory(extra=True)], data)
-    rows = statistics.pulls(best["predictions"][-1], data)
+    # without a best fit the Standard Model stands in both columns
+    predictions = best["predictions"][-1] if len(best["points"]) else data.sm
+    rows = statistics.pulls(predictions, data)
     rows.sort(key=lambda row: -abs(row["pull"]))
     store.write_csv(snakemake.output[0], rows)
     this.done(f"{len(rows)} observables")

@@ -17,12 +17,7 @@ with job(snakemake) as this:
     paper = scan.read_points(snakemake.input.table4, run.layers("exact"), data)
     comparable = is_the_papers(run.model.name, run["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, comparable)
-    notes = [
-        f"{name}: {', '.join(fit['at_limit'])} at a limit of the box or of |epsilon| <= 1, where "
-        "errors and p-values by Wilks' theorem do not hold."
-        for name, fit in fits.items()
-        if name in tables.PAPER_TABLE4 and fit and fit.get("at_limit")
-    ]
+    notes = list(fits["notes"])
     if not run.has_the_papers_data:
         notes.append("The data of this run are not the paper's.")
     tables.table4(rows, out.table4, out.table4_md, run.model.name, run["M_X"], notes)

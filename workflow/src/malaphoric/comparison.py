@@ -246,14 +246,15 @@ def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray) -> list[dict]:
             0.05,
             f"LEP2 (it costs the mixed fit {-mixed['dchi2'].get('LEP2', 0.0):.2f}), versions",
         )
-        add(
-            "footnote 7",
-            "p-value of that improvement",
-            0.06,
-            mixed["p_value_over_unmixed"],
-            0.005,
-            "p-value",
-        )
+        if "p_value_over_unmixed" in mixed:
+            add(
+                "footnote 7",
+                "p-value of that improvement",
+                0.06,
+                mixed["p_value_over_unmixed"],
+                0.005,
+                "p-value",
+            )
     free = fits.get("malaphoric_without_LEP2")
     if mixed and free:
         for axis in ("epsilon_hat", "g_hat", "theta_sb"):
@@ -267,7 +268,7 @@ def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray) -> list[dict]:
                     "reason": "difference: how far LEP2 moves our best fit",
                 }
             )
-    if mixed:
+    if mixed and "p_value_over_SM" in mixed:
         add(
             "text",
             "p-value of the improvement over the SM",

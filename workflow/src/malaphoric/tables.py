@@ -149,7 +149,7 @@ def _row(label: str, fit: dict) -> dict:
         "fit": label,
         **{axis: fit.get(axis, "") for axis in AXES},
         **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
-        "p_value": fit["p_value"],
+        "p_value": fit.get("p_value", ""),
         "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
         "dof": fit.get("dof", ""),
         "p_value_over_SM": fit.get("p_value_over_SM", ""),
