@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
-from malaphoric import fits, scan, statistics, store
+from malaphoric import fits, notes, scan, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
-from malaphoric.smeft import g_prime
+from malaphoric.smeft import M_REFERENCE, g_prime
 
 with job(snakemake) as this:
     run, given, out = this.run, snakemake.input, snakemake.output
@@ -17,7 +17,15 @@ with job(snakemake) as this:
         theory = this.compiled_theory(given)
         chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
     box = fits.physical_box(run.grid.axes, run["M_X"])
-    found = fits.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
+    levels = run["confidence_levels"]
+    command = f"python -m malaphoric box {run['model']}"
+    if run["M_X"] != M_REFERENCE:
+        command += f" --M-X {run['M_X']:g}"
+    given_data = (grid, data.chi2_sm, data.n_obs, box)
+    if chi2:
+        found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels)
+    else:
+        found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
     points = statistics.best_points(found)
     if run["engine"] == "compiled":
         best = theory.evaluate(points)
@@ -27,8 +35,9 @@ with job(snakemake) as this:
     scan.save_points(out.points, points, best, data.observables, data, description)
     result = {
         **found,
-        "notes": [*grid["notes"], *fits.notes(found, box, run["M_X"])],
-        "intervals": statistics.all_intervals(given.profile, run["confidence_levels"]),
+        "notes": notes.of_fits(found, grid, profiles, box, run["M_X"], levels, command),
+        "intervals": statistics.all_intervals(profiles, levels),
+        "profiles": profiles,
         "g_prime": g_prime(run["M_X"]),
         "configuration": run.record,
         "versions": store.provenance(),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from malaphoric import fits
+from malaphoric import fits, statistics
 from malaphoric.grid import AXES as NAMES
 from test_statistics import COVARIANCE, MINIMUM, PRECISION, nothing, parabola
 
@@ -91,7 +91,6 @@ def test_nothing_valid_is_no_fit():
     for chi2 in (None, nothing):
         found = fits.best_fits(empty, SM, N_OBS, BOX, chi2)
         assert (found["unmixed"], found["malaphoric"]) == (None, None)
-        assert fits.notes(found, BOX, 3000.0) == []
     point = start(0.0, 0.1, -0.15)
     found = fits.best_fits({"all": {"global": point}, "unmixed": point}, SM, N_OBS, BOX, nothing)
     assert (found["unmixed"], found["malaphoric"]) == (None, None)
@@ -107,3 +106,94 @@ def test_the_unmixed_fit_needs_no_node():
     assert fits.best_fits(grid, SM, N_OBS, BOX)["unmixed"] is None
     away = {**BOX, "epsilon_hat": (-0.9, -0.1)}
     assert fits.best_fits(grid, SM, N_OBS, away, parabola)["unmixed"] is None
+
+
+def chi2_of(value):
+    """chi2 by category of a function of points."""
+
+    def chi2(points):
+        return {"quarks": value(points), "LEP2": 0 * points[:, 0], "global": value(points)}
+
+    return chi2
+
+
+COARSE = {name: np.linspace(*BOX[name], 5) for name in NAMES}
+
+
+def grid_of(chi2, axes=COARSE):
+    """Best points of a grid, as `statistics.profile` gives them."""
+    points = np.stack(np.meshgrid(*axes.values(), indexing="ij"), -1).reshape(-1, 3)
+    value = np.nan_to_num(chi2(points)["global"], nan=1e9)
+    lines = {
+        name: [min(zip(value[at], points[at].tolist(), strict=True))[1] for at in rows]
+        for i, name in enumerate(NAMES)
+        for rows in [[points[:, i] == x for x in axes[name]]]
+    }
+    best = dict(zip(NAMES, points[np.argmin(value)].tolist(), strict=True))
+    return {"all": {"global": best}, "unmixed": None, "lines": lines}
+
+
+def intervals(chi2, box=BOX):
+    """68% and 95% intervals from minimised profiles, starting from a coarse grid."""
+    args = (grid_of(chi2), SM, N_OBS, box, chi2, [0.68, 0.95])
+    found, curves = fits.best_fits_with_profiles(*args)
+    return found["malaphoric"], statistics.all_intervals(curves, [0.68, 0.95])
+
+
+def test_minimised_intervals_of_a_parabola():
+    """Minimum -+ error by closed formula, whatever the grid; None at a limit of the box."""
+    fit, found = intervals(parabola)
+    for i, name in enumerate(NAMES):
+        for level in (0.68, 0.95):
+            ((low, high),) = found[name][f"{level:g}"]
+            half = (statistics.delta_chi2_level(level, 1) * COVARIANCE[i, i]) ** 0.5
+            assert high == pytest.approx(MINIMUM[i] + half, abs=1e-4)
+            if name == "epsilon_hat" and level > 0.9:
+                assert low == pytest.approx(-0.992, abs=1e-4)
+            assert low == pytest.approx(MINIMUM[i] - half, abs=1e-4)
+            assert low < fit[name] < high
+    fit, found = intervals(parabola, {**BOX, "g_hat": (0.0, 0.11)})
+    assert found["g_hat"]["0.68"][0][1] is None
+    assert fit["g_hat"] == pytest.approx(0.1, abs=1e-4)
+
+
+def test_minimised_intervals_in_a_narrow_valley_with_a_wall():
+    """chi2 falls along g_hat * theta_sb = const; no CKM elements beyond g_hat = 0.4."""
+
+    def valley(points):
+        e, g, t = points.T
+        value = ((g * t + 0.03) / 0.002) ** 2 + ((g - 0.2) / 0.05) ** 2 + ((e - 0.1) / 0.3) ** 2
+        return np.where(g > 0.4, np.nan, value)
+
+    _, found = intervals(chi2_of(valley))
+    (low, high) = found["g_hat"]["0.95"][0]
+    half = 0.05 * statistics.delta_chi2_level(0.95, 1) ** 0.5
+    assert (low, high) == (pytest.approx(0.2 - half, abs=1e-4), pytest.approx(0.2 + half, abs=1e-4))
+    (low, high) = found["theta_sb"]["0.68"][0]
+    # by a fine scan of the one parameter that is left
+    g = np.linspace(0.01, 0.4, 40_000)
+    t = np.linspace(-0.3, -0.1, 2001)
+    profile = np.array([valley(np.stack([0.1 + 0 * g, g, x + 0 * g], 1)).min() for x in t])
+    ((slow, shigh),) = statistics.intervals(t, profile, statistics.delta_chi2_level(0.68, 1))
+    assert (low, high) == (pytest.approx(slow, abs=2e-4), pytest.approx(shigh, abs=2e-4))
+
+
+def test_separate_intervals_and_a_lower_minimum_are_found():
+    """Two minima in theta_sb; the grid's best point belongs to the higher one."""
+
+    def two(points):
+        e, g, t = points.T
+        common = ((e + 0.4) / 0.2) ** 2 + ((g - 0.2) / 0.1) ** 2
+        first = ((t - 0.3) / 0.05) ** 2
+        second = ((t + 0.4) / 0.05) ** 2 - 0.5
+        return 10 + common + np.minimum(first, second)
+
+    grid = grid_of(chi2_of(two))
+    assert grid["all"]["global"]["theta_sb"] == pytest.approx(0.3)
+    fit, found = intervals(chi2_of(two))
+    assert fit["theta_sb"] == pytest.approx(-0.4, abs=1e-3)
+    (a, b), (c, d) = found["theta_sb"]["0.68"]
+    height = statistics.delta_chi2_level(0.68, 1)
+    assert (a, b) == pytest.approx((-0.4 - 0.05 * height**0.5, -0.4 + 0.05 * height**0.5), abs=1e-4)
+    half = 0.05 * (height - 0.5) ** 0.5
+    assert (c, d) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-4)

@@ -168,7 +168,9 @@ def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):
     with store.read(tmp_path / "profile.h5") as file:
         assert store.parse(file.attrs["notes"]) == [note]
         assert np.isnan(file["chi2"][:]).all()
-    intervals = statistics.all_intervals(tmp_path / "profile.h5", [0.68, 0.95])
+    curves = statistics.grid_profiles(tmp_path / "profile.h5")
+    assert curves["theta_sb"] == {"values": [], "chi2": []}
+    intervals = statistics.all_intervals(curves, [0.68, 0.95])
     assert intervals["theta_sb"] == {"0.68": [], "0.95": []}
 
 

@@ -51,7 +51,7 @@ rule best_fit:
         configuration=store.canonical(
             {**RUN.record, "confidence_levels": RUN["confidence_levels"]}
         ),
-        code=store.room_digest("statistics"),
+        code=store.room_digest("statistics", "fits", "notes"),
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -26,7 +26,12 @@ from matplotlib.transforms import Bbox
 from malaphoric import store
 from malaphoric.grid import AXES
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import category_names, delta_chi2_level, intervals
+from malaphoric.statistics import (
+    category_names,
+    delta_chi2_level,
+    grid_profiles,
+    intervals,
+)
 
 #: Okabe-Ito colours, distinguishable for all kinds of colour vision.
 COLOURS = {
@@ -72,8 +77,12 @@ def _new_figure() -> tuple[Figure, Axes]:
 def _save(figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = ()) -> None:
     """Write PDF and PNG whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
-    lines = [line for note in notes for line in textwrap.wrap(note, int(24 * width))]
+    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
     if lines:
+        figure.draw_without_rendering()  # everything stays where it is when the page grows
+        figure.set_layout_engine("none")
+        for legend in figure.legends:
+            legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
         style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
         figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
     page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
@@ -385,15 +394,14 @@ def profiles(
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        index = category_names(file).index("global")
         axis = {name: file[name][:] for name in AXES}
-        curves = {name: (axis[name], file[f"chi2_{name}"][index]) for name in AXES}
+    curves = fits.get("profiles") or grid_profiles(profile)
     best = fits.get("malaphoric")
     with plt.rc_context(_STYLE):
         figure, panels = plt.subplots(1, 3, figsize=(7.2, 2.8), sharey=True, layout="constrained")
-        for axes, (name, (x, chi2)) in zip(panels, curves.items(), strict=True):
-            if np.isfinite(chi2).any():
-                _profile(axes, x, chi2, levels)
+        for axes, name in zip(panels, AXES, strict=True):
+            if (curve := curves.get(name)) and curve["chi2"]:
+                _profile(axes, np.array(curve["values"]), np.array(curve["chi2"]), levels)
             else:
                 axes.text(0.5, 0.5, "no valid point", transform=axes.transAxes, ha="center")
             if best:
@@ -417,7 +425,7 @@ def profiles(
 
 def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, float]) -> None:
     """A profile with the intervals of one parameter."""
-    axes.plot(x, chi2 - np.nanmin(chi2), color=COLOURS["global"])
+    axes.plot(x, chi2 - chi2.min(), color=COLOURS["global"])
     for level, style in zip(levels, ("solid", "dashed"), strict=True):
         height = delta_chi2_level(level, 1)
         axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)

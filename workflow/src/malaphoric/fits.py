@@ -5,14 +5,15 @@ Levels, p-values and what can be read off a stored scan are in `statistics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import add_improvement, summary
+from malaphoric.statistics import add_improvement, delta_chi2_level, summary
 
 #: chi2 by category of points (n, 3).
 Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -23,6 +24,9 @@ Box = dict[str, tuple[float, float]]
 # starting points, best first, and steps of the numerical gradient
 _MOST_STARTS = 5
 _STEPS = np.array([1e-4, 1e-5, 1e-5])
+
+# what is no dependence: this much chi2 over the whole box
+_FLAT = 1e-3
 
 
 def best_fits(
@@ -51,9 +55,10 @@ def best_fits(
     dict
         ``SM``, ``unmixed`` and ``malaphoric``: parameters with errors and correlations (if
         minimised), those at a limit of the box (``at_limit``: errors and Wilks' theorem do not hold
-        for them), chi2 and dchi2 by category, number of fitted parameters, degrees of freedom,
-        p-value of the fit, and of the improvement over the SM and over the unmixed model. None
-        where no valid point of the scan belongs to a model.
+        for them) and those that chi2 does not depend on (``undetermined``), chi2 and dchi2 by
+        category, number of fitted parameters, degrees of freedom, p-value of the fit, and of the
+        improvement over the SM and over the unmixed model. None where no valid point of the scan
+        belongs to a model.
     """
     result: dict[str, dict | None] = {
         "SM": summary({}, chi2_sm, chi2_sm, n_obs, 0),
@@ -92,29 +97,6 @@ def best_fits(
         if result["malaphoric"] and result["unmixed"]:
             add_improvement(result["malaphoric"], result["unmixed"])
     return result
-
-
-def notes(fits: dict[str, dict | None], box: Box, M_X: float) -> list[str]:
-    """Sentences on best fits that whoever reads them must know.
-
-    Parameters
-    ----------
-    fits : dict
-        From `best_fits`.
-    box : dict
-        From `physical_box`.
-    M_X : float
-        In GeV.
-    """
-    sentences = []
-    for name in ("unmixed", "malaphoric"):
-        fit = fits[name] or {}
-        if at_limit := fit.get("at_limit"):
-            sentences.append(
-                f"The {name} fit has {' and '.join(at_limit)} at a limit of the box or of "
-                "|epsilon| <= 1, where errors and p-values by Wilks' theorem do not hold."
-            )
-    return sentences
 
 
 def physical_box(axes: tuple[np.ndarray, ...], M_X: float) -> Box:
@@ -190,7 +172,10 @@ def _minimised(
         minuit.migrad()
         if best is None or minuit.fval < best.fval:
             best = minuit
-    covariance = _covariance(values, np.array(best.values), [AXES.index(name) for name in free])
+    place = np.array(best.values)
+    undetermined = _undetermined(values, place, box, free)
+    determined = [name for name in free if name not in undetermined]
+    covariance = _covariance(values, place, [AXES.index(name) for name in determined])
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(errors, errors)
@@ -198,12 +183,13 @@ def _minimised(
     return {
         "method": "minimised with iminuit",
         **found,
-        "errors": dict(zip(free, errors.tolist(), strict=True)),
+        "errors": dict(zip(determined, errors.tolist(), strict=True)),
         "correlations": {
             f"{a},{b}": float(correlation[i, j])
-            for i, a in enumerate(free)
-            for j, b in enumerate(free[i + 1 :], i + 1)
+            for i, a in enumerate(determined)
+            for j, b in enumerate(determined[i + 1 :], i + 1)
         },
+        "undetermined": undetermined,
         "valid": bool(best.valid),
         "at_limit": [
             name
@@ -212,6 +198,19 @@ def _minimised(
             < 1e-3 * (box[name][1] - box[name][0])
         ],
     }
+
+
+def _undetermined(
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, box: Box, free: tuple[str, ...]
+) -> list[str]:
+    """Parameters that chi2 does not depend on, the others being where they are."""
+    result = []
+    for name in free:
+        line = np.repeat(x[np.newaxis], 16, axis=0)
+        line[:, AXES.index(name)] = np.linspace(*box[name], len(line))
+        if np.ptp(chi2(line)) < _FLAT:
+            result.append(name)
+    return result
 
 
 def _covariance(
@@ -239,3 +238,238 @@ def _covariance(
     if np.linalg.matrix_rank(hessian) < len(free):
         return np.full_like(hessian, np.nan)
     return np.linalg.inv(hessian / 2)
+
+
+# ------------------------------------------------------------------------------ minimised profiles
+
+#: Values of a parameter at which its profile is minimised: of the grid, and around the best fit.
+_MOST_VALUES = 24
+_AROUND = np.array([0.0, 0.25, 0.5, 0.8, 1.1, 1.5, 2.0, 2.5, 3.0, 4.0])
+
+# Steps of numerical derivatives, in widths of the box.
+_STEP = 1e-4
+
+
+def best_fits_with_profiles(
+    grid: dict,
+    chi2_sm: dict[str, float],
+    n_obs: dict[str, int],
+    box: Box,
+    chi2: Chi2,
+    levels: Iterable[float],
+) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
+    """Best fits and the minimised profiles around that of the malaphoric model.
+
+    A profile that finds a lower minimum than the fit is where the fit starts again. Parameters as
+    for `best_fits` and `profiles`.
+
+    Returns
+    -------
+    fits : dict
+        As `best_fits` returns them.
+    profiles : dict
+        By parameter: ``values`` (n,) and ``chi2`` (n,); empty without a best fit.
+    """
+    heights = [delta_chi2_level(level, 1) for level in levels]
+    for _ in range(3):
+        found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2), {}
+        if not (fit := found["malaphoric"]):
+            break
+        curves = profiles(fit, grid["lines"], box, chi2, heights)
+        every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]
+        lowest, point = min(every, default=(np.inf, None))
+        if lowest > fit["chi2"][GLOBAL] - 1e-3:
+            break
+        lower = dict(zip(AXES, point, strict=True))
+        grid = {**grid, "all": {**grid["all"], "profile": lower}}
+    return found, {
+        name: {
+            "values": [point[i] for point in curves[name]["points"]],
+            "chi2": curves[name]["chi2"],
+        }
+        for i, name in enumerate(AXES)
+        if name in curves
+    }
+
+
+def profiles(
+    fit: dict, lines: dict[str, list], box: Box, chi2: Chi2, heights: list[float]
+) -> dict[str, dict[str, list]]:
+    """Profile chi2 of each free parameter: the others are minimised, not read off a grid.
+
+    Parameters
+    ----------
+    fit : dict
+        Best fit, from `best_fits`.
+    lines : dict
+        By parameter, points (n, 3) of the grid where its profile is, from `statistics.profile`:
+        starting points, so that separate minima are found.
+    box : dict
+        From `physical_box`; nothing leaves it.
+    chi2 : callable
+        chi2 by category of points (n, 3).
+    heights : list of float
+        Heights above the minimum where the profile is needed precisely.
+
+    Returns
+    -------
+    dict
+        By parameter: ``points`` (n, 3), ordered by the parameter, and ``chi2`` (n,). Points that
+        cannot be computed are left out.
+    """
+    low, high = np.array([box[name] for name in AXES]).T
+    best = np.array([fit[name] for name in AXES])
+    free = np.array([AXES.index(name) for name in free_parameters(box)])
+
+    def values(points: np.ndarray) -> np.ndarray:
+        return chi2(points)[GLOBAL]
+
+    found = {}
+    for i in free:
+        others = free[free != i]
+        grid = np.array(lines[AXES[i]]).reshape(-1, len(AXES))
+        error = np.nan_to_num(fit.get("errors", {}).get(AXES[i], 0.0))
+        trial = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
+        around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
+        trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
+        near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
+        starts = np.stack([near, np.tile(best, (len(trial), 1)), near * (1, 1, -1)], axis=1)
+        curve = _Curve(i, partial(_minima, values, free=others, low=low, high=high))
+        curve.add(trial, starts)
+        curve.spread()
+        for _ in range(8):
+            curve.refine(heights)
+        found[AXES[i]] = curve.known()
+    return found
+
+
+class _Curve:
+    """The profile of a parameter at more and more of its values."""
+
+    def __init__(self, axis: int, minima: Callable) -> None:
+        self.axis, self.minima = axis, minima
+        self.points, self.chi2 = np.empty((0, len(AXES))), np.empty(0)
+
+    def add(self, values: np.ndarray, starts: np.ndarray) -> None:
+        """Minimise at values (n,) from starting points (n, m, 3)."""
+        starts = starts.copy()
+        starts[..., self.axis] = values[:, np.newaxis]
+        points, chi2 = self.minima(starts.reshape(-1, len(AXES)))
+        points, chi2 = points.reshape(starts.shape), chi2.reshape(starts.shape[:2])
+        best = np.arange(len(values)), chi2.argmin(axis=1)
+        self._merge(points[best], chi2[best])
+
+    def _merge(self, points: np.ndarray, chi2: np.ndarray) -> None:
+        points = np.concatenate([self.points, points])
+        chi2 = np.concatenate([self.chi2, chi2])
+        order = np.lexsort((chi2, points[:, self.axis]))
+        first = np.diff(points[order, self.axis], prepend=-np.inf) > 0
+        self.points, self.chi2 = points[order][first], chi2[order][first]
+
+    def spread(self) -> None:
+        """Start from the minima of both neighbours, as long as that leads further down."""
+        rows = np.arange(len(self.chi2))
+        for _ in range(4):
+            before = self.chi2.copy()
+            both = np.clip(np.stack([rows - 1, rows + 1], axis=1), 0, len(before) - 1)
+            self.add(self.points[rows, self.axis], self.points[both])
+            changed = np.flatnonzero(self.chi2 < before - 1e-3)
+            rows = np.intersect1d(
+                np.concatenate([changed - 1, changed + 1]), np.arange(len(before))
+            )
+            if not rows.size:
+                return
+
+    def refine(self, heights: list[float]) -> None:
+        """Add the values where the profile seems to cross one of the heights."""
+        x, delta = self.points[:, self.axis], self.chi2 - self.chi2.min()
+        near = 1e-3 * (x[-1] - x[0])
+        values, starts = [], []
+        for height in heights:
+            y = np.where(np.isfinite(delta), delta, np.nan) - height
+            for k in np.flatnonzero(y[:-1] * y[1:] < 0):
+                where = x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1])
+                if min(abs(y[k]), abs(y[k + 1])) > 1e-3 or x[k + 1] - x[k] > near:
+                    values.append(where)
+                    starts.append(self.points[[k, k + 1]])
+        if values:
+            self.add(np.array(values), np.array(starts))
+
+    def known(self) -> dict[str, list]:
+        """The curve where it could be computed."""
+        known = np.isfinite(self.chi2)
+        return {"points": self.points[known].tolist(), "chi2": self.chi2[known].tolist()}
+
+
+def _minima(
+    chi2: Callable[[np.ndarray], np.ndarray],
+    starts: np.ndarray,
+    free: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minima from many starting points at once: the engine needs many points to be quick.
+
+    Newton steps in the free columns inside the limits, halved until chi2 falls. Returns points
+    (n, 3) and their chi2 (n,), infinite where a start cannot be computed.
+    """
+    x = np.clip(starts, low, high)
+    width = (high - low)[free]
+    value, gradient, hessian = _derivatives(chi2, x, free, width)
+    length = np.ones(len(x))
+    going = np.isfinite(value) & (len(free) > 0)
+    for _ in range(40):
+        rows = np.flatnonzero(going)
+        if not rows.size:
+            break
+        here, g = x[rows][:, free], gradient[rows]
+        # a parameter at a limit stays there while chi2 falls beyond
+        stuck = ((here <= low[free]) & (g > 0)) | ((here >= high[free]) & (g < 0))
+        g = np.where(stuck, 0, g)
+        h = np.where(stuck[:, :, None] | stuck[:, None, :], 0, hessian[rows])
+        curvature, directions = np.linalg.eigh(h)
+        curvature = np.maximum(np.abs(curvature), _FLAT)
+        along = np.einsum("nij,ni->nj", directions, g)
+        step = -np.einsum("nij,nj->ni", directions, along / curvature)
+        gain = np.sum(along**2 / curvature, axis=1) / 2
+        step *= (length[rows] * np.minimum(1, 0.3 / np.maximum(np.abs(step).max(axis=1), 1e-9)))[
+            :, None
+        ]
+        trial = x[rows]
+        trial[:, free] = np.clip(here + step * width, low[free], high[free])
+        found, *slopes = _derivatives(chi2, trial, free, width)
+        lower = found < value[rows]
+        length[rows] = np.where(lower, 1, length[rows] / 4)
+        done = (gain < 1e-6) | (length[rows] < 1e-4)
+        x[rows[lower]], value[rows[lower]] = trial[lower], found[lower]
+        gradient[rows[lower]], hessian[rows[lower]] = slopes[0][lower], slopes[1][lower]
+        going[rows[done]] = False
+    return x, value
+
+
+def _derivatives(
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """chi2 and its first and second derivatives in the free columns, in widths of the box."""
+    n, d = len(x), len(free)
+    pairs = np.array([(i, j) for i in range(d) for j in range(i)], dtype=int).reshape(-1, 2)
+    unit = np.eye(d)
+    diagonal = unit[pairs].sum(axis=1)
+    offsets = _STEP * np.concatenate([np.zeros((1, d)), unit, -unit, diagonal, -diagonal])
+    points = np.repeat(x[:, np.newaxis], len(offsets), axis=1)
+    points[..., free] += offsets * width
+    values = chi2(points.reshape(-1, x.shape[1])).reshape(n, -1)
+    values = np.where(np.isfinite(values), values, np.inf)
+    middle = values[:, :1]
+    up, down = values[:, 1 : d + 1], values[:, d + 1 : 2 * d + 1]
+    with np.errstate(invalid="ignore"):
+        # beside a wall (no CKM elements) the other side has to do
+        up, down = (np.where(np.isinf(a), 2 * middle - b, a) for a, b in ((up, down), (down, up)))
+        both = values[:, 2 * d + 1 :].reshape(n, 2, -1).sum(axis=1)
+        mixed = both - up[:, pairs].sum(axis=2) - down[:, pairs].sum(axis=2) + 2 * middle
+        second = up + down - 2 * middle
+    hessian = np.zeros((n, d, d))
+    hessian[:, range(d), range(d)] = second
+    hessian[:, pairs[:, 0], pairs[:, 1]] = hessian[:, pairs[:, 1], pairs[:, 0]] = mixed / 2
+    gradient, hessian = (up - down) / (2 * _STEP), hessian / _STEP**2
+    return middle[:, 0], *(np.where(np.isfinite(a), a, 0) for a in (gradient, hessian))

@@ -26,7 +26,7 @@ from malaphoric.schema import validate
 _CHUNK = "malaphoric chunk"
 _SCAN = "malaphoric scan"
 
-# points that a fit asks for at a time
+# points that a fit asks for at a time, at least
 _FEW = 16
 
 #: Exact points after which a job of many keeps what it has: some five minutes of work.
@@ -88,8 +88,9 @@ class ModelLikelihood:
 
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
-        predictions = self.theory.evaluate(points, block=_FEW).predictions
-        return self.data.chi2(predictions, _FEW)
+        size = min(BLOCK, max(_FEW, 1 << (len(points) - 1).bit_length()))
+        predictions = self.theory.evaluate(points, block=size).predictions
+        return self.data.chi2(predictions, size)
 
 
 def _three_columns(points: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from malaphoric import categories, store
-from malaphoric.grid import AXES
+from malaphoric.grid import AXES, Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import M_REFERENCE
 
@@ -116,15 +116,37 @@ def intervals(axis: np.ndarray, chi2: np.ndarray, level: float) -> list[list[flo
     return [[low, high] for low, high in zip(ends[::2], ends[1::2], strict=True)]
 
 
-def all_intervals(profile: str | Path, levels: list[float]) -> dict:
-    """Intervals of each parameter from its global profile, by parameter and confidence level."""
+def grid_profiles(profile: str | Path) -> dict[str, dict[str, list]]:
+    """Global profile of each parameter that a ``profile.h5`` has more than one value of.
+
+    Returns
+    -------
+    dict
+        By parameter: ``values`` and ``chi2``, where it is known.
+    """
     with store.read(profile) as file:
         index = category_names(file).index(categories.GLOBAL)
         curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in AXES}
     return {
-        name: {f"{level:g}": intervals(*curve, delta_chi2_level(level, 1)) for level in levels}
-        for name, curve in curves.items()
-        if len(curve[0]) > 1
+        name: {"values": x[np.isfinite(chi2)].tolist(), "chi2": chi2[np.isfinite(chi2)].tolist()}
+        for name, (x, chi2) in curves.items()
+        if len(x) > 1
+    }
+
+
+def all_intervals(profiles: dict[str, dict[str, list]], levels: list[float]) -> dict:
+    """Intervals of each parameter by parameter and confidence level, from its profile.
+
+    ``profiles`` are those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
+    """
+    return {
+        name: {
+            f"{level:g}": intervals(
+                np.array(curve["values"]), np.array(curve["chi2"]), delta_chi2_level(level, 1)
+            )
+            for level in levels
+        }
+        for name, curve in profiles.items()
     }
 
 
@@ -160,8 +182,9 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         Best physical points of the grid as starting points of fits: ``all``, by category, and
         ``unmixed`` (epsilon_hat = 0), each a dict of epsilon_hat, g_hat, theta_sb and chi2 by
         category; ``lines``, by axis, where the global profile of one parameter is, shape (n, 3);
+        ``minimum``, the smallest chi2 of the global profile over theta_sb; ``steps`` of the axes;
         ``census``: numbers of points; ``notes``. What no point could be computed for is missing
-        from ``all`` and ``lines``, and None in ``unmixed``.
+        from ``all`` and ``lines``, and None in ``unmixed`` and ``minimum``.
     """
     with store.read(scan) as file:
         names = category_names(file)
@@ -194,7 +217,7 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
     }
     datasets = {"chi2": (chi2, AXES[:2]), "theta_sb_best": (theta, AXES[:2])}
     datasets |= {f"chi2_{name}": (v, (name,)) for name, v in one_dimensional.items()}
-    notes = _census_notes(census)
+    notes = [*_census_notes(census), *Grid(tuple(axes)).notes]
     _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
     return {
         "all": best,
@@ -203,9 +226,20 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
             name: points[np.isfinite(values)].tolist()
             for name, (values, points) in zip(AXES, lines, strict=True)
         },
+        "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
+        "steps": {
+            name: float(axis[-1] - axis[0]) / (len(axis) - 1)
+            for name, axis in zip(AXES, axes, strict=True)
+            if len(axis) > 1
+        },
         "census": census,
         "notes": notes,
     }
+
+
+def _smallest(values: np.ndarray) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known.min()) if known.size else None
 
 
 def _write_profile(
