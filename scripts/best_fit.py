@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from malaphoric import fits, notes, scan, statistics, store
+from malaphoric import box, fits, notes, scan, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.smeft import M_REFERENCE, g_prime
@@ -15,17 +15,20 @@ with job(snakemake) as this:
     chi2 = None
     if run["engine"] == "compiled":
         theory = this.compiled_theory(given)
-        chi2 = scan.ModelLikelihood(run.model, run["M_X"], theory, data).chi2_of_few
-    box = fits.physical_box(run.grid.axes, run["M_X"])
+        likelihood = scan.ModelLikelihood(run.model, run["M_X"], theory, data)
+        chi2 = likelihood.chi2_of_few
+    limits = fits.physical_box(run.grid.axes, run["M_X"])
     levels = run["confidence_levels"]
     command = f"python -m malaphoric box {run['model']}"
     if run["M_X"] != M_REFERENCE:
         command += f" --M-X {run['M_X']:g}"
-    given_data = (grid, data.chi2_sm, data.n_obs, box)
+    given_data = (grid, data.chi2_sm, data.n_obs, limits)
     if chi2:
         found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels)
+        about = (levels, command, lambda: box.propose(likelihood)["grid"])
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
+        about = (levels, command)
     points = statistics.best_points(found)
     if run["engine"] == "compiled":
         best = theory.evaluate(points)
@@ -35,7 +38,7 @@ with job(snakemake) as this:
     scan.save_points(out.points, points, best, data.observables, data, description)
     result = {
         **found,
-        "notes": notes.of_fits(found, grid, profiles, box, run["M_X"], levels, command),
+        "notes": notes.of_fits(found, grid, profiles, limits, run["M_X"], *about),
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,
         "g_prime": g_prime(run["M_X"]),

@@ -68,8 +68,8 @@ def best_fits(
     starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
 
     def fitted(starts: list[dict], box: Box, **options: str) -> dict | None:
-        if fit := _fit(starts, box, chi2, **options):
-            return summary(fit, fit.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
+        if found := minimise(starts, box, chi2, **options):
+            return summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
         return None
 
     if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
@@ -120,7 +120,7 @@ def free_parameters(box: Box) -> tuple[str, ...]:
     return tuple(name for name in AXES if box[name][0] < box[name][1])
 
 
-def _fit(
+def minimise(
     starts: list[dict], box: Box, chi2: Chi2 | None, without: str | None = None
 ) -> dict | None:
     """Minimise the global chi2 from several starting points; the first of them without chi2.
@@ -133,12 +133,12 @@ def _fit(
     points = np.array([[start[name] for name in AXES] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
     if free := free_parameters(box):
-        fit = _minimised(points, box, free, chi2, without)
+        result = _minimised(points, box, free, chi2, without)
     else:
-        fit = {"method": "the only point", **dict(zip(AXES, points[0].tolist(), strict=True))}
-    found = chi2(np.array([[fit[name] for name in AXES]]))
-    fit["chi2"] = {name: float(value[0]) for name, value in found.items()}
-    return fit if np.isfinite(fit["chi2"][GLOBAL]) else None
+        result = {"method": "the only point", **dict(zip(AXES, points[0].tolist(), strict=True))}
+    found = chi2(np.array([[result[name] for name in AXES]]))
+    result["chi2"] = {name: float(value[0]) for name, value in found.items()}
+    return result if np.isfinite(result["chi2"][GLOBAL]) else None
 
 
 def _minimised(
@@ -334,7 +334,7 @@ def profiles(
         trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
         starts = np.stack([near, np.tile(best, (len(trial), 1)), near * (1, 1, -1)], axis=1)
-        curve = _Curve(i, partial(_minima, values, free=others, low=low, high=high))
+        curve = _Curve(i, partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, starts)
         curve.spread()
         for _ in range(8):
@@ -401,7 +401,7 @@ class _Curve:
         return {"points": self.points[known].tolist(), "chi2": self.chi2[known].tolist()}
 
 
-def _minima(
+def minima(
     chi2: Callable[[np.ndarray], np.ndarray],
     starts: np.ndarray,
     free: np.ndarray,
@@ -445,6 +445,14 @@ def _minima(
         gradient[rows[lower]], hessian[rows[lower]] = slopes[0][lower], slopes[1][lower]
         going[rows[done]] = False
     return x, value
+
+
+def curvature(
+    chi2: Callable[[np.ndarray], np.ndarray], points: np.ndarray, axis: int, width: float
+) -> np.ndarray:
+    """Second derivative of chi2 with respect to one parameter at points (n, 3)."""
+    *_, hessian = _derivatives(chi2, points, np.array([axis]), np.array([width]))
+    return hessian[:, 0, 0] / width**2
 
 
 def _derivatives(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -29,6 +30,7 @@ def of_fits(
     M_X: float,
     levels: tuple[float, float],
     command: str,
+    propose: Callable[[], dict | None] = lambda: None,
 ) -> list[str]:
     """Sentences on the best fits and regions of a run.
 
@@ -48,13 +50,19 @@ def of_fits(
         The two confidence levels of the run's regions.
     command : str
         What proposes another box.
+    propose : callable
+        Returns such a box, as the key ``grid`` of a configuration; called if there is need of one.
     """
     sentences = list(grid["notes"])
     for name in ("unmixed", "malaphoric"):
         if fit := fits[name]:
             sentences += _of_one(name, fit, box)
     if fit := fits["malaphoric"]:
-        sentences += _cut(fit, profiles, box, M_X, levels, command)
+        if cut := _cut(fit, profiles, box, M_X, levels):
+            ranges = [
+                f"{name} {a['min']:g} to {a['max']:g}" for name, a in (propose() or {}).items()
+            ]
+            sentences += [*cut, f"`{command}` proposes {_and(ranges or ['another box'])}."]
         sentences += _coarse(fit, grid, profiles, levels)
     return sentences
 
@@ -84,7 +92,6 @@ def _cut(
     box: Box,
     M_X: float,
     levels: tuple[float, float],
-    command: str,
 ) -> list[str]:
     """What reaches an edge of the box that is no physical limit."""
     edges: dict[str, list[str]] = {}
@@ -101,8 +108,7 @@ def _cut(
             if what:
                 edges.setdefault(what[0], []).append(f"{name} = {edge:g}")
     return [
-        f"The {what} reaches the edge of the box at {_and(places)}: what lies beyond is not seen. "
-        f"`{command}` proposes a box."
+        f"The {what} reaches the edge of the box at {_and(places)}: what lies beyond is not seen."
         for what, places in edges.items()
     ]
 
