@@ -6,7 +6,7 @@ from pathlib import Path
 from malaphoric import box, fits, notes, scan, statistics, store
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
-from malaphoric.smeft import M_REFERENCE, g_prime
+from malaphoric.smeft import M_REFERENCE, g_prime, zprime
 
 with job(snakemake) as this:
     run, given, out = this.run, snakemake.input, snakemake.output
@@ -29,6 +29,8 @@ with job(snakemake) as this:
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
         about = (levels, command)
+    for fit in filter(None, (found["unmixed"], found["malaphoric"])):
+        fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], run["M_X"])
     points = statistics.best_points(found)
     if run["engine"] == "compiled":
         best = theory.evaluate(points)

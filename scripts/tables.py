@@ -16,7 +16,7 @@ with job(snakemake) as this:
     best = scan.read_points([snakemake.input.best], [run.theory(extra=True)], data)
     paper = scan.read_points(snakemake.input.table4, run.layers("exact"), data)
     comparable = is_the_papers(run.model.name, run["M_X"])
-    rows = tables.table4_rows(fits, best, paper, data, comparable)
+    rows = tables.table4_rows(fits, best, paper, data, comparable, run["M_X"])
     notes = list(fits["notes"])
     if not run.has_the_papers_data:
         notes.append("The data of this run are not the paper's.")

@@ -197,3 +197,11 @@ def test_separate_intervals_and_a_lower_minimum_are_found():
     assert (a, b) == pytest.approx((-0.4 - 0.05 * height**0.5, -0.4 + 0.05 * height**0.5), abs=1e-4)
     half = 0.05 * (height - 0.5) ** 0.5
     assert (c, d) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-4)
+
+
+def test_a_box_beyond_the_physical_limit_has_no_fit():
+    """At 10 TeV |epsilon| <= 1 is |epsilon_hat| <= 0.3."""
+    axes = (np.linspace(-1.0, -0.5, 6), *AXES[1:])
+    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "unmixed": None}
+    found = fits.best_fits(grid, SM, N_OBS, fits.physical_box(axes, 10_000.0), parabola)
+    assert found["malaphoric"] is None

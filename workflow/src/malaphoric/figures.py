@@ -444,6 +444,8 @@ def masses(
 ) -> None:
     """Global regions of several masses in hatted variables, theta_sb profiled.
 
+    Relative to the minimum with |epsilon_hat| <= 1 at every mass; where |epsilon| = 1 is marked.
+
     Parameters
     ----------
     profiles : dict of float to path
@@ -463,18 +465,20 @@ def masses(
             with store.read(path) as file:
                 x, y = file["epsilon_hat"][:], file["g_hat"][:]
                 chi2 = file["chi2"][category_names(file).index("global")]
-            heights = [delta_chi2_level(level, 2) for level in levels]
-            axes.contour(
-                x,
-                y,
-                (chi2 - np.nanmin(chi2)).T,
-                levels=heights,
-                colors=[colour],
-                linewidths=1.0,
-                linestyles=["solid", "dashed"],
-            )
             label = rf"$M_X = {mass / 1000:g}$ TeV"
+            known = np.isfinite(chi2) & _physical(x, M_REFERENCE)[:, np.newaxis]
+            if not known.any():
+                handles.append(_said(f"{label}: no valid point"))
+                continue
+            heights = [delta_chi2_level(level, 2) for level in levels]
+            look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
+            _lines(axes, x, y, (chi2 - chi2[known].min()).T, levels=heights, **look)
+            for limit in (-M_REFERENCE / mass, M_REFERENCE / mass):
+                if x[0] < limit < x[-1]:
+                    axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
             handles.append(Line2D([], [], color=colour, label=label))
+        style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
+        handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         axes.set_xlabel(LABELS["epsilon_hat"])
         axes.set_ylabel(LABELS["g_hat"])
         percent = " and ".join(f"{100 * level:g}%" for level in levels)

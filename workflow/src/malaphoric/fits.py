@@ -130,6 +130,8 @@ def minimise(
     if chi2 is None:
         return {"method": "best point of the grid", **{k: starts[0][k] for k in (*AXES, "chi2")}}
     low, high = np.array([box[name] for name in AXES]).T
+    if (low > high).any():  # a box beyond |epsilon| = 1
+        return None
     points = np.array([[start[name] for name in AXES] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
     if free := free_parameters(box):
