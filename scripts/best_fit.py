@@ -3,42 +3,52 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, engines, statistics, store
+from malaphoric import box, chunks, engines, fits, notes, statistics, store
 from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.smeft import g_prime
+from malaphoric.smeft import M_REFERENCE, g_prime, zprime
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
-    grid = json.loads(Path(given.best).read_text())
+    grid, mass, levels = json.loads(Path(given.best).read_text()), s["M_X"], s["levels"]
     data = Likelihood.load(given.likelihood, s["categories"])
-    chi2 = None
-    if s["engine"] == "compiled":
+    limits = fits.physical_box(Grid.from_dict(s["grid"]).axes, mass)
+    command = f"python -m malaphoric box {s['configuration']['model']}"
+    if mass != M_REFERENCE:
+        command += f" --M-X {mass:g}"
+    about = [levels, command]
+    given_data = (grid, data.chi2_sm, data.n_obs, limits)
+    if compiled := s["engine"] == "compiled":
         theory = engines.compiled_theory(s, given)
-        chi2 = engines.ModelLikelihood(Model.of(s["model"]), s["M_X"], theory, data).chi2_of_few
-    box = statistics.physical_box(Grid.from_dict(s["grid"]).axes, s["M_X"])
-    fits = statistics.best_fits(grid, data.chi2_sm, data.n_obs, box, chi2)
-    points = statistics.best_points(fits)
-    if s["engine"] == "compiled":
+        likelihood = engines.ModelLikelihood(Model.of(s["model"]), mass, theory, data)
+        found, profiles = fits.best_fits_with_profiles(*given_data, likelihood.chi2_of_few, levels)
+        about.append(lambda: box.propose(likelihood)["grid"])
+    else:
+        found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
+    for fit in filter(None, (found["unmixed"], found["malaphoric"])):
+        fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], mass)
+    points = statistics.best_points(found)
+    if compiled:
         best = theory.evaluate(points)
     else:  # the best fits are points of the grid
         best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
     chunks.save_points(out.points, points, best, data.observables, data, s["theory"])
     result = {
-        **fits,
-        "intervals": statistics.all_intervals(given.profile, s["levels"]),
-        "g_prime": g_prime(s["M_X"]),
+        **found,
+        "notes": notes.of_fits(found, grid, profiles, limits, mass, *about),
+        "intervals": statistics.all_intervals(profiles, levels),
+        "profiles": profiles,
+        "g_prime": g_prime(mass),
         "configuration": s["configuration"],
         "versions": store.provenance(),
         "recipe": this.recipe,
     }
     store.write_json(out.fits, result)
-    this.done(
-        ", ".join(
-            f"{name}: chi2_SM - chi2 = {fits[name]['dchi2']['global']:.2f}"
-            for name in ("unmixed", "malaphoric")
-            if fits[name]
-        )
-    )
+    said = [
+        f"{name}: chi2_SM - chi2 = {found[name]['dchi2']['global']:.2f}."
+        for name in ("unmixed", "malaphoric")
+        if found[name]
+    ]
+    this.done(" ".join([*said, *result["notes"]]))

@@ -21,11 +21,13 @@ with job(snakemake) as this:
     )
     rows = comparison.paper_rows(fits, data, paper["predictions"], unlike)
     store.write_text(out.paper, comparison.page(rows, unlike))
-    ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
-    point = tuple(ours["points"][-1].tolist())
-    rows = comparison.analytic_rows(model, point, s["M_X"], ckm, ours["predictions"][-1], data)
-    point = tuple(round(x, 4) for x in point)
-    foot = f"At the best fit {point} of {model.name}, M_X = {s['M_X']:g} GeV."
+    rows, foot = [{"quantity": ""}], "There is no best fit to compare at."
+    if len(ours["points"]):
+        ckm = dict(zip(CKM, ours["ckm"][-1].tolist(), strict=True))
+        point = tuple(ours["points"][-1].tolist())
+        rows = comparison.analytic_rows(model, point, s["M_X"], ckm, ours["predictions"][-1], data)
+        point = tuple(round(x, 4) for x in point)
+        foot = f"At the best fit {point} of {model.name}, M_X = {s['M_X']:g} GeV."
     title = "Closed formulas against the full computation"
     store.write_text(out.analytic, tables.markdown(title, rows, foot))
     this.done(f"{out.paper} and {out.analytic}")

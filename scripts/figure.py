@@ -8,7 +8,7 @@ from malaphoric.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
-    best = json.loads(Path(given.best_fit).read_text()).get(s["best"])
+    fits = json.loads(Path(given.best_fit).read_text())
     draw = getattr(figures, s["draw"])
-    draw(given.data, s["title"], s["M_X"], tuple(s["levels"]), best, out.pdf, out.png)
+    draw(given.data, s["title"], s["M_X"], tuple(s["levels"]), fits, out.pdf, out.png)
     this.done(f"{out.pdf} and .png")

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from malaphoric import figures, tables
 from malaphoric.jobs import job
-from malaphoric.smeft import M_REFERENCE, g_prime
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
@@ -19,19 +18,11 @@ with job(snakemake) as this:
     )
     rows = []
     for mass in masses:
-        fit = json.loads(Path(given[f"mass_{mass}"]).read_text())["malaphoric"]
-        rows.append(
-            {
-                "M_X": mass,
-                "g_prime": g_prime(mass),
-                **{name: fit[name] for name in ("epsilon_hat", "g_hat", "theta_sb")},
-                **{f"dchi2_{name}": value for name, value in fit["dchi2"].items()},
-                "epsilon": fit["epsilon_hat"] * mass / M_REFERENCE,
-            }
-        )
+        rows += tables.mass_rows(json.loads(Path(given[f"mass_{mass}"]).read_text()), mass)
     foot = (
-        "Best fits in hatted variables with |epsilon_hat| <= 1; where |epsilon| > 1 the point is "
-        "unphysical and serves the comparison only."
+        "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "
+        "|epsilon| > 1 they are unphysical, and the best physical fit (|epsilon| <= 1) follows. "
+        "M_Zprime [GeV], g_X_Zprime and g_Y_Zprime are of the physical Z'."
     )
     tables.write(rows, out.table, out.table_md, "Dependence on M_X [GeV]", foot)
     this.done(f"{out.table} and {out.pdf}")

@@ -1,17 +1,14 @@
 """Profile a scan over theta_sb and find the best points of the grid."""
 
 from malaphoric import statistics, store
+from malaphoric.grid import AXES
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    path = snakemake.input.scan
-    best = statistics.profile(path, snakemake.output.profile)
-    result = {"all": best, "unmixed": statistics.best_of_plane(path)}
-    result["recipe"] = this.recipe
-    store.write_json(snakemake.output.best, result)
-    point = best["global"]
-    this.done(
-        "best point of the grid: "
-        + ", ".join(f"{name} = {point[name]:.4g}" for name in ("epsilon_hat", "g_hat", "theta_sb"))
-        + f", chi2 = {point['chi2']['global']:.2f}"
-    )
+    grid = statistics.profile(snakemake.input.scan, snakemake.output.profile)
+    store.write_json(snakemake.output.best, {**grid, "recipe": this.recipe})
+    said = list(grid["notes"])
+    if point := grid["all"].get("global"):
+        place = ", ".join(f"{name} = {point[name]:.4g}" for name in AXES)
+        said.insert(0, f"best point of the grid: {place}, chi2 = {point['chi2']['global']:.2f}")
+    this.done(" ".join(said))

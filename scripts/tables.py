@@ -16,13 +16,8 @@ with job(snakemake) as this:
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
     paper = chunks.read_points(snakemake.input.table4, s["exact_layers"], data)
     comparable = is_the_papers(s["model"], s["M_X"])
-    rows = tables.table4_rows(fits, best, paper, data, comparable)
-    notes = [
-        f"{name}: {', '.join(fit['at_limit'])} at a limit of the box or of |epsilon| <= 1, where "
-        "errors and p-values by Wilks' theorem do not hold."
-        for name, fit in fits.items()
-        if name in tables.PAPER_TABLE4 and fit and fit.get("at_limit")
-    ]
+    rows = tables.table4_rows(fits, best, paper, data, comparable, s["M_X"])
+    notes = list(fits["notes"])
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")
     tables.table4(rows, out.table4, out.table4_md, s["model"]["name"], s["M_X"], notes)

@@ -18,7 +18,7 @@ with job(snakemake) as this:
     exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     theory = engines.compiled_theory(s, given)
     fits = json.loads(Path(given.best_fit).read_text())
-    minimum = fits["malaphoric"]["chi2"]["global"]
+    minimum = (fits["malaphoric"] or fits["SM"])["chi2"]["global"]
     ours = theory.evaluate(exact["points"])
     result = validation.compare(exact, ours, data, minimum, list(map(observable_tuple, s["extra"])))
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)

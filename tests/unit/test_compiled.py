@@ -8,12 +8,12 @@ import warnings
 import numpy as np
 import pytest
 
-from malaphoric import categories, compiled, compiling, measurements, store, validation
+from malaphoric import categories, compiled, compiling, engines, measurements, store, validation
+from malaphoric.engines import ModelLikelihood
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.scan import ModelLikelihood
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -220,13 +220,12 @@ def test_monomials_have_no_cancellation():
 @pytest.mark.parametrize("name", ["BR(B+->Knunu)", ("<dBR/dq2>(B+->Kmumu)", 1.1, 3.0)], ids=str)
 def test_additional_observable(tmp_path, name):
     """Truth: flavio itself at the best fit; the table and the running survive their files."""
-    from malaphoric import scan
 
     model, point = Model.load("b3-l2"), np.array([[-0.86, 0.078, -0.17]])
     compiling.compile_extra([name], tmp_path / "table.h5")
     table = compiled.Table.load(tmp_path / "table.h5")
     compiling.run(model, table=table).save(tmp_path / "running.h5")
-    theory = scan.load_theory(
+    theory = engines.load_theory(
         model, "compiled", 3000.0, running=tmp_path / "running.h5", table=tmp_path / "table.h5"
     )
     assert theory.observables == [name]
@@ -234,7 +233,7 @@ def test_additional_observable(tmp_path, name):
     truth = ExactTheory(model, observables=[name]).evaluate(point).predictions
     # to first order only where the neutrinos' coefficients enter squared
     np.testing.assert_allclose(found, truth, rtol=2e-3 if isinstance(name, str) else 1e-6)
-    base = scan.load_theory(model, "compiled", 3000.0)
-    both = scan.Joined([base, theory])
+    base = engines.load_theory(model, "compiled", 3000.0)
+    both = engines.Joined([base, theory])
     assert both.observables == [*base.observables, name]
     assert np.array_equal(both.evaluate(point).predictions[:, -1:], found)

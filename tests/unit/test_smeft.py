@@ -10,6 +10,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -409,3 +410,47 @@ def test_g_prime_is_wilsons(scale):
 
     expected = SMEFT(wcxf.WC("SMEFT", "Warsaw", scale, {})).C_in["gp"]
     assert smeft.g_prime(scale) == pytest.approx(expected.real, rel=1e-9)
+
+
+def mixed(epsilon, g_x, M_X, x, y, t3, v):
+    """Mass and coupling of the heaviest boson, by diagonalising (2.1) and the W3 numerically.
+
+    Fields X, B, W3; a Higgs field of charge 1 under X, so that the masses mix, too.
+    """
+    g_prime, g = smeft.g_prime(M_X), 0.63
+    kinetic = np.array([[1, epsilon, 0], [epsilon, 1, 0], [0, 0, 1]])
+    higgs = np.array([g_x * 1.0, g_prime / 2, -g / 2])  # of the component with the vev v / sqrt(2)
+    masses = np.diag([M_X**2, 0, 0]) + v**2 * np.outer(higgs, higgs)
+    squares, fields = scipy.linalg.eigh(masses, kinetic)
+    coupling = fields[:, -1] @ [g_x * x, g_prime * y, g * t3]
+    return squares[-1] ** 0.5, coupling * np.sign(fields[0, -1])
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -0.86, 0.5, 0.99])
+def test_physical_mass_and_couplings_by_diagonalisation(epsilon):
+    """The formulas are exact without a vev, and off by the order of v^2/M_X^2 with one."""
+    for M_X in (1000.0, 3000.0):
+        e, g = epsilon * 3000 / M_X, 0.078
+        ours = smeft.zprime(e, g, M_X)
+        for x, y, t3 in ((1.0, 1 / 6, 0.5), (0.0, -1.0, 0.0), (-3.0, -0.5, -0.5)):
+            coupling = ours["g_X"] * x + ours["g_Y"] * y
+            g_x = g * M_X / 3000
+            mass, numerical = mixed(epsilon, g_x, M_X, x, y, t3, v=0.0)
+            assert ours["mass"] == pytest.approx(mass, rel=1e-9)
+            assert coupling == pytest.approx(numerical, abs=1e-9)
+            errors = [
+                np.subtract(mixed(epsilon, g_x, M_X, x, y, t3, v), (ours["mass"], coupling))
+                / (ours["mass"], 1)
+                for v in (246.0, 123.0)
+            ]
+            assert np.abs(errors[0]).max() < (246 / M_X) ** 2
+            ratio = errors[0][np.abs(errors[0]) > 1e-6] / errors[1][np.abs(errors[0]) > 1e-6]
+            np.testing.assert_allclose(ratio, 4, rtol=0.05)
+
+
+def test_there_is_no_physical_boson_beyond_the_limit():
+    """|epsilon| >= 1: a kinetic term is not positive."""
+    for epsilon in (1.0, -1.2):
+        assert set(smeft.zprime(epsilon, 0.1).values()) == {None}
+    assert smeft.zprime(-0.5, 0.1, 6000.0)["mass"] is None
+    assert smeft.zprime(-0.5, 0.1, 3000.0)["mass"] == pytest.approx(3000 / 0.75**0.5)

@@ -1,11 +1,13 @@
-"""Statistics against closed formulas: profiles, levels, intervals, fits, pulls."""
+"""Statistics against closed formulas: profiles, levels, intervals, pulls."""
 
 import numpy as np
 import pytest
 
 from malaphoric import statistics, store
+from malaphoric.grid import AXES as NAMES
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Constraint, Likelihood
+from malaphoric.scan import STATUS
 
 MINIMUM = np.array([-0.6, 0.1, -0.15])
 COVARIANCE = np.array([[0.04, 0.001, 0.0], [0.001, 0.0004, 0.0003], [0.0, 0.0003, 0.0009]])
@@ -62,50 +64,6 @@ def test_intervals():
     assert len(statistics.intervals(x, (x**2 - 4) ** 2, 1.0)) == 2
 
 
-AXES = (np.linspace(-1.5, 1.5, 4), np.linspace(0, 0.5, 3), np.linspace(-0.6, 0.6, 5))
-BOX = statistics.physical_box(AXES, 3000.0)
-
-
-def test_best_fits_of_a_known_likelihood():
-    """Minimum, errors and correlation of a parabola; starting points far away."""
-    start = {"epsilon_hat": 0.0, "g_hat": 0.15, "theta_sb": -0.05}
-    grid = {"all": {"global": {**start, "chi2": {}}}, "unmixed": {**start, "chi2": {}}}
-    sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
-    n_obs = {"quarks": 100, "LEP2": 10, "global": 110}
-    fits = statistics.best_fits(grid, sm, n_obs, BOX, parabola)
-    mixed = fits["malaphoric"]
-    for i, name in enumerate(("epsilon_hat", "g_hat", "theta_sb")):
-        assert mixed[name] == pytest.approx(MINIMUM[i], abs=2e-3)
-        assert mixed["errors"][name] == pytest.approx(COVARIANCE[i, i] ** 0.5, rel=0.05)
-    correlation = COVARIANCE[1, 2] / (COVARIANCE[1, 1] * COVARIANCE[2, 2]) ** 0.5
-    assert mixed["correlations"]["g_hat,theta_sb"] == pytest.approx(correlation, abs=0.05)
-    assert mixed["dchi2"]["global"] == pytest.approx(50, abs=1e-3)
-    assert mixed["dof"] == 107
-    # at epsilon_hat = 0: the conditional minimum
-    free = np.linalg.solve(PRECISION[1:, 1:], PRECISION[1:, 0] * MINIMUM[0])
-    np.testing.assert_allclose(
-        [fits["unmixed"]["g_hat"], fits["unmixed"]["theta_sb"]], MINIMUM[1:] + free, atol=2e-3
-    )
-    gain = fits["unmixed"]["chi2"]["global"] - mixed["chi2"]["global"]
-    assert gain == pytest.approx(MINIMUM[0] ** 2 / COVARIANCE[0, 0], rel=1e-3)
-
-
-def test_fits_stay_in_the_box():
-    """|epsilon| <= 1 limits epsilon_hat at larger masses, and the scan all; said by name."""
-    start = {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1, "chi2": {}}
-    sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
-    fits = statistics.best_fits(
-        {"all": {"global": start}, "unmixed": None},
-        sm,
-        dict.fromkeys(sm, 10),
-        statistics.physical_box(AXES, 10_000.0),
-        parabola,
-    )
-    assert fits["malaphoric"]["at_limit"] == ["epsilon_hat"]
-    assert fits["malaphoric"]["epsilon_hat"] == pytest.approx(-0.3, abs=1e-3)
-    assert fits["unmixed"] is None
-
-
 def small_likelihood():
     """Two observables, the second measured twice."""
 
@@ -133,6 +91,27 @@ def test_pulls():
     assert second["pull"] == pytest.approx(2 * 2**0.5)
 
 
+def write_scan(path, axes, chi2, M_X=3000.0, status=None):
+    """A scan as `scan.merge` writes it, of chi2 (category, ...) or a function of points."""
+    grid = Grid(axes)
+    values = chi2
+    if callable(chi2):
+        values = {name: v.reshape(grid.shape) for name, v in chi2(grid.points()).items()}
+    status = np.where(np.isnan(values["global"]), 1, 0) if status is None else status
+    attributes = {"theory": {"M_X": M_X}, "status_values": STATUS}
+    with store.create(path, **attributes) as file:
+        file["category"] = list(values)
+        for name, axis in zip(NAMES, axes, strict=True):
+            file[name] = axis
+        file["chi2"] = np.stack(list(values.values()))
+        file["status"] = status.astype("u1")
+
+
+def nothing(points):
+    """chi2 where no CKM elements can be extracted."""
+    return {name: np.full(len(points), np.nan) for name in ("quarks", "LEP2", "global")}
+
+
 def test_profile_file_of_a_known_scan(tmp_path):
     """Minimum over theta_sb by closed formula, best points, profiles of one parameter."""
     grid = Grid.from_dict(
@@ -142,29 +121,65 @@ def test_profile_file_of_a_known_scan(tmp_path):
             "theta_sb": {"min": -0.4, "max": 0.1, "points": 51},
         }
     )
-    values = parabola(grid.points())["global"].reshape(1, *grid.shape)
-    with store.create(tmp_path / "scan.h5", theory={"M_X": 3000.0}) as file:
-        file["category"] = ["global"]
-        for name, axis in zip(("epsilon_hat", "g_hat", "theta_sb"), grid.axes, strict=True):
-            file[name] = axis
-        file["chi2"] = values
-    best = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
-    assert best["global"]["epsilon_hat"] == pytest.approx(-0.6)
-    assert best["global"]["g_hat"] == pytest.approx(0.1)
+    write_scan(tmp_path / "scan.h5", grid.axes, parabola)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    best = found["all"]["global"]
+    assert best["epsilon_hat"] == pytest.approx(-0.6)
+    assert best["g_hat"] == pytest.approx(0.1)
+    assert found["unmixed"]["epsilon_hat"] == 0
+    assert found["notes"] == []
+    for number, name in enumerate(NAMES):  # where the profile of each parameter is
+        points = np.array(found["lines"][name])
+        rows = grid.points()[np.abs(grid.points()[:, 0]) <= 1]
+        chi2 = parabola(rows)["global"]
+        for point in points[::7]:
+            expected = chi2[rows[:, number] == point[number]].min()
+            assert parabola(point)["global"][0] == pytest.approx(expected)
     marginal = np.linalg.inv(COVARIANCE[:2, :2])
     d = np.stack(np.meshgrid(*grid.axes[:2], indexing="ij"), -1) - MINIMUM[:2]
     expected = 101 + np.einsum("abi,ij,abj->ab", d, marginal, d)
     with store.read(tmp_path / "profile.h5") as file:
         inside = expected < 110  # where the minimum lies inside the axis
-        np.testing.assert_allclose(file["chi2"][0][inside], expected[inside], atol=1e-6)
+        np.testing.assert_allclose(file["chi2"][-1][inside], expected[inside], atol=1e-6)
         x = file["epsilon_hat"][:]
-        physical = np.isfinite(file["chi2_epsilon_hat"][0])
+        physical = np.isfinite(file["chi2_epsilon_hat"][-1])
         np.testing.assert_array_equal(physical, np.abs(x) <= 1)
         near = np.abs(x + 0.6) < 0.35
         np.testing.assert_allclose(
-            file["chi2_epsilon_hat"][0][near],
+            file["chi2_epsilon_hat"][-1][near],
             101 + (x[near] + 0.6) ** 2 / COVARIANCE[0, 0],
             atol=1e-2,
         )
-    plane = statistics.best_of_plane(tmp_path / "scan.h5")
-    assert plane["epsilon_hat"] == 0
+
+
+def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):
+    """No best point, and a sentence with the numbers of points and the reasons."""
+    axes = (np.linspace(-0.9, 0, 2), np.linspace(0.25, 0.28, 3), np.linspace(-0.9, -0.7, 4))
+    status = np.ones((2, 3, 4))
+    status[0, 0, 0] = 2
+    write_scan(tmp_path / "scan.h5", axes, nothing, status=status)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    assert (found["all"], found["unmixed"]) == ({}, None)
+    assert all(line == [] for line in found["lines"].values())
+    (note,) = found["notes"]
+    assert "of 24 points" in note
+    assert "23 have no CKM elements" in note
+    assert "1 ended in an error" in note
+    with store.read(tmp_path / "profile.h5") as file:
+        assert store.parse(file.attrs["notes"]) == [note]
+        assert np.isnan(file["chi2"][:]).all()
+    curves = statistics.grid_profiles(tmp_path / "profile.h5")
+    assert curves["theta_sb"] == {"values": [], "chi2": []}
+    intervals = statistics.all_intervals(curves, [0.68, 0.95])
+    assert intervals["theta_sb"] == {"0.68": [], "0.95": []}
+
+
+def test_a_box_beyond_the_physical_limit_has_no_best_fit(tmp_path):
+    """|epsilon| > 1 everywhere: chi2 is there, but nothing to fit."""
+    axes = (np.linspace(1.1, 1.5, 3), np.linspace(0, 0.2, 3), np.linspace(-0.2, 0.2, 3))
+    write_scan(tmp_path / "scan.h5", axes, parabola)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    assert (found["all"], found["unmixed"]) == ({}, None)
+    assert found["notes"] == [
+        "No point of the scan is physical: |epsilon| > 1 at all 27 points, so there is no best fit."
+    ]

@@ -51,6 +51,25 @@ def test_best_fits_reach_the_papers(compiled):
         assert fits["malaphoric"]["errors"][name] > 0
 
 
+def test_intervals_are_those_of_a_fine_grid(compiled):
+    """4400 points give the intervals of the default run's 1.7 million, and hold the best fit."""
+    fits = json.loads((compiled.folder / OUT / "best_fit.json").read_text())
+    fine = {
+        "epsilon_hat": [None, -0.5799],
+        "g_hat": [0.0536, 0.1128],
+        "theta_sb": [-0.2675, -0.1016],
+    }
+    for name, expected in fine.items():
+        ((low, high),) = fits["intervals"][name]["0.68"]
+        assert [low, high] == pytest.approx(expected, abs=1e-3)
+        assert (low or -1) < fits["malaphoric"][name] < high
+    note, remedy = (note for note in fits["notes"] if "theta_sb" in note)
+    assert "The 95% region reaches the edge of the box at" in note
+    assert "`python -m malaphoric box b3-l2` proposes epsilon_hat" in remedy
+    assert f"{note} {remedy}" in compiled.output
+    assert f"{note} {remedy}" in (compiled.folder / OUT / "tables/table4.md").read_text()
+
+
 def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
     """One core, more chunks, and the last chunk first: every number in the same bytes.
 

@@ -1,6 +1,7 @@
-"""Command line: ``python -m malaphoric point --model b3-l2 --epsilon-hat ... ``, and ``check``.
+"""Command line: ``python -m malaphoric point``, ``box`` and ``check``.
 
-Scans are run by Snakemake; here is what is asked of a single point, or of a configuration alone.
+Scans are run by Snakemake; here is what is asked of a point, of a model before its first scan, or
+of a configuration alone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import json
 import math
 import sys
 
-from malaphoric import load_likelihood, point
+from malaphoric import box, load_likelihood, point
 from malaphoric.configuration import load_configuration
+from malaphoric.engines import ModelLikelihood
 from malaphoric.measurements import read_overlay
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
@@ -25,47 +27,90 @@ def _finite(text: str) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except (ConfigurationError, StoreError) as error:
+        parser.error(str(error))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m malaphoric", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("point", help="everything about one point of parameter space")
-    check = commands.add_parser("check", help="say whether a run configuration is accepted")
-    check.add_argument("file", help="YAML file; nothing in it is executed")
+    one.set_defaults(run=_point)
     one.add_argument("--model", required=True, help="name in config/models, or path to a YAML file")
     one.add_argument("--epsilon-hat", type=_finite, required=True, help="epsilon (3 TeV / M_X)")
     one.add_argument("--g-hat", type=_finite, required=True, help="g_X (3 TeV / M_X)")
     one.add_argument("--theta-sb", type=_finite, required=True, help="mixing angle in rad")
-    one.add_argument("--M-X", type=_finite, default=3000.0, help="mass in GeV (default: 3000)")
     one.add_argument("--engine", choices=("compiled", "exact"), default="compiled")
-    one.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
-    one.add_argument("--data", help="likelihood.h5 of a run (default: made once and cached)")
     one.add_argument("--rows", type=int, default=12, help="rows of the long lists (default: 12)")
     one.add_argument("--wcxf", help="write the SMEFT coefficients to this WCxf file")
     one.add_argument("--json", action="store_true", help="print plain data as JSON instead of text")
-    options = parser.parse_args(arguments)
-    try:
-        if options.command == "check":
-            run = load_configuration(options.file)
-            run.model.check_title()
-            for path in run.selection.overlays:  # values are flavio's to read
-                read_overlay(path)
-            print(f"{options.file}: accepted, {run.grid.size} points")
-            return 0
-        likelihood = load_likelihood(
-            options.model,
-            engine=options.engine,
-            M_X=options.M_X,
-            lep2_set=options.lep2_set,
-            data=options.data,
+    where = commands.add_parser("box", help="propose the grid of a scan, to be pasted into a file")
+    where.set_defaults(run=_box)
+    where.add_argument("model", help="name in config/models, or path to a YAML file")
+    where.add_argument("--engine", choices=("compiled",), default="compiled")
+    for command in (one, where):
+        command.add_argument("--M-X", type=_finite, default=3000.0, help="in GeV (default: 3000)")
+        command.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
+        command.add_argument(
+            "--data", help="likelihood.h5 of a run (default: made once and cached)"
         )
-    except (ConfigurationError, StoreError) as error:
-        parser.error(str(error))
-    description = point.describe(likelihood, options.epsilon_hat, options.g_hat, options.theta_sb)
+    check = commands.add_parser("check", help="say whether a run configuration is accepted")
+    check.set_defaults(run=_check)
+    check.add_argument("file", help="YAML file; nothing in it is executed")
+    return parser
+
+
+def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
+    return load_likelihood(
+        options.model,
+        engine=options.engine,
+        M_X=options.M_X,
+        lep2_set=options.lep2_set,
+        data=options.data,
+    )
+
+
+def _point(options: argparse.Namespace) -> None:
+    place = (options.epsilon_hat, options.g_hat, options.theta_sb)
+    description = point.describe(_likelihood(options), *place)
     if options.wcxf:
         point.write_wcxf(description, options.wcxf)
     print(
         json.dumps(description, indent=2) if options.json else point.text(description, options.rows)
     )
-    return 0
+
+
+def _box(options: argparse.Namespace) -> None:
+    likelihood = _likelihood(options)
+    found = box.propose(likelihood)
+    print(f"# {likelihood.model.name}, M_X = {likelihood.M_X:g} GeV, compiled engine")
+    if not (best := found["best"]):
+        print("# no valid point in all that is physical")
+        return
+    dchi2 = likelihood.chi2_sm["global"] - best.pop("chi2")
+    place = ", ".join(f"{name} = {value:.3g}" for name, value in best.items())
+    print(f"# best fit: {place}, chi2_SM - chi2 = {dchi2:.2f}")
+    for name, ends in found["region"].items():
+        low, high = ("the physical limit" if end is None else f"{end:.3g}" for end in ends)
+        print(f"# 95% region (two parameters): {name} from {low} to {high}")
+    for name in found["undetermined"]:
+        print(f"# chi2 does not depend on {name}")
+    print(box.text(found["grid"]))
+
+
+def _check(options: argparse.Namespace) -> None:
+    run = load_configuration(options.file)
+    run.model.check_title()
+    for path in run.selection.overlays:  # values are flavio's to read
+        read_overlay(path)
+    print(f"{options.file}: accepted, {run.grid.size} points")
+    for note in run.grid.notes:
+        print(note)
 
 
 if __name__ == "__main__":

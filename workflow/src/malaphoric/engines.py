@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from malaphoric.compiled import CompiledTheory
     from malaphoric.exact import ExactTheory
 
-# points that a fit asks for at a time
+# points that a fit asks for at a time, at least
 _FEW = 16
 
 
@@ -82,8 +82,9 @@ class ModelLikelihood:
 
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
-        predictions = self.theory.evaluate(points, block=_FEW).predictions
-        return self.data.chi2(predictions, _FEW)
+        size = min(BLOCK, max(_FEW, 1 << (len(points) - 1).bit_length()))
+        predictions = self.theory.evaluate(points, block=size).predictions
+        return self.data.chi2(predictions, size)
 
 
 def _three_columns(points: np.ndarray) -> np.ndarray:

@@ -6,6 +6,9 @@ No statistics here beyond drawing the level of a contour.
 from __future__ import annotations
 
 import io
+import textwrap
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -19,11 +22,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox
 
 from malaphoric import store
 from malaphoric.grid import AXES
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import category_names, delta_chi2_level, intervals
+from malaphoric.statistics import (
+    category_names,
+    delta_chi2_level,
+    grid_profiles,
+    intervals,
+)
 
 #: Okabe-Ito colours, distinguishable for all kinds of colour vision.
 COLOURS = {
@@ -59,19 +68,36 @@ _STYLE = {
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
+_BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
+
 
 def _new_figure() -> tuple[Figure, Axes]:
     return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
 
 
-def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
-    """Write PDF and PNG whole and without time stamps."""
+def _save(figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = ()) -> None:
+    """Write PDF and PNG whole and without time stamps; notes in small print below."""
+    width, height = figure.get_size_inches()
+    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    if lines:
+        figure.draw_without_rendering()  # everything stays where it is when the page grows
+        figure.set_layout_engine("none")
+        for legend in figure.legends:
+            legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
+        style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
+        figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
+    page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=form, metadata=metadata)
+        figure.savefig(drawn, format=form, metadata=metadata, bbox_inches=page)
         store.write_bytes(path, drawn.getvalue())
     plt.close(figure)
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is LaTeX."""
+    return text.replace("$", r"\$")
 
 
 def _regions(
@@ -80,6 +106,7 @@ def _regions(
     y: np.ndarray,
     chi2: dict[str, np.ndarray],
     levels: tuple[float, float],
+    physical: np.ndarray | bool = True,
 ) -> list:
     """Fill the 68% region of each category and the 68/95% regions of the global fit.
 
@@ -88,66 +115,108 @@ def _regions(
     axes : matplotlib Axes
     x, y : ndarray, shapes (nx,), (ny,)
     chi2 : dict of str to ndarray, shape (nx, ny)
-        Relative to the minimum of each category in the plane shown.
     levels : tuple of float
         The two confidence levels.
+    physical : ndarray of bool, shape (nx, 1), optional
+        Regions are relative to the minimum of each category where this holds.
 
     Returns
     -------
     list
-        Handles of the legend.
+        Handles of the legend, of what is drawn.
     """
     heights = [delta_chi2_level(level, 2) for level in levels]
     percent = [f"{100 * level:g}%" for level in levels]
-    computed = np.where(np.isfinite(chi2["global"]), 1.0, np.nan)
-    axes.contourf(x, y, computed.T, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    computed = np.isfinite(chi2["global"])
     handles = []
-    for name, values in chi2.items():
-        colour = COLOURS[name]
-        delta = (values - np.nanmin(values)).T
-        height = heights[0]
-        if name == "global":
-            axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.75, zorder=3)
-            axes.contour(
-                x,
-                y,
-                delta,
-                levels=heights,
-                colors=[colour],
-                linewidths=[1.2, 1.2],
-                zorder=4,
-                linestyles=["solid", "dashed"],
-            )
-            handles += [
-                Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
-                Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}"),
-            ]
-        elif np.nanmax(delta) <= height:
-            handles.append(Line2D([], [], linestyle="none", label=f"{name}: no bound"))
-        elif np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
-            axes.contourf(x, y, delta, levels=[0, height], colors=[colour], alpha=0.3, zorder=2)
-            axes.contour(x, y, delta, levels=[height], colors=[colour], linewidths=0.9, zorder=2)
-            handles.append(
-                Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=f"{name} {percent[0]}")
-            )
-        else:  # most of the plane is allowed: a border with ticks keeps the plane readable
-            border = axes.contour(
-                x, y, delta, levels=[height], colors=[colour], linewidths=1.0, zorder=2
-            )
-            ticks = patheffects.withTickedStroke(angle=-90, spacing=6, length=0.5)
-            border.set(path_effects=[ticks])
-            handles.append(
-                Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")
-            )
-    if np.isnan(chi2["global"]).any():
+    if computed.any():
+        shade = np.where(computed, 1.0, np.nan).T
+        axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    if not (computed & physical).any():
+        what = "no physical point" if computed.any() else "no valid point"
+        axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
+    else:
+        for name, values in chi2.items():
+            delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
+            draw = _global_regions if name == "global" else _category_region
+            handles += draw(axes, x, y, delta, name, heights, percent)
+    if not computed.all():
         handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
     return handles
 
 
-def _star(axes: Axes, x: float, y: float, label: str) -> Line2D:
-    style = dict(marker="*", markersize=9, color="black", linestyle="none", label=label)
-    axes.plot([x], [y], zorder=6, **style)
-    return Line2D([], [], **style)
+def _said(label: str) -> Line2D:
+    """An entry of the legend for what cannot be seen."""
+    return Line2D([], [], linestyle="none", label=label)
+
+
+def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style: object) -> tuple:
+    """Contours, and whether each of them is anywhere in the plane."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No contour levels were found")
+        lines = axes.contour(x, y, delta, **style)
+    return lines, [len(path.vertices) > 0 for path in lines.get_paths()]
+
+
+def _global_regions(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    name: str,
+    heights: list[float],
+    percent: list[str],
+) -> list:
+    colour = COLOURS[name]
+    axes.contourf(x, y, delta, levels=[_BELOW, heights[0]], colors=[colour], alpha=0.75, zorder=3)
+    styles = {"linewidths": [1.2, 1.2], "linestyles": ["solid", "dashed"], "zorder": 4}
+    _, seen = _lines(axes, x, y, delta, levels=heights, colors=[colour], **styles)
+    return [
+        Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
+        Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}")
+        if seen[1]
+        else _said(f"global {percent[1]}: no bound"),
+    ]
+
+
+def _category_region(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    name: str,
+    heights: list[float],
+    percent: list[str],
+) -> list:
+    colour, height = COLOURS[name], heights[0]
+    if np.nanmax(delta) <= height:
+        return [_said(f"{name}: no bound")]
+    style = {"levels": [height], "colors": [colour], "zorder": 2}
+    if np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
+        inside = [_BELOW, height]
+        axes.contourf(x, y, delta, levels=inside, colors=[colour], alpha=0.3, zorder=2)
+        _lines(axes, x, y, delta, linewidths=0.9, **style)
+        label = f"{name} {percent[0]}"
+        return [Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=label)]
+    # most of the plane is allowed: a border with ticks keeps the plane readable
+    border, (seen,) = _lines(axes, x, y, delta, linewidths=1.0, **style)
+    if not seen:
+        return [_said(f"{name}: bound only beside white")]
+    border.set(path_effects=[patheffects.withTickedStroke(angle=-90, spacing=6, length=0.5)])
+    return [Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")]
+
+
+def _star(axes: Axes, best: dict | None, names: tuple[str, str]) -> list:
+    """The best fit, hollow where the data do not determine it."""
+    if not best:
+        return []
+    loose = not best.get("valid", True) or set(names) & set(best.get("undetermined", ()))
+    style = dict(marker="*", markersize=9, color="black", linestyle="none")
+    style |= (
+        {"label": "best fit (not determined)", "mfc": "none"} if loose else {"label": "best fit"}
+    )
+    axes.plot(*([best[name]] for name in names), zorder=6, clip_on=False, **style)
+    return [Line2D([], [], **style)]
 
 
 def _title(axes: Axes, title: str, M_X: float) -> None:
@@ -170,7 +239,7 @@ def plane(
     title: str,
     M_X: float,
     levels: tuple[float, float],
-    best: dict | None,
+    fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
@@ -186,8 +255,8 @@ def plane(
         In GeV.
     levels : tuple of float
         Two confidence levels, for two parameters.
-    best : dict or None
-        Best-fit point with ``g_hat`` and ``theta_sb``.
+    fits : dict
+        Content of ``best_fit.json``: best fits, intervals and notes, as far as there are any.
     pdf, png : path
         Files to write.
     """
@@ -198,14 +267,13 @@ def plane(
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         handles = _regions(axes, axis["g_hat"], axis["theta_sb"], values, levels)
-        if best:
-            handles.append(_star(axes, best["g_hat"], best["theta_sb"], "best fit"))
+        handles += _star(axes, fits.get("unmixed"), ("g_hat", "theta_sb"))
         axes.set_xlabel(LABELS["g_hat"])
         axes.set_ylabel(LABELS["theta_sb"])
         _limit(axes, axis["g_hat"], axis["theta_sb"])
         _title(axes, rf"{title}, $\hat\epsilon = 0$", M_X)
         _legend(axes, handles)
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, fits.get("notes", ()))
 
 
 def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
@@ -226,7 +294,7 @@ def profile_regions(
     title: str,
     M_X: float,
     levels: tuple[float, float],
-    best: dict | None,
+    fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
@@ -235,16 +303,16 @@ def profile_regions(
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        x, y = file["epsilon_hat"][:], file["g_hat"][:]
+        x, y, theta = (file[name][:] for name in AXES)
         values = dict(zip(category_names(file), file["chi2"][:], strict=True))
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        handles = _regions(axes, x, y, values, levels)
-        handles += _finish_profile(axes, x, M_X, best)
+        handles = _regions(axes, x, y, values, levels, _physical(x, M_X)[:, np.newaxis])
+        handles += _finish_profile(axes, x, M_X, fits)
         _limit(axes, x, y)
-        _title(axes, rf"{title}, $\theta_{{sb}}$ profiled", M_X)
+        _title(axes, f"{title}, {_third(theta)}", M_X)
         _legend(axes, handles)
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, fits.get("notes", ()))
 
 
 def profile_theta(
@@ -252,7 +320,7 @@ def profile_theta(
     title: str,
     M_X: float,
     levels: tuple[float, float],
-    best: dict | None,
+    fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
@@ -264,42 +332,54 @@ def profile_theta(
         x, y = file["epsilon_hat"][:], file["g_hat"][:]
         index = category_names(file).index("global")
         theta, chi2 = file["theta_sb_best"][index], file["chi2"][index]
+    known = np.isfinite(chi2) & _physical(x, M_X)[:, np.newaxis]
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        # colours for the 95% region, pale elsewhere: at tiny couplings theta_sb is anything
-        inside = chi2 - np.nanmin(chi2) <= delta_chi2_level(levels[1], 2)
-        shown = theta[inside]
-        low, high = float(shown.min()), float(shown.max())
-        colours = "viridis"
-        if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
-            high = max(-low, high)
-            low, colours = -high, "RdBu_r"
-        mesh = axes.pcolormesh(
-            x, y, theta.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
-        )
-        veil = np.where(inside, np.nan, 1.0)
-        axes.contourf(x, y, np.nan_to_num(veil).T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
-        figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
-        heights = [delta_chi2_level(level, 2) for level in levels]
-        axes.contour(
-            x,
-            y,
-            (chi2 - np.nanmin(chi2)).T,
-            levels=heights,
-            colors="black",
-            linewidths=1.0,
-            linestyles=["solid", "dashed"],
-        )
-        styles = zip(("solid", "dashed"), levels, strict=True)
-        handles = [
-            Line2D([], [], color="black", linestyle=s, label=f"global {100 * level:g}%")
-            for s, level in styles
-        ]
-        handles += _finish_profile(axes, x, M_X, best)
+        if known.any():
+            handles = _theta_map(axes, x, y, theta, chi2 - chi2[known].min(), levels)
+        else:
+            handles = _regions(axes, x, y, {"global": chi2}, levels, known)
+        handles += _finish_profile(axes, x, M_X, fits)
         _limit(axes, x, y)
         _title(axes, title, M_X)
         _legend(axes, handles)
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, fits.get("notes", ()))
+
+
+def _theta_map(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    theta: np.ndarray,
+    delta: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """Colours for the 95% region, pale elsewhere: at tiny couplings theta_sb is anything."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    inside = delta <= heights[1]
+    low, high = float(theta[inside].min()), float(theta[inside].max())
+    colours = "viridis"
+    if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
+        high = max(-low, high)
+        low, colours = -high, "RdBu_r"
+    if low == high:  # one point on the axis
+        low, high = low - 0.01, high + 0.01
+    mesh = axes.pcolormesh(
+        x, y, theta.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
+    )
+    veil = np.where(inside, 0.0, 1.0)
+    if not inside.all():
+        axes.contourf(x, y, veil.T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
+    axes.figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
+    styles = ("solid", "dashed")
+    look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
+    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    return [
+        Line2D([], [], color="black", linestyle=style, label=f"global {100 * level:g}%")
+        if drawn
+        else _said(f"global {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
 
 
 def profiles(
@@ -307,7 +387,7 @@ def profiles(
     title: str,
     M_X: float,
     levels: tuple[float, float],
-    best: dict | None,
+    fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
@@ -316,25 +396,24 @@ def profiles(
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        index = category_names(file).index("global")
-        curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in AXES}
+        axis = {name: file[name][:] for name in AXES}
+    curves = fits.get("profiles") or grid_profiles(profile)
+    best = fits.get("malaphoric")
     with plt.rc_context(_STYLE):
         figure, panels = plt.subplots(1, 3, figsize=(7.2, 2.8), sharey=True, layout="constrained")
-        for axes, (name, (x, chi2)) in zip(panels, curves.items(), strict=True):
-            axes.plot(x, chi2 - np.nanmin(chi2), color=COLOURS["global"])
-            for level, style in zip(levels, ("solid", "dashed"), strict=True):
-                height = delta_chi2_level(level, 1)
-                axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)
-                for interval in intervals(x, chi2, height):
-                    for end in interval:
-                        if end is not None:
-                            axes.plot([end, end], [0, height], color="0.4", lw=0.8, linestyle=style)
+        for axes, name in zip(panels, AXES, strict=True):
+            if (curve := curves.get(name)) and curve["chi2"]:
+                _profile(axes, np.array(curve["values"]), np.array(curve["chi2"]), levels)
+            else:
+                axes.text(0.5, 0.5, "no valid point", transform=axes.transAxes, ha="center")
             if best:
-                axes.plot([best[name]], [0], "k*", clip_on=False, zorder=6)
+                loose = name in best.get("undetermined", ())
+                style = {"color": "black", "mfc": "none" if loose else "black", "zorder": 6}
+                axes.plot([best[name]], [0], "*", clip_on=False, **style)
             axes.set_xlabel(LABELS[name])
-            axes.set_xlim(x[0], x[-1])
-        unphysical = _mark_unphysical(panels[0], curves["epsilon_hat"][0], M_X)
-        panels[0].set_ylim(0, 12)
+            axes.set_xlim(axis[name][0], axis[name][-1])
+        unphysical = _mark_unphysical(panels[0], axis["epsilon_hat"], M_X)
+        panels[0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
         panels[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
         handles = [
             Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
@@ -343,7 +422,19 @@ def profiles(
         handles += unphysical
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
         _title(panels[1], title, M_X)
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, fits.get("notes", ()))
+
+
+def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, float]) -> None:
+    """A profile with the intervals of one parameter."""
+    axes.plot(x, chi2 - chi2.min(), color=COLOURS["global"])
+    for level, style in zip(levels, ("solid", "dashed"), strict=True):
+        height = delta_chi2_level(level, 1)
+        axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)
+        for interval in intervals(x, chi2, height):
+            for end in interval:
+                if end is not None:
+                    axes.plot([end, end], [0, height], color="0.4", lw=0.8, linestyle=style)
 
 
 def masses(
@@ -354,6 +445,8 @@ def masses(
     png: str | Path,
 ) -> None:
     """Global regions of several masses in hatted variables, theta_sb profiled.
+
+    Relative to the minimum with |epsilon_hat| <= 1 at every mass; where |epsilon| = 1 is marked.
 
     Parameters
     ----------
@@ -374,18 +467,20 @@ def masses(
             with store.read(path) as file:
                 x, y = file["epsilon_hat"][:], file["g_hat"][:]
                 chi2 = file["chi2"][category_names(file).index("global")]
-            heights = [delta_chi2_level(level, 2) for level in levels]
-            axes.contour(
-                x,
-                y,
-                (chi2 - np.nanmin(chi2)).T,
-                levels=heights,
-                colors=[colour],
-                linewidths=1.0,
-                linestyles=["solid", "dashed"],
-            )
             label = rf"$M_X = {mass / 1000:g}$ TeV"
+            known = np.isfinite(chi2) & _physical(x, M_REFERENCE)[:, np.newaxis]
+            if not known.any():
+                handles.append(_said(f"{label}: no valid point"))
+                continue
+            heights = [delta_chi2_level(level, 2) for level in levels]
+            look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
+            _lines(axes, x, y, (chi2 - chi2[known].min()).T, levels=heights, **look)
+            for limit in (-M_REFERENCE / mass, M_REFERENCE / mass):
+                if x[0] < limit < x[-1]:
+                    axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
             handles.append(Line2D([], [], color=colour, label=label))
+        style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
+        handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         axes.set_xlabel(LABELS["epsilon_hat"])
         axes.set_ylabel(LABELS["g_hat"])
         percent = " and ".join(f"{100 * level:g}%" for level in levels)
@@ -394,16 +489,33 @@ def masses(
         _save(figure, pdf, png)
 
 
-def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, best: dict | None) -> list:
+def _physical(epsilon_hat: np.ndarray, M_X: float) -> np.ndarray:
+    return np.abs(epsilon_hat) <= M_REFERENCE / M_X
+
+
+def _third(theta_sb: np.ndarray) -> str:
+    """What is done with theta_sb in the plane of the two others."""
+    if len(theta_sb) > 1:
+        return r"$\theta_{sb}$ profiled"
+    return rf"$\theta_{{sb}} = {theta_sb[0]:g}$"
+
+
+def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, fits: dict) -> list:
     handles = _mark_unphysical(axes, epsilon_hat, M_X)
-    if best:
-        handles.append(_star(axes, best["epsilon_hat"], best["g_hat"], "best fit"))
+    handles += _star(axes, fits.get("malaphoric"), ("epsilon_hat", "g_hat"))
     axes.set_xlabel(LABELS["epsilon_hat"])
     axes.set_ylabel(LABELS["g_hat"])
     return handles
 
 
-def pulls(rows: list[dict], title: str, M_X: float, pdf: str | Path, png: str | Path) -> None:
+def pulls(
+    rows: list[dict],
+    title: str,
+    M_X: float,
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+) -> None:
     """Figure 4: pulls of observables of interest, Standard Model against best fit.
 
     Parameters
@@ -445,7 +557,7 @@ def pulls(rows: list[dict], title: str, M_X: float, pdf: str | Path, png: str | 
             title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
             title_fontsize=8,
         )
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, notes)
 
 
 def validation(

@@ -6,6 +6,7 @@ order never depends on how the grid is split.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,6 +47,20 @@ class Grid:
         """Number of points."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what a run on this grid lacks."""
+        axis = self.axes[0]
+        if not axis[0] < 0 < axis[-1] or 0 in axis:
+            return []
+        step = round_step((axis[-1] - axis[0]) / (len(axis) - 1))
+        low, high = math.floor(round(axis[0] / step, 6)), math.ceil(round(axis[-1] / step, 6))
+        return [
+            "The grid spans epsilon_hat = 0 without a node there: Fig. 2 is not drawn, and the "
+            f"exact engine has no unmixed fit; with {{min: {low * step:.10g}, "
+            f"max: {high * step:.10g}, points: {high - low + 1}}} it has one."
+        ]
+
     def points(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Points start <= number < stop in canonical order, shape (stop - start, 3)."""
         numbers = np.arange(start, self.size if stop is None else stop)
@@ -60,6 +75,12 @@ class Grid:
             np.linspace(0, blocks, number + 1).round().astype(int) * block, self.size
         )
         return [(int(start), int(stop)) for start, stop in pairwise(edges)]
+
+
+def round_step(step: float) -> float:
+    """The largest of 1, 2, 2.5, 4, 5 times a power of ten that is not above a step."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return max(x for x in (1, 2, 2.5, 4, 5, 10) if x * power <= step * (1 + 1e-9)) * power
 
 
 def _axis(min: float, max: float, points: int) -> np.ndarray:

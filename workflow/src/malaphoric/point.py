@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from malaphoric import statistics, store
+from malaphoric import smeft, statistics, store
 from malaphoric.engines import ModelLikelihood
 from malaphoric.smeft import M_REFERENCE, g_prime
 from malaphoric.theory import CKM
@@ -34,7 +34,8 @@ def describe(
     Returns
     -------
     dict
-        Plain data: ``parameters``; ``categories`` with chi2, chi2_SM, dchi2 and n_obs of each and
+        Plain data: ``parameters``; ``Zprime``, the physical mass and couplings of
+        `smeft.zprime`; ``categories`` with chi2, chi2_SM, dchi2 and n_obs of each and
         of "global"; ``ckm`` (gamma in rad); ``pulls``: rows of `statistics.pulls`;
         ``wilson_coefficients``: the non-zero SMEFT coefficients in GeV^-2 at mu = M_X. Where the
         CKM extraction fails, ``reason`` says so and the numbers are missing.
@@ -54,6 +55,7 @@ def describe(
             "g_X": float(g_hat) * M_X / M_REFERENCE,
             "g_prime": g_prime(M_X),
         },
+        "Zprime": smeft.zprime(float(epsilon_hat), float(g_hat), M_X),
         "reason": str(result.reason[0]),
         "categories": {},
         "ckm": None,
@@ -84,8 +86,14 @@ def text(description: dict, rows: int = 12) -> str:
         f"theta_sb = {p['theta_sb']:g} rad, M_X = {p['M_X']:g} GeV",
         f"epsilon = {p['epsilon']:g}, g_X = {p['g_X']:g}, g'(M_X) = {p['g_prime']:.4f}",
     ]
-    if abs(p["epsilon"]) > 1:
-        lines.append("|epsilon| > 1 is unphysical: a kinetic term has the wrong sign")
+    z = description["Zprime"]
+    if z["mass"] is None:
+        lines.append("|epsilon| >= 1 is unphysical: a kinetic term is not positive, no Z' exists")
+    else:
+        lines.append(
+            f"physical Z': mass {z['mass']:.5g} GeV, couplings {z['g_X']:.4g} X "
+            f"{'-' if z['g_Y'] < 0 else '+'} {abs(z['g_Y']):.4g} Y"
+        )
     if description["reason"]:
         reason = description["reason"]
         reason = "the extraction of the CKM elements fails" if reason == "ckm" else reason

@@ -233,10 +233,10 @@ class Figure:
 
 #: Figures of a scan or profile, by the name of their file.
 FIGURES = {
-    "fig2": Figure("scan", {"draw": "plane", "best": "unmixed"}),
-    "fig3_left": Figure("profile", {"draw": "profile_regions", "best": "malaphoric"}),
-    "fig3_right": Figure("profile", {"draw": "profile_theta", "best": "malaphoric"}),
-    "profiles": Figure("profile", {"draw": "profiles", "best": "malaphoric"}),
+    "fig2": Figure("scan", {"draw": "plane"}),
+    "fig3_left": Figure("profile", {"draw": "profile_regions"}),
+    "fig3_right": Figure("profile", {"draw": "profile_theta"}),
+    "profiles": Figure("profile", {"draw": "profiles"}),
 }
 
 

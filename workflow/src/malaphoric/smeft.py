@@ -89,6 +89,36 @@ def couplings(
     return result
 
 
+def zprime(epsilon_hat: float, g_hat: float, M_X: float = M_REFERENCE) -> dict:
+    """Mass and couplings of the physical Z', which eq. (2.1) mixes out of X and B.
+
+    Diagonalising the kinetic terms, then the masses, to leading order in v^2/M_X^2: the mass is
+    M_X / sqrt(1 - epsilon^2), and the current (J - epsilon j) / sqrt(1 - epsilon^2).
+
+    Parameters
+    ----------
+    epsilon_hat, g_hat : float
+        Eq. (4.1).
+    M_X : float
+        In GeV.
+
+    Returns
+    -------
+    dict
+        ``mass`` in GeV; ``g_X`` and ``g_Y``: a field of charge X and hypercharge Y couples with
+        g_X X + g_Y Y (g' taken at M_X). None for |epsilon| >= 1, where there is no such particle.
+    """
+    epsilon = epsilon_hat * M_X / M_REFERENCE
+    if abs(epsilon) >= 1:
+        return {"mass": None, "g_X": None, "g_Y": None}
+    norm = (1 - epsilon**2) ** 0.5
+    return {
+        "mass": M_X / norm,
+        "g_X": g_hat * M_X / M_REFERENCE / norm,
+        "g_Y": -g_prime(M_X) * epsilon / norm,
+    }
+
+
 # The 27 non-redundant qq1 of WCxf, footnote 6 of the paper.
 _QQ1 = (
     "1111 1112 1113 1122 1123 1133 1212 1213 1221 1222 1223 1231 1232 1233 1313 1322 1323 "

@@ -13,7 +13,7 @@ from malaphoric.categories import CATEGORIES, GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.paper import PAPER_TABLE1, PAPER_TABLE4
-from malaphoric.smeft import g_prime
+from malaphoric.smeft import M_REFERENCE, g_prime, zprime
 from malaphoric.statistics import add_improvement, p_value, summary
 
 #: Why the LEP2 column differs from the paper's.
@@ -80,7 +80,9 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
     write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
 
 
-def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparable: bool) -> list:
+def table4_rows(
+    fits: dict, best: dict, paper: dict, data: Likelihood, comparable: bool, M_X: float
+) -> list[dict]:
     """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
 
     Parameters
@@ -88,12 +90,14 @@ def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparabl
     fits : dict
         Content of ``best_fit.json``.
     best, paper : dict
-        Its best fits and the paper's points, as `scan.read_points` returns them: chi2 by the
+        Its best fits and the paper's points, as `chunks.read_points` returns them: chi2 by the
         exact engine.
     data : Likelihood
         Its ``chi2_sm`` and ``n_obs`` are the references.
     comparable : bool
         Whether the run's model and mass are the paper's, so that its numbers belong here.
+    M_X : float
+        In GeV.
 
     Returns
     -------
@@ -111,28 +115,70 @@ def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparabl
     ours = {name: exact(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
     if len(ours) == len(PAPER_TABLE4):
         add_improvement(ours["malaphoric"], ours["unmixed"])
-    rows = [_row("SM", fits["SM"]), *(_row(f"{name}: best fit", ours[name]) for name in found)]
+    rows = [_row("SM", fits["SM"], M_X)]
+    rows += [_row(f"{name}: best fit", ours[name], M_X) for name in found]
     for number, (name, theirs) in enumerate(PAPER_TABLE4.items()):
         parameters = sum(x != 0 for x in theirs["point"])
-        rows.append(_row(f"{name}: the paper's point", exact(paper, number, parameters)))
+        rows.append(_row(f"{name}: the paper's point", exact(paper, number, parameters), M_X))
         if comparable:
             point = dict(zip(AXES, theirs["point"], strict=True))
-            rows.append(_row(f"{name}: the paper", {**theirs, **point}))
+            rows.append(_row(f"{name}: the paper", {**theirs, **point}, M_X))
     return rows
 
 
-def _row(label: str, fit: dict) -> dict:
+def zprime_columns(fit: dict, M_X: float) -> dict:
+    """Mass [GeV] and couplings of the physical Z' of a fit; empty for |epsilon| >= 1 and the SM."""
+    z = zprime(fit["epsilon_hat"], fit["g_hat"], M_X) if "g_hat" in fit else {}
+    names = {"mass": "M_Zprime", "g_X": "g_X_Zprime", "g_Y": "g_Y_Zprime"}
+    return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
+
+
+def _row(label: str, fit: dict, M_X: float) -> dict:
     """A row of Table 4; what a fit lacks stays empty."""
     return {
         "fit": label,
         **{axis: fit.get(axis, "") for axis in AXES},
         **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
-        "p_value": fit["p_value"],
+        "p_value": fit.get("p_value", ""),
         "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
         "dof": fit.get("dof", ""),
         "p_value_over_SM": fit.get("p_value_over_SM", ""),
         "p_value_over_unmixed": fit.get("p_value_over_unmixed", ""),
+        **zprime_columns(fit, M_X),
     }
+
+
+def mass_rows(fits: dict[str, dict | None], M_X: float) -> list[dict]:
+    """Rows of the table of masses, one or two per mass.
+
+    Parameters
+    ----------
+    fits : dict
+        ``hatted``: the best fit with |epsilon_hat| <= 1, ``physical``: that with |epsilon| <= 1,
+        too; None without one.
+    M_X : float
+        In GeV.
+    """
+    rows = []
+    for name, fit in fits.items():
+        if not fit:
+            continue
+        epsilon = fit["epsilon_hat"] * M_X / M_REFERENCE
+        if name == "physical" and rows and rows[0]["physical"] == "yes":
+            continue  # the same fit
+        rows.append(
+            {
+                "M_X": M_X,
+                "g_prime": g_prime(M_X),
+                "fit": "|epsilon_hat| <= 1" if name == "hatted" else "|epsilon| <= 1",
+                "physical": "no" if abs(epsilon) > 1 + 1e-9 else "yes",
+                **{axis: fit[axis] for axis in AXES},
+                **{f"dchi2_{category}": value for category, value in fit["dchi2"].items()},
+                "epsilon": epsilon,
+                **zprime_columns(fit, M_X),
+            }
+        )
+    return rows
 
 
 def table4(
@@ -164,7 +210,9 @@ def table4(
         "points are evaluated by smelli. p_value: of the fit, with dof "
         "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
         "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
-        f"of the parameters are in best_fit.json. {LEP2_NOTE}"
+        "of the parameters are in best_fit.json. The physical Z' has the mass M_Zprime [GeV] and "
+        "couples with g_X_Zprime X + g_Y_Zprime Y (empty for |epsilon| >= 1, where there is none). "
+        f"{LEP2_NOTE}"
     )
     foot = " ".join([foot, *notes])
     write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)

@@ -48,7 +48,7 @@ def compare(
     Parameters
     ----------
     exact : dict
-        Exact results, as `scan.read_points` returns them.
+        Exact results, as `chunks.read_points` returns them.
     compiled : Theory
         Compiled results at the same points.
     data : Likelihood

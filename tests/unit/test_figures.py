@@ -1,0 +1,133 @@
+"""What figures show of scans with known chi2, and that they say what they cannot show."""
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from malaphoric import figures, statistics
+from test_statistics import nothing, parabola, write_scan
+
+AXES = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.1, 21))
+LEVELS = (0.68, 0.95)
+PROFILED = ("profile_regions", "profile_theta", "profiles")
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Draw a figure of a scan; returns what it consists of."""
+    kept, save = [], figures._save
+
+    def keep(figure, *rest):
+        kept.append(figure)
+        save(figure, *rest)
+
+    monkeypatch.setattr(figures, "_save", keep)
+
+    def draw(name, axes, chi2, fits=None, levels=LEVELS):
+        write_scan(tmp_path / "scan.h5", axes, chi2)
+        statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+        data = tmp_path / ("scan.h5" if name == "plane" else "profile.h5")
+        files = tmp_path / "figure.pdf", tmp_path / "figure.png"
+        getattr(figures, name)(data, "model", 3000.0, levels, fits or {}, *files)
+        assert files[0].read_bytes().startswith(b"%PDF")
+        return kept[-1]
+
+    draw.png = lambda: matplotlib.image.imread(tmp_path / "figure.png")
+    return draw
+
+
+def texts(figure):
+    """All texts in the panels."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def entries(figure):
+    """Labels of the legend."""
+    return [text.get_text() for legend in figure.legends for text in legend.texts]
+
+
+def contours(figure):
+    """Vertices of all lines of constant chi2."""
+    sets = [c for axes in figure.axes for c in axes.collections if hasattr(c, "levels")]
+    return [path.vertices for c in sets if not c.filled for path in c.get_paths()]
+
+
+@pytest.mark.parametrize("name", ["plane", *PROFILED])
+def test_a_scan_without_a_valid_point_is_an_empty_plane(draw, name):
+    """Nothing to draw is said, not raised."""
+    figure = draw(name, AXES, nothing)
+    assert set(texts(figure)) == {"no valid point"}
+    assert not any("%" in entry for entry in entries(figure) if name != "profiles")
+
+
+@pytest.mark.parametrize("name", PROFILED)
+def test_a_box_beyond_the_limit_is_hatched(draw, name):
+    """chi2 is known there, but no region is relative to unphysical points."""
+    figure = draw(name, (np.linspace(1.1, 1.5, 5), *AXES[1:]), parabola)
+    assert any(entry.startswith("unphysical") for entry in entries(figure))
+    if name != "profiles":
+        assert texts(figure) == ["no physical point"]
+
+
+@pytest.mark.parametrize("name", ["profile_regions", "profile_theta"])
+def test_regions_are_relative_to_the_physical_minimum(draw, name):
+    """chi2 falls towards epsilon_hat = -1.2: the 95% line is 5.99 above its value at -1."""
+
+    def falling(points):
+        value = 50 * points[:, 0] + 1e4 * (points[:, 1] - 0.15) ** 2
+        return {"global": 100 + value + (points[:, 2] / 0.01) ** 2}
+
+    figure = draw(name, AXES, falling)
+    expected = -1 + statistics.delta_chi2_level(0.95, 2) / 50
+    assert max(v[:, 0].max() for v in contours(figure)) == pytest.approx(expected, abs=0.01)
+
+
+def test_theta_is_profiled_only_where_it_varies(draw):
+    """The title of a plane at fixed theta_sb names it."""
+    assert "profiled" in draw("profile_regions", AXES, parabola).axes[0].get_title()
+    fixed = draw("profile_regions", (*AXES[:2], np.array([-0.15])), parabola).axes[0].get_title()
+    assert "profiled" not in fixed
+    assert "-0.15" in fixed
+
+
+@pytest.mark.parametrize("name", ["plane", "profile_regions", "profile_theta"])
+def test_no_entry_of_the_legend_without_its_line(draw, name):
+    """Where everything is allowed there is no border, and the legend says so."""
+
+    def flat(points):
+        return {"EWPOs": np.full(len(points), 1.0), "global": 1 + 1e-3 * points[:, 1]}
+
+    figure = draw(name, AXES, flat)
+    assert "global 95%: no bound" in entries(figure)
+    if name != "profile_theta":
+        assert "EWPOs: no bound" in entries(figure)
+    assert "global 95%" in entries(draw(name, AXES, parabola))
+
+
+def test_notes_stand_in_small_print_below(draw):
+    """A figure with notes is the same figure, with room for them below."""
+    draw("profile_regions", AXES, parabola)
+    before = draw.png()
+    notes = ["The first note. " * 20, "Costs $5, not LaTeX."]
+    figure = draw("profile_regions", AXES, parabola, {"notes": notes})
+    after = draw.png()
+    assert any("first note" in text.get_text() for text in figure.texts)
+    assert after.shape[0] > before.shape[0] + 50
+    assert after.shape[1] == before.shape[1]
+    height = before.shape[0]
+    np.testing.assert_allclose(after[: height - 10].mean(), before[:-10].mean(), atol=1e-3)
+    np.testing.assert_array_equal(after[:1000], before[:1000])
+    assert (after[height:] < 0.5).any()
+
+
+def test_a_best_fit_that_nothing_determines_is_hollow(draw):
+    """Not valid, or of parameters that chi2 does not depend on."""
+    best = {"epsilon_hat": -0.6, "g_hat": 0.1, "theta_sb": -0.15}
+    solid = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, "valid": True}})
+    assert "best fit" in entries(solid)
+    for loose in ({"valid": False}, {"valid": True, "undetermined": ["g_hat"]}):
+        figure = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, **loose}})
+        assert "best fit (not determined)" in entries(figure)
+    other = {"valid": True, "undetermined": ["theta_sb"]}
+    figure = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, **other}})
+    assert "best fit" in entries(figure)

@@ -1,0 +1,81 @@
+"""What is said about fits: each sentence where it applies, and not where it does not."""
+
+import numpy as np
+import pytest
+
+from malaphoric import fits, notes, statistics
+from malaphoric.grid import AXES as NAMES
+from test_fits import N_OBS, SM
+from test_statistics import parabola, write_scan
+
+FINE = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 31), np.linspace(-0.5, 0.1, 61))
+
+
+@pytest.fixture
+def said(tmp_path):
+    """Sentences on a scan of the given axes, by the compiled engine or by the grid alone."""
+
+    def said(axes, chi2=parabola, M_X=3000.0, minimised=True):
+        write_scan(tmp_path / "scan.h5", axes, chi2, M_X)
+        grid = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+        box = fits.physical_box(axes, M_X)
+        if minimised:
+            found, curves = fits.best_fits_with_profiles(grid, SM, N_OBS, box, chi2, [0.68, 0.95])
+        else:
+            found = fits.best_fits(grid, SM, N_OBS, box)
+            curves = statistics.grid_profiles(tmp_path / "profile.h5")
+        proposal = {name: {"min": -0.5, "max": 1.0, "points": 9} for name in NAMES}
+        propose = (lambda: proposal) if minimised else (lambda: None)
+        return notes.of_fits(found, grid, curves, box, M_X, (0.68, 0.95), "the command", propose)
+
+    return said
+
+
+@pytest.mark.parametrize("minimised", [True, False])
+def test_nothing_is_said_of_a_good_scan(said, minimised):
+    """|epsilon| = 1 and g_hat = 0 are physical limits: what reaches them is not cut."""
+    assert said(FINE, minimised=minimised) == []
+
+
+@pytest.mark.parametrize("minimised", [True, False])
+def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
+    """An edge two errors from the best fit, and one on this side of it; the command is named."""
+    note, remedy = said((FINE[0], np.linspace(0, 0.14, 15), FINE[2]), minimised=minimised)
+    assert "The 95% region reaches the edge of the box at g_hat = 0.14:" in note
+    ranges = "epsilon_hat -0.5 to 1, g_hat -0.5 to 1 and theta_sb -0.5 to 1"
+    assert remedy == f"`the command` proposes {ranges if minimised else 'another box'}."
+    (note,) = [n for n in said((*FINE[:2], FINE[2][41:]), minimised=minimised) if "reaches" in n]
+    assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
+
+
+def test_a_grid_and_a_fit_that_disagree(said):
+    """Two points in g_hat: the minimum is between them."""
+    found = said((FINE[0], np.array([0.0, 0.3]), FINE[2]))
+    (note,) = [n for n in found if "too coarse" in n]
+    assert "above the best fit; more points are needed in g_hat (steps of 0.3, error 0.02)" in note
+
+
+def test_intervals_read_off_a_coarse_grid(said):
+    """Fewer than three values of theta_sb inside 68%: the exact engine has nothing better."""
+    axes = (*FINE[:2], np.linspace(-0.5, 0.1, 13))
+    assert any("for the intervals of theta_sb" in note for note in said(axes, minimised=False))
+    assert not any("for the intervals" in note for note in said(axes))
+
+
+def test_a_parameter_without_effect_means_nothing(said):
+    """chi2 that does not know theta_sb: its value is said to mean nothing, and it has no edge."""
+
+    def blind(points):
+        return parabola(np.where([True, True, False], points, -0.15))
+
+    (first, second) = said(FINE, blind)
+    assert first.startswith("theta_sb of the unmixed fit means nothing")
+    assert second.startswith("theta_sb of the malaphoric fit means nothing")
+
+
+def test_a_box_that_spans_zero_without_a_node(said):
+    """Fig. 2 is lost, and the grid's unmixed fit; a grid with a node is proposed."""
+    (note,) = said((np.linspace(-1.15, 0.3, 13), *FINE[1:]))
+    assert "spans epsilon_hat = 0 without a node" in note
+    assert "{min: -1.2, max: 0.3, points: 16}" in note
+    assert said((np.linspace(-1.1, -0.1, 11), *FINE[1:])) == []

@@ -1,0 +1,48 @@
+"""Rows of tables by hand."""
+
+import numpy as np
+import pytest
+
+from malaphoric import tables
+from malaphoric.smeft import g_prime
+
+FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global": 38.0}}
+
+
+def test_masses_say_which_fit_is_physical():
+    """-0.6 is epsilon = -0.6 at 3 TeV and -2 at 10 TeV, where the physical fit is another one."""
+    (row,) = tables.mass_rows({"hatted": FIT, "physical": FIT}, 3000.0)
+    assert (row["physical"], row["epsilon"]) == ("yes", -0.6)
+    assert row["M_Zprime"] == pytest.approx(3750)
+    assert row["g_X_Zprime"] == pytest.approx(0.1)
+    assert row["g_Y_Zprime"] == pytest.approx(g_prime(3000.0) * 0.75)
+    first, second = tables.mass_rows(
+        {"hatted": FIT, "physical": {**FIT, "epsilon_hat": -0.27}}, 10_000.0
+    )
+    assert (first["physical"], second["physical"]) == ("no", "yes")
+    assert (first["M_Zprime"], first["epsilon"]) == ("", pytest.approx(-2))
+    assert second["M_Zprime"] == pytest.approx(10_000 / 0.19**0.5)
+    assert tables.mass_rows({"hatted": None, "physical": None}, 3000.0) == []
+
+
+def test_table_4_without_fits_and_without_degrees_of_freedom():
+    """A scan without a valid point leaves the SM and the paper; what is unknown is empty."""
+
+    class Data:
+        categories = ("quarks",)
+        chi2_sm = {"quarks": 5.0, "global": 5.0}  # noqa: RUF012
+        n_obs = {"quarks": 2, "global": 2}  # noqa: RUF012
+
+    points = np.array([paper["point"] for paper in tables.PAPER_TABLE4.values()])
+    paper = {"points": points, "chi2": np.full((2, 2), 4.0)}
+    sm = {"dchi2": {"quarks": 0.0, "global": 0.0}, "p_value": 0.1}
+    fits = {"SM": sm, "unmixed": None, "malaphoric": None}
+    rows = tables.table4_rows(fits, {}, paper, Data, False, 3000.0)
+    assert [row["fit"] for row in rows] == [
+        "SM",
+        "unmixed: the paper's point",
+        "malaphoric: the paper's point",
+    ]
+    assert (rows[0]["M_Zprime"], rows[1]["M_Zprime"]) == ("", 3000.0)
+    assert rows[2]["p_value"] == ""  # three parameters and two observations
+    assert rows[2]["M_Zprime"] == pytest.approx(3000 / (1 - 0.92**2) ** 0.5)

@@ -1,0 +1,485 @@
+"""Best fits: chi2 minimised over the parameters inside a box, with errors and correlations.
+
+Levels, p-values and what can be read off a stored scan are in `statistics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+
+from malaphoric.categories import GLOBAL
+from malaphoric.grid import AXES
+from malaphoric.smeft import M_REFERENCE
+from malaphoric.statistics import add_improvement, delta_chi2_level, summary
+
+#: chi2 by category of points (n, 3).
+Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
+
+#: Lowest and highest value of each parameter.
+Box = dict[str, tuple[float, float]]
+
+# starting points, best first, and steps of the numerical gradient
+_MOST_STARTS = 5
+_STEPS = np.array([1e-4, 1e-5, 1e-5])
+
+# what is no dependence: this much chi2 over the whole box
+_FLAT = 1e-3
+
+
+def best_fits(
+    grid: dict,
+    chi2_sm: dict[str, float],
+    n_obs: dict[str, int],
+    box: Box,
+    chi2: Chi2 | None = None,
+) -> dict[str, dict | None]:
+    """Best fits of the Standard Model, the unmixed and the malaphoric model.
+
+    Parameters
+    ----------
+    grid : dict
+        Best points of the grid, from `statistics.profile`; starting points.
+    chi2_sm, n_obs : dict
+        By category and "global".
+    box : dict
+        Limits of epsilon_hat, g_hat and theta_sb: what was scanned and is physical, see
+        `physical_box`. A parameter whose limits are equal is not fitted.
+    chi2 : callable, optional
+        chi2 by category of points (n, 3). Without it the grid's points are the result.
+
+    Returns
+    -------
+    dict
+        ``SM``, ``unmixed`` and ``malaphoric``: parameters with errors and correlations (if
+        minimised), those at a limit of the box (``at_limit``: errors and Wilks' theorem do not hold
+        for them) and those that chi2 does not depend on (``undetermined``), chi2 and dchi2 by
+        category, number of fitted parameters, degrees of freedom, p-value of the fit, and of the
+        improvement over the SM and over the unmixed model. None where no valid point of the scan
+        belongs to a model.
+    """
+    result: dict[str, dict | None] = {
+        "SM": summary({}, chi2_sm, chi2_sm, n_obs, 0),
+        "unmixed": None,
+        "malaphoric": None,
+    }
+    starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
+
+    def fitted(starts: list[dict], box: Box, **options: str) -> dict | None:
+        if found := minimise(starts, box, chi2, **options):
+            return summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
+        return None
+
+    if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
+        # chi2 can be minimised at epsilon_hat = 0 whether the grid has it or not
+        mine = [grid["unmixed"]] if grid["unmixed"] else starts
+        mine = mine + [{**point, "theta_sb": -point["theta_sb"]} for point in mine]
+        result["unmixed"] = fitted(mine, {**box, "epsilon_hat": (0.0, 0.0)})
+    if starts:
+        point = starts[0]
+        starts = [
+            point,
+            {**point, "epsilon_hat": -point["epsilon_hat"]},  # both signs
+            {**point, "theta_sb": -point["theta_sb"]},
+            *([result["unmixed"]] if result["unmixed"] else []),
+            *starts,
+        ]
+        result["malaphoric"] = fitted(starts, box)
+        if result["malaphoric"] and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
+            # where the corrected LEP2 moves the best fit
+            without = fitted([result["malaphoric"]], box, without="LEP2")
+            # its p-values would count data that it ignores
+            result["malaphoric_without_LEP2"] = {
+                k: v for k, v in without.items() if k != "dof" and not k.startswith("p_value")
+            }
+        if result["malaphoric"] and result["unmixed"]:
+            add_improvement(result["malaphoric"], result["unmixed"])
+    return result
+
+
+def physical_box(axes: tuple[np.ndarray, ...], M_X: float) -> Box:
+    """Limits of a fit: the scanned box, within |epsilon| <= 1.
+
+    Parameters
+    ----------
+    axes : tuple of ndarray
+        Of epsilon_hat, g_hat and theta_sb (rad).
+    M_X : float
+        In GeV.
+    """
+    box = {name: (float(a[0]), float(a[-1])) for name, a in zip(AXES, axes, strict=True)}
+    limit = M_REFERENCE / M_X
+    low, high = box["epsilon_hat"]
+    return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
+
+
+def free_parameters(box: Box) -> tuple[str, ...]:
+    """Names of the parameters that a box leaves free."""
+    return tuple(name for name in AXES if box[name][0] < box[name][1])
+
+
+def minimise(
+    starts: list[dict], box: Box, chi2: Chi2 | None, without: str | None = None
+) -> dict | None:
+    """Minimise the global chi2 from several starting points; the first of them without chi2.
+
+    A category can be left out of what is minimised (`without`). None if nothing valid is found.
+    """
+    if chi2 is None:
+        return {"method": "best point of the grid", **{k: starts[0][k] for k in (*AXES, "chi2")}}
+    low, high = np.array([box[name] for name in AXES]).T
+    if (low > high).any():  # a box beyond |epsilon| = 1
+        return None
+    points = np.array([[start[name] for name in AXES] for start in starts])
+    points = np.unique(np.clip(points, low, high), axis=0)
+    if free := free_parameters(box):
+        result = _minimised(points, box, free, chi2, without)
+    else:
+        result = {"method": "the only point", **dict(zip(AXES, points[0].tolist(), strict=True))}
+    found = chi2(np.array([[result[name] for name in AXES]]))
+    result["chi2"] = {name: float(value[0]) for name, value in found.items()}
+    return result if np.isfinite(result["chi2"][GLOBAL]) else None
+
+
+def _minimised(
+    points: np.ndarray, box: Box, free: tuple[str, ...], chi2: Chi2, without: str | None
+) -> dict:
+    """The minimum that iminuit finds from the best few of the given points, with errors."""
+    from iminuit import Minuit
+
+    def values(points: np.ndarray) -> np.ndarray:
+        by_category = chi2(points)
+        result = by_category["global"] - (by_category[without] if without else 0)
+        return np.where(np.isfinite(result), result, 1e6)  # a wall: no CKM elements there
+
+    def objective(x: np.ndarray) -> float:
+        return float(values(np.atleast_2d(x))[0])
+
+    def gradient(x: np.ndarray) -> np.ndarray:
+        # all at once: the engine computes many points in the time of one
+        both = values(np.concatenate([x + np.diag(_STEPS), x - np.diag(_STEPS)]))
+        return (both[: len(AXES)] - both[len(AXES) :]) / (2 * _STEPS)
+
+    best = None
+    for start in points[np.argsort(values(points), kind="stable")[:_MOST_STARTS]]:
+        minuit = Minuit(objective, start, grad=gradient, name=AXES)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        for name in free:
+            minuit.limits[name] = box[name]
+        minuit.errors = (0.05, 0.01, 0.01)
+        for name in AXES:
+            minuit.fixed[name] = name not in free
+        minuit.migrad()
+        if best is None or minuit.fval < best.fval:
+            best = minuit
+    place = np.array(best.values)
+    undetermined = _undetermined(values, place, box, free)
+    determined = [name for name in free if name not in undetermined]
+    covariance = _covariance(values, place, [AXES.index(name) for name in determined])
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(np.diag(covariance))
+    correlation = covariance / np.outer(errors, errors)
+    found = {name: float(best.values[name]) for name in AXES}
+    return {
+        "method": "minimised with iminuit",
+        **found,
+        "errors": dict(zip(determined, errors.tolist(), strict=True)),
+        "correlations": {
+            f"{a},{b}": float(correlation[i, j])
+            for i, a in enumerate(determined)
+            for j, b in enumerate(determined[i + 1 :], i + 1)
+        },
+        "undetermined": undetermined,
+        "valid": bool(best.valid),
+        "at_limit": [
+            name
+            for name in free
+            if min(found[name] - box[name][0], box[name][1] - found[name])
+            < 1e-3 * (box[name][1] - box[name][0])
+        ],
+    }
+
+
+def _undetermined(
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, box: Box, free: tuple[str, ...]
+) -> list[str]:
+    """Parameters that chi2 does not depend on, the others being where they are."""
+    result = []
+    for name in free:
+        line = np.repeat(x[np.newaxis], 16, axis=0)
+        line[:, AXES.index(name)] = np.linspace(*box[name], len(line))
+        if np.ptp(chi2(line)) < _FLAT:
+            result.append(name)
+    return result
+
+
+def _covariance(
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: list[int]
+) -> np.ndarray:
+    """Covariance of the free parameters from the second derivatives of chi2 at its minimum.
+
+    Where parameters are as correlated as ours Minuit's own steps are small: it is off by 30%. NaN
+    where chi2 does not depend on a parameter.
+    """
+    unit = np.eye(len(x))[free]
+    steps = _STEPS[free]
+    for _ in range(3):  # to a fifth of the error that each parameter has with the others fixed
+        shift = steps[:, np.newaxis] * unit
+        second = (chi2(x + shift) + chi2(x - shift) - 2 * chi2(x[np.newaxis])) / steps**2
+        with np.errstate(divide="ignore"):
+            steps = np.where(second > 0, 0.2 * np.sqrt(2 / np.abs(second)), 10 * steps)
+    shift = steps[:, np.newaxis] * unit
+    corners = [
+        x + a * shift[:, None] + b * shift[None] for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    ]
+    values = chi2(np.concatenate([c.reshape(-1, len(x)) for c in corners]))
+    plus, mixed, other, minus = values.reshape(4, len(free), len(free))
+    hessian = (plus - mixed - other + minus) / (4 * np.outer(steps, steps))
+    if np.linalg.matrix_rank(hessian) < len(free):
+        return np.full_like(hessian, np.nan)
+    return np.linalg.inv(hessian / 2)
+
+
+# ------------------------------------------------------------------------------ minimised profiles
+
+#: Values of a parameter at which its profile is minimised: of the grid, and around the best fit.
+_MOST_VALUES = 24
+_AROUND = np.array([0.0, 0.25, 0.5, 0.8, 1.1, 1.5, 2.0, 2.5, 3.0, 4.0])
+
+# Steps of numerical derivatives, in widths of the box.
+_STEP = 1e-4
+
+
+def best_fits_with_profiles(
+    grid: dict,
+    chi2_sm: dict[str, float],
+    n_obs: dict[str, int],
+    box: Box,
+    chi2: Chi2,
+    levels: Iterable[float],
+) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
+    """Best fits and the minimised profiles around that of the malaphoric model.
+
+    A profile that finds a lower minimum than the fit is where the fit starts again. Parameters as
+    for `best_fits` and `profiles`.
+
+    Returns
+    -------
+    fits : dict
+        As `best_fits` returns them.
+    profiles : dict
+        By parameter: ``values`` (n,) and ``chi2`` (n,); empty without a best fit.
+    """
+    heights = [delta_chi2_level(level, 1) for level in levels]
+    for _ in range(3):
+        found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2), {}
+        if not (fit := found["malaphoric"]):
+            break
+        curves = profiles(fit, grid["lines"], box, chi2, heights)
+        every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]
+        lowest, point = min(every, default=(np.inf, None))
+        if lowest > fit["chi2"][GLOBAL] - 1e-3:
+            break
+        lower = dict(zip(AXES, point, strict=True))
+        grid = {**grid, "all": {**grid["all"], "profile": lower}}
+    return found, {
+        name: {
+            "values": [point[i] for point in curves[name]["points"]],
+            "chi2": curves[name]["chi2"],
+        }
+        for i, name in enumerate(AXES)
+        if name in curves
+    }
+
+
+def profiles(
+    fit: dict, lines: dict[str, list], box: Box, chi2: Chi2, heights: list[float]
+) -> dict[str, dict[str, list]]:
+    """Profile chi2 of each free parameter: the others are minimised, not read off a grid.
+
+    Parameters
+    ----------
+    fit : dict
+        Best fit, from `best_fits`.
+    lines : dict
+        By parameter, points (n, 3) of the grid where its profile is, from `statistics.profile`:
+        starting points, so that separate minima are found.
+    box : dict
+        From `physical_box`; nothing leaves it.
+    chi2 : callable
+        chi2 by category of points (n, 3).
+    heights : list of float
+        Heights above the minimum where the profile is needed precisely.
+
+    Returns
+    -------
+    dict
+        By parameter: ``points`` (n, 3), ordered by the parameter, and ``chi2`` (n,). Points that
+        cannot be computed are left out.
+    """
+    low, high = np.array([box[name] for name in AXES]).T
+    best = np.array([fit[name] for name in AXES])
+    free = np.array([AXES.index(name) for name in free_parameters(box)])
+
+    def values(points: np.ndarray) -> np.ndarray:
+        return chi2(points)[GLOBAL]
+
+    found = {}
+    for i in free:
+        others = free[free != i]
+        grid = np.array(lines[AXES[i]]).reshape(-1, len(AXES))
+        error = np.nan_to_num(fit.get("errors", {}).get(AXES[i], 0.0))
+        trial = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
+        around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
+        trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
+        near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
+        starts = np.stack([near, np.tile(best, (len(trial), 1)), near * (1, 1, -1)], axis=1)
+        curve = _Curve(i, partial(minima, values, free=others, low=low, high=high))
+        curve.add(trial, starts)
+        curve.spread()
+        for _ in range(8):
+            curve.refine(heights)
+        found[AXES[i]] = curve.known()
+    return found
+
+
+class _Curve:
+    """The profile of a parameter at more and more of its values."""
+
+    def __init__(self, axis: int, minima: Callable) -> None:
+        self.axis, self.minima = axis, minima
+        self.points, self.chi2 = np.empty((0, len(AXES))), np.empty(0)
+
+    def add(self, values: np.ndarray, starts: np.ndarray) -> None:
+        """Minimise at values (n,) from starting points (n, m, 3)."""
+        starts = starts.copy()
+        starts[..., self.axis] = values[:, np.newaxis]
+        points, chi2 = self.minima(starts.reshape(-1, len(AXES)))
+        points, chi2 = points.reshape(starts.shape), chi2.reshape(starts.shape[:2])
+        best = np.arange(len(values)), chi2.argmin(axis=1)
+        self._merge(points[best], chi2[best])
+
+    def _merge(self, points: np.ndarray, chi2: np.ndarray) -> None:
+        points = np.concatenate([self.points, points])
+        chi2 = np.concatenate([self.chi2, chi2])
+        order = np.lexsort((chi2, points[:, self.axis]))
+        first = np.diff(points[order, self.axis], prepend=-np.inf) > 0
+        self.points, self.chi2 = points[order][first], chi2[order][first]
+
+    def spread(self) -> None:
+        """Start from the minima of both neighbours, as long as that leads further down."""
+        rows = np.arange(len(self.chi2))
+        for _ in range(4):
+            before = self.chi2.copy()
+            both = np.clip(np.stack([rows - 1, rows + 1], axis=1), 0, len(before) - 1)
+            self.add(self.points[rows, self.axis], self.points[both])
+            changed = np.flatnonzero(self.chi2 < before - 1e-3)
+            rows = np.intersect1d(
+                np.concatenate([changed - 1, changed + 1]), np.arange(len(before))
+            )
+            if not rows.size:
+                return
+
+    def refine(self, heights: list[float]) -> None:
+        """Add the values where the profile seems to cross one of the heights."""
+        x, delta = self.points[:, self.axis], self.chi2 - self.chi2.min()
+        near = 1e-3 * (x[-1] - x[0])
+        values, starts = [], []
+        for height in heights:
+            y = np.where(np.isfinite(delta), delta, np.nan) - height
+            for k in np.flatnonzero(y[:-1] * y[1:] < 0):
+                where = x[k] + (x[k + 1] - x[k]) * y[k] / (y[k] - y[k + 1])
+                if min(abs(y[k]), abs(y[k + 1])) > 1e-3 or x[k + 1] - x[k] > near:
+                    values.append(where)
+                    starts.append(self.points[[k, k + 1]])
+        if values:
+            self.add(np.array(values), np.array(starts))
+
+    def known(self) -> dict[str, list]:
+        """The curve where it could be computed."""
+        known = np.isfinite(self.chi2)
+        return {"points": self.points[known].tolist(), "chi2": self.chi2[known].tolist()}
+
+
+def minima(
+    chi2: Callable[[np.ndarray], np.ndarray],
+    starts: np.ndarray,
+    free: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minima from many starting points at once: the engine needs many points to be quick.
+
+    Newton steps in the free columns inside the limits, halved until chi2 falls. Returns points
+    (n, 3) and their chi2 (n,), infinite where a start cannot be computed.
+    """
+    x = np.clip(starts, low, high)
+    width = (high - low)[free]
+    value, gradient, hessian = _derivatives(chi2, x, free, width)
+    length = np.ones(len(x))
+    going = np.isfinite(value) & (len(free) > 0)
+    for _ in range(40):
+        rows = np.flatnonzero(going)
+        if not rows.size:
+            break
+        here, g = x[rows][:, free], gradient[rows]
+        # a parameter at a limit stays there while chi2 falls beyond
+        stuck = ((here <= low[free]) & (g > 0)) | ((here >= high[free]) & (g < 0))
+        g = np.where(stuck, 0, g)
+        h = np.where(stuck[:, :, None] | stuck[:, None, :], 0, hessian[rows])
+        curvature, directions = np.linalg.eigh(h)
+        curvature = np.maximum(np.abs(curvature), _FLAT)
+        along = np.einsum("nij,ni->nj", directions, g)
+        step = -np.einsum("nij,nj->ni", directions, along / curvature)
+        gain = np.sum(along**2 / curvature, axis=1) / 2
+        step *= (length[rows] * np.minimum(1, 0.3 / np.maximum(np.abs(step).max(axis=1), 1e-9)))[
+            :, None
+        ]
+        trial = x[rows]
+        trial[:, free] = np.clip(here + step * width, low[free], high[free])
+        found, *slopes = _derivatives(chi2, trial, free, width)
+        lower = found < value[rows]
+        length[rows] = np.where(lower, 1, length[rows] / 4)
+        done = (gain < 1e-6) | (length[rows] < 1e-4)
+        x[rows[lower]], value[rows[lower]] = trial[lower], found[lower]
+        gradient[rows[lower]], hessian[rows[lower]] = slopes[0][lower], slopes[1][lower]
+        going[rows[done]] = False
+    return x, value
+
+
+def curvature(
+    chi2: Callable[[np.ndarray], np.ndarray], points: np.ndarray, axis: int, width: float
+) -> np.ndarray:
+    """Second derivative of chi2 with respect to one parameter at points (n, 3)."""
+    *_, hessian = _derivatives(chi2, points, np.array([axis]), np.array([width]))
+    return hessian[:, 0, 0] / width**2
+
+
+def _derivatives(
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """chi2 and its first and second derivatives in the free columns, in widths of the box."""
+    n, d = len(x), len(free)
+    pairs = np.array([(i, j) for i in range(d) for j in range(i)], dtype=int).reshape(-1, 2)
+    unit = np.eye(d)
+    diagonal = unit[pairs].sum(axis=1)
+    offsets = _STEP * np.concatenate([np.zeros((1, d)), unit, -unit, diagonal, -diagonal])
+    points = np.repeat(x[:, np.newaxis], len(offsets), axis=1)
+    points[..., free] += offsets * width
+    values = chi2(points.reshape(-1, x.shape[1])).reshape(n, -1)
+    values = np.where(np.isfinite(values), values, np.inf)
+    middle = values[:, :1]
+    up, down = values[:, 1 : d + 1], values[:, d + 1 : 2 * d + 1]
+    with np.errstate(invalid="ignore"):
+        # beside a wall (no CKM elements) the other side has to do
+        up, down = (np.where(np.isinf(a), 2 * middle - b, a) for a, b in ((up, down), (down, up)))
+        both = values[:, 2 * d + 1 :].reshape(n, 2, -1).sum(axis=1)
+        mixed = both - up[:, pairs].sum(axis=2) - down[:, pairs].sum(axis=2) + 2 * middle
+        second = up + down - 2 * middle
+    hessian = np.zeros((n, d, d))
+    hessian[:, range(d), range(d)] = second
+    hessian[:, pairs[:, 0], pairs[:, 1]] = hessian[:, pairs[:, 1], pairs[:, 0]] = mixed / 2
+    gradient, hessian = (up - down) / (2 * _STEP), hessian / _STEP**2
+    return middle[:, 0], *(np.where(np.isfinite(a), a, 0) for a in (gradient, hessian))

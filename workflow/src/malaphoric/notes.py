@@ -1,0 +1,156 @@
+"""What whoever reads the best fits of a run must know, in plain sentences.
+
+`best_fit.json` holds them; the job that writes it, the figures and Table 4 repeat them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from malaphoric.categories import GLOBAL
+from malaphoric.fits import Box, free_parameters
+from malaphoric.smeft import M_REFERENCE
+from malaphoric.statistics import delta_chi2_level
+
+# chi2 between a fit and the grid that is not the fineness of a figure any more
+_DISAGREE = 0.5
+
+# points of the grid that an interval needs
+_FEWEST = 3
+
+
+def of_fits(
+    fits: dict[str, dict | None],
+    grid: dict,
+    profiles: dict[str, dict[str, list]],
+    box: Box,
+    M_X: float,
+    levels: tuple[float, float],
+    command: str,
+    propose: Callable[[], dict | None] = lambda: None,
+) -> list[str]:
+    """Sentences on the best fits and regions of a run.
+
+    Parameters
+    ----------
+    fits : dict
+        From `fits.best_fits`.
+    grid : dict
+        From `statistics.profile`.
+    profiles : dict
+        By parameter, `statistics.grid_profiles` or minimised ones.
+    box : dict
+        From `fits.physical_box`.
+    M_X : float
+        In GeV.
+    levels : tuple of float
+        The two confidence levels of the run's regions.
+    command : str
+        What proposes another box.
+    propose : callable
+        Returns such a box, as the key ``grid`` of a configuration; called if there is need of one.
+    """
+    sentences = list(grid["notes"])
+    for name in ("unmixed", "malaphoric"):
+        if fit := fits[name]:
+            sentences += _of_one(name, fit, box)
+    if fit := fits["malaphoric"]:
+        if cut := _cut(fit, profiles, box, M_X, levels):
+            ranges = [
+                f"{name} {a['min']:g} to {a['max']:g}" for name, a in (propose() or {}).items()
+            ]
+            sentences += [*cut, f"`{command}` proposes {_and(ranges or ['another box'])}."]
+        sentences += _coarse(fit, grid, profiles, levels)
+    return sentences
+
+
+def _of_one(name: str, fit: dict, box: Box) -> list[str]:
+    sentences = []
+    if loose := fit.get("undetermined"):
+        sentences.append(
+            f"{_and(loose)} of the {name} fit mean{'s' * (len(loose) == 1)} nothing: chi2 does not "
+            "depend on it there."
+        )
+    elif not fit.get("valid", True):
+        sentences.append(
+            f"The {name} fit did not converge: it is the best point found, not a proven minimum."
+        )
+    if at_limit := [n for n in fit.get("at_limit", ()) if n not in (loose or ())]:
+        sentences.append(
+            f"The {name} fit has {_and(at_limit)} at a limit of the box or of |epsilon| <= 1, "
+            "where errors and p-values by Wilks' theorem do not hold."
+        )
+    return sentences
+
+
+def _cut(
+    fit: dict,
+    profiles: dict[str, dict[str, list]],
+    box: Box,
+    M_X: float,
+    levels: tuple[float, float],
+) -> list[str]:
+    """What reaches an edge of the box that is no physical limit."""
+    edges: dict[str, list[str]] = {}
+    for name in free_parameters(box):
+        curve = profiles.get(name, {"values": []})
+        if name in fit.get("undetermined", ()) or not curve["values"]:
+            continue
+        for end, edge in ((0, box[name][0]), (-1, box[name][1])):
+            if _is_physical(name, edge, box, M_X) or curve["values"][end] != edge:
+                continue
+            height = curve["chi2"][end] - min(curve["chi2"])
+            what = ["best fit"] if abs(fit[name] - edge) < 1e-3 * np.ptp(box[name]) else []
+            what += [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
+            if what:
+                edges.setdefault(what[0], []).append(f"{name} = {edge:g}")
+    return [
+        f"The {what} reaches the edge of the box at {_and(places)}: what lies beyond is not seen."
+        for what, places in edges.items()
+    ]
+
+
+def _is_physical(name: str, edge: float, box: Box, M_X: float) -> bool:
+    """Whether nothing can be beyond an edge, or only the same points again."""
+    if name == "epsilon_hat":
+        return abs(edge) * M_X / M_REFERENCE > 1 - 1e-9
+    if name == "g_hat":
+        return edge == 0
+    return np.ptp(box[name]) > math.pi - 1e-9
+
+
+def _coarse(
+    fit: dict, grid: dict, profiles: dict[str, dict[str, list]], levels: tuple[float, float]
+) -> list[str]:
+    """Where the grid is too coarse for what is read off it."""
+    sentences = []
+    difference = grid["minimum"] - fit["chi2"][GLOBAL]
+    if abs(difference) > _DISAGREE:
+        errors = {k: v for k, v in fit.get("errors", {}).items() if v and np.isfinite(v)}
+        wide = [
+            f"{name} (steps of {step:.2g}, error {errors[name]:.2g})"
+            for name, step in grid["steps"].items()
+            if name in errors and step > errors[name]
+        ]
+        sentences.append(
+            f"The grid is too coarse for the regions drawn: its smallest profile chi2 is "
+            f"{abs(difference):.1f} {'above' if difference > 0 else 'below'} the best fit"
+            + (f"; more points are needed in {_and(wide)}." if wide else ".")
+        )
+    if fit["method"].startswith("minimised"):
+        return sentences  # intervals are not read off the grid
+    for name, curve in profiles.items():
+        chi2 = np.array(curve["chi2"])
+        if len(chi2) and np.sum(chi2 - chi2.min() <= delta_chi2_level(levels[0], 1)) < _FEWEST:
+            sentences.append(
+                f"The grid is too coarse for the intervals of {name}: fewer than {_FEWEST} of its "
+                f"values lie in the {100 * levels[0]:g}% interval."
+            )
+    return sentences
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
