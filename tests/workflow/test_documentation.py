@@ -58,7 +58,7 @@ EXERCISED = {
         "test_slurm.py::test_part_of_the_table", "test_profiles.py::test_generic_pro"
     ),
     "make why": run(MAKE + "why"),
-    "make export": run(MAKE + "export"),
+    "make export": see("test_documentation.py::test_export_and_make_check"),
     "make check": see("test_documentation.py::test_export_and_make_check"),
     "snakemake --cores 2": AS_IS,
     "snakemake --cores 2 --configfile config/paper.yaml": run(
@@ -82,7 +82,7 @@ EXERCISED = {
     "python -m malaphoric point --model b3-l2 --epsilon-hat -0.92 --g-hat 0.078 --theta-sb "
     "-0.17": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
-    "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 10"),
+    "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 20"),
     "python tests/benchmarks/scale.py": run(
         "python tests/benchmarks/scale.py small OUT/likelihood.h5"
     ),
@@ -181,10 +181,12 @@ def shell(command: str, folder: Path) -> str:
 
 
 TYPED = sorted(
-    words
-    for command, (how, others) in EXERCISED.items()
-    if how == "run"
-    for words in others or (command,)
+    {
+        words
+        for command, (how, others) in EXERCISED.items()
+        if how == "run"
+        for words in others or (command,)
+    }
 )
 
 #: What the answers of some of them say; the finished run is not to be computed again.

@@ -207,8 +207,8 @@ def _relative(one: np.ndarray | float, two: np.ndarray | float) -> np.ndarray:
 def _arrays(one: np.ndarray, two: np.ndarray, place: str) -> Iterator[tuple[str, bool]]:
     picture = place == "picture"
     if one.shape != two.shape or one.dtype != two.dtype:
-        described = [f"{x.dtype} {' x '.join(map(str, x.shape)) or 'scalar'}" for x in (two, one)]
-        yield f"{place}: {described[0]} here, {described[1]} in the archive", False
+        here, there = (f"{x.dtype} {' x '.join(map(str, x.shape)) or 'scalar'}" for x in (two, one))
+        yield f"{'another ' * picture}{place}: {here} here, {there} in the archive", False
         return
     floats = one.dtype.kind == "f"
     same = (one == two) | ((one != one) & (two != two)) if floats else np.asarray(one == two)
