@@ -13,6 +13,7 @@ import pytest
 from malaphoric import categories, lep2, store
 from malaphoric.likelihood import Constraint, Likelihood
 from malaphoric.measurements import _average, _constraints, _distribution, make_likelihood
+from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
 
 NEXP, SEED = 2000, 1
@@ -374,7 +375,7 @@ def test_unsupported_distribution_is_named():
         p.GammaUpperLimit(counts_total=30, counts_background=10, limit=2, confidence_level=0.9),
         p.MultivariateNumericalDistribution([grid, grid], np.ones((5, 5))),
     ):
-        with pytest.raises(NotImplementedError, match="some measurement"):
+        with pytest.raises(ConfigurationError, match=r"some measurement.*accepted: normal"):
             _distribution("some measurement", distribution, [0])
 
 

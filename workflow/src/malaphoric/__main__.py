@@ -6,15 +6,15 @@ Scans are run by Snakemake; here is what is asked of a single point, or of a con
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 
 from malaphoric import load_likelihood, point
+from malaphoric.compiled import check_table
 from malaphoric.configuration import load_configuration
 from malaphoric.measurements import read_overlay
 from malaphoric.schema import ConfigurationError
-from malaphoric.store import StoreError
+from malaphoric.store import StoreError, strict_json
 
 
 def _finite(text: str) -> float:
@@ -46,26 +46,31 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "check":
             run = load_configuration(options.file)
             run.model.check_title()
+            if run["engine"] == "compiled":
+                check_table()
             for path in run.selection.overlays:  # values are flavio's to read
                 read_overlay(path)
             print(f"{options.file}: accepted, {run.grid.size} points")
-            return 0
-        likelihood = load_likelihood(
-            options.model,
-            engine=options.engine,
-            M_X=options.M_X,
-            lep2_set=options.lep2_set,
-            data=options.data,
-        )
+        else:
+            _point(options)
     except (ConfigurationError, StoreError) as error:
         parser.error(str(error))
+    return 0
+
+
+def _point(options: argparse.Namespace) -> None:
+    """Print a point, and write its coefficients if that is asked for."""
+    likelihood = load_likelihood(
+        options.model,
+        engine=options.engine,
+        M_X=options.M_X,
+        lep2_set=options.lep2_set,
+        data=options.data,
+    )
     description = point.describe(likelihood, options.epsilon_hat, options.g_hat, options.theta_sb)
     if options.wcxf:
         point.write_wcxf(description, options.wcxf)
-    print(
-        json.dumps(description, indent=2) if options.json else point.text(description, options.rows)
-    )
-    return 0
+    print(strict_json(description) if options.json else point.text(description, options.rows))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import numpy as np
 
 from malaphoric import categories, lep2
 from malaphoric.model import Model
+from malaphoric.schema import ConfigurationError
 
 #: Accuracy of the SMEFT running; smelli sets leadinglog, wilson's own default is integrate.
 SMEFT_ACCURACIES = ("leadinglog", "integrate")
@@ -69,8 +70,9 @@ class ExactTheory:
         observables: list | None = None,
     ) -> None:
         if smeft_accuracy not in SMEFT_ACCURACIES:
-            raise ValueError(
-                f"smeft_accuracy: {smeft_accuracy!r}; accepted: {', '.join(SMEFT_ACCURACIES)}"
+            raise ConfigurationError(
+                f"smeft_accuracy: {smeft_accuracy!r} is not accepted; accepted: "
+                f"{', '.join(SMEFT_ACCURACIES)}"
             )
         self.model, self.M_X, self.smeft_accuracy = model, float(M_X), smeft_accuracy
         self.observables = observables or categories.observables()

@@ -28,6 +28,7 @@ from malaphoric.likelihood import (
     read_constraints,
     write_constraints,
 )
+from malaphoric.overlays import MOST
 from malaphoric.schema import ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
@@ -340,7 +341,7 @@ def _culprit(path: Path) -> str:
     """The measurement that flavio cannot read, if it is one."""
     import flavio
 
-    data = load_yaml(path)
+    data = load_yaml(path, MOST)
     for name, content in data.items() if isinstance(data, dict) else ():
         with tempfile.TemporaryDirectory() as folder:
             alone = Path(folder) / "alone.yml"
@@ -410,7 +411,10 @@ def _distribution(
             "pdf": np.asarray(distribution.y_norm, dtype=float),
             "central": central[0],
         }
-    raise NotImplementedError(f"measurement {measurement!r}: distribution {name} is not supported")
+    raise ConfigurationError(
+        f"measurement {measurement!r}: the distribution {name} is not accepted; accepted: normal, "
+        "multivariate normal, half normal, asymmetric normal, and numerical in one dimension"
+    )
 
 
 def _draw(measurement: object, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:

@@ -19,6 +19,10 @@ from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 NAMES = Path(__file__).parent / "data" / "names.json"
 
 
+#: Bytes of an overlay: flavio's own file of all measurements has half of that.
+MOST = 2 * 10**6
+
+
 @cache
 def known() -> dict:
     """Names known to flavio and smelli; empty while they are being remade.
@@ -59,7 +63,7 @@ def read(path: Path) -> dict[str, list[Observable]]:
     ConfigurationError
         If the file is not in flavio's format, or names an observable that flavio does not know.
     """
-    return parse(load_yaml(path), str(path))
+    return parse(load_yaml(path, MOST), str(path))
 
 
 def parse(data: object, source: str) -> dict[str, list[Observable]]:
