@@ -34,9 +34,10 @@ setup: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Remake the table of the compiled engine for the installed smelli, flavio and wilson.
+# Remake the table of the compiled engine for the installed smelli, flavio and wilson
+# (with `engine: exact`, because a run of the compiled engine is refused until then).
 table: setup
-	$(BIN)/snakemake compile --cores $(CORES) --forceall
+	$(BIN)/snakemake compile --cores $(CORES) --forceall --config engine=exact --config engine=exact
 
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:
@@ -45,11 +46,13 @@ lock:
 
 # Why would which rule run? A sentence for each.
 why: setup
-	@$(BIN)/python scripts/why.py $(CONFIG)
+	@$(BIN)/python -m malaphoric check "$(CONFIG)"
+	@$(BIN)/python scripts/why.py "$(CONFIG)"
 
 # One archive of a run; its reader unpacks it and says `make check`, which repeats and compares it.
 export: setup
-	$(BIN)/snakemake export --cores $(CORES) --configfile $(CONFIG)
+	$(BIN)/python -m malaphoric check "$(CONFIG)"
+	$(BIN)/snakemake export --cores $(CORES) --configfile "$(CONFIG)"
 
 check: setup
 	$(BIN)/snakemake --cores $(CORES) --configfile archive/config.yaml

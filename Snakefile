@@ -30,6 +30,7 @@ os.environ.update(
 sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
+from malaphoric.compiled import check_table
 from malaphoric.configuration import Configuration
 from malaphoric.recipes import Recipes
 from malaphoric.schema import ConfigurationError, load_yaml, validate
@@ -44,10 +45,16 @@ if not workflow.config_settings.configfiles:
 STARTS = workflow.is_main_process and not workflow.output_settings.dryrun
 
 try:
+    if len(workflow.configfiles) > 1:  # Snakemake would merge them
+        raise ConfigurationError(
+            f"--configfile: {len(workflow.configfiles)} files are not accepted; accepted: one"
+        )
     for file in workflow.configfiles:
         # Snakemake takes the last of two equal keys, and executes templates
         validate(load_yaml(file), "config", str(file), partial=True)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
+    if RUN["engine"] == "compiled":
+        check_table()
     if STARTS:  # imports matplotlib, half a second
         RUN.model.check_title()
 except (ConfigurationError, store.StoreError) as error:

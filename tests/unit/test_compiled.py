@@ -14,6 +14,7 @@ from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+from malaphoric.schema import ConfigurationError
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -53,7 +54,7 @@ def anything() -> Model:
             "X_u": (0.1, 0.2, 0.8),
             "X_H": 0.35,
         },
-        mixing="sb",
+        mixing="rotation_sb",
     )
 
 
@@ -179,7 +180,7 @@ def test_running_map_survives_disk(b3_l2, tmp_path):
 
 def test_refuses_a_running_map_for_another_table(b3_l2):
     other = dataclasses.replace(b3_l2.table, digest="0123456789abcdef")
-    with pytest.raises(ValueError, match=f"b3-l2.*{b3_l2.table.digest[:12]}.*0123456789ab"):
+    with pytest.raises(store.StoreError, match=f"b3-l2.*{b3_l2.table.digest[:12]}.*0123456789ab"):
         compiled.CompiledTheory(other, b3_l2.running)
 
 
@@ -189,10 +190,20 @@ def test_refuses_foreign_versions(package, table, b3_l2, tmp_path, monkeypatch):
     b3_l2.running.save(path)
     foreign = store.versions() | {package: "0.0.1"}
     monkeypatch.setattr(store, "versions", lambda: foreign)
-    with pytest.raises(ValueError, match=f"{package}.*0.0.1"):
-        compiled.Table.load()
-    with pytest.raises(ValueError, match=f"{package}.*0.0.1"):
+    for refuses in (compiled.check_table, compiled.Table.load):
+        with pytest.raises(store.StoreError, match=f"{package}.*0.0.1; remake it .`make table`"):
+            refuses()
+    with pytest.raises(store.StoreError, match=f"{package}.*0.0.1; delete it and start again"):
         compiled.Running.load(path)
+
+
+def test_foreign_file_is_no_table_and_no_running_map(b3_l2, tmp_path):
+    path = tmp_path / "running.h5"
+    b3_l2.running.save(path)
+    with pytest.raises(store.StoreError, match=r"running\.h5: not a malaphoric compiled table"):
+        compiled.Table.load(path)
+    with pytest.raises(store.StoreError, match=r"compiled\.h5: not a malaphoric running map"):
+        compiled.Running.load(compiled._PACKAGED)
 
 
 def test_table_has_all_observables(table):
@@ -206,8 +217,14 @@ def test_refuses_a_model_outside_the_span(table):
         def smeft(self, e, g, t, M_X):
             return {"ll_1111": np.asarray(e) ** 3}
 
-    with pytest.raises(ValueError, match="cubic"):
+    with pytest.raises(ConfigurationError, match=r"cubic.*accepted: `engine: exact`"):
         compiling.run(Cubic(), table=table)
+
+
+def test_refuses_a_model_that_the_table_neglects():
+    """Truth: the smallest coefficient that is visible."""
+    with pytest.raises(ConfigurationError, match=r"mine: CS_bstautau.*accepted: `engine: exact`"):
+        compiling._refuse_dropped({"C9_bsmumu": 9.0, "CS_bstautau": 1e-3}, "mine", 1.0)
 
 
 def test_monomials_have_no_cancellation():

@@ -14,9 +14,9 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from malaphoric import Model
+from malaphoric import Model, overlays
 from malaphoric.configuration import Configuration, load_configuration
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, load_yaml
 from test_configuration import FULL, MINIMAL
 from test_configuration import changed as changed_configuration
 from test_model import VALID
@@ -346,6 +346,22 @@ def test_what_is_no_file(folder, load):
     for name in ("folder.yaml", "empty.yaml", "none.yaml"):
         with pytest.raises(ConfigurationError, match=re.escape(name)):
             load(folder / name)
+
+
+@pytest.mark.parametrize(
+    ("load", "most"),
+    [(load_configuration, 100_000), (Model.load, 100_000), (overlays.read, 2_000_000)],
+    ids=["configuration", "model", "overlay"],
+)
+def test_large_file(tmp_path, load, most):
+    """100 MB, and a file without an end, of which no more is read than is accepted."""
+    path = tmp_path / "large.yaml"
+    with open(path, "wb") as file:
+        file.truncate(10**8)
+    with pytest.raises(ConfigurationError, match=f"too large; accepted: at most {most} bytes"):
+        load(path)
+    with pytest.raises(ConfigurationError, match=f"too large; accepted: at most {most} bytes"):
+        load_yaml("/dev/zero", most)
 
 
 @pytest.mark.parametrize(

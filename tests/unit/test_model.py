@@ -1,6 +1,7 @@
 """Model files: what is accepted, and that everything else is refused with key, value and advice."""
 
 import copy
+import dataclasses
 import math
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 import yaml
 
 from malaphoric import Model
-from malaphoric.model import MODELS
-from malaphoric.schema import ConfigurationError
+from malaphoric.model import MIXING, MODELS
+from malaphoric.schema import ConfigurationError, load_schema
 
 VALID = {
     "name": "test-model",
@@ -100,9 +101,45 @@ def test_title_is_one_that_figures_can_show():
     """Truth: matplotlib, which would refuse it only after the scan."""
     for title in ("$B_3 - L_2$", "no LaTeX", "5 $", r"$\frac{1}{2}$"):
         Model.from_dict(changed(["title"], title)).check_title()
-    for title in (r"$\frac$", r"$\unknown$", "$a^$"):
-        with pytest.raises(ConfigurationError, match="title"):
+    nested = "$" + "x^{" * 30 + "x" + "}" * 30 + "$"
+    for title in (r"$\frac$", r"$\unknown$", "$a^$", nested, r"$\substack{{x}}$", "$" + "{" * 11):
+        with pytest.raises(ConfigurationError, match=r"title: .* is not accepted"):
             Model.from_dict(changed(["title"], title)).check_title()
+
+
+def test_deepest_title_is_drawn():
+    """Truth: matplotlib, called from as deep as a job calls it."""
+    deepest = "$" + "x^{" * 10 + "x" + "}" * 10 + "$"
+
+    def draw(depth):
+        if depth:
+            return draw(depth - 1)
+        return Model.from_dict(changed(["title"], deepest)).check_title()
+
+    draw(250)
+
+
+def test_huge_space_in_a_title_costs_nothing():
+    """Truth: the memory of an image of this size could not be had."""
+    Model.from_dict(changed(["title"], r"$a\hspace{1000000000}b$")).check_title()
+
+
+def test_mixing_is_one_that_is_computed():
+    """Truth: the schema accepts what there is a function for, and a model does, too."""
+    assert list(MIXING) == load_schema("model")["properties"]["mixing"]["enum"]
+    with pytest.raises(ConfigurationError, match="mixing: 'up' is not accepted; accepted: rotati"):
+        dataclasses.replace(Model.from_dict(VALID), mixing="up")
+    with pytest.raises(ConfigurationError, match="mixing: 'up' is not accepted; accepted: rotati"):
+        Model.from_dict(changed(["mixing"], "up"))
+
+
+def test_mixing_decides(monkeypatch):
+    """Truth: an ansatz without mixing has no flavour-changing coupling."""
+    none = lambda theta: np.broadcast_to(np.eye(3), (theta.size, 3, 3))  # noqa: E731
+    monkeypatch.setitem(MIXING, "none", none)
+    model = dataclasses.replace(Model.load("b3-l2"), mixing="none")
+    point = (-0.9, 0.08, -0.17)
+    assert model.smeft(*point)["lq1_2223"] == 0 != Model.load("b3-l2").smeft(*point)["lq1_2223"]
 
 
 def test_fractions_and_numbers():

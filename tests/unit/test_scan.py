@@ -483,7 +483,7 @@ def test_theory_and_data_of_different_observables_are_refused():
     """Truth: columns that mean different things."""
     data = likelihood()
     data.observables[0] = "other"
-    with pytest.raises(ValueError, match="observables"):
+    with pytest.raises(StoreError, match="observables"):
         ModelLikelihood(None, 3000.0, FakeTheory(), data)
 
 

@@ -319,6 +319,19 @@ class TestDamage:
         with pytest.raises(StoreError, match=r"foreign\.h5"):
             read_example(path)
 
+    @pytest.mark.parametrize(
+        ("words", "expected"), [("broken", StoreError), ("allocation failed", MemoryError)]
+    )
+    def test_fault_while_reading(self, tmp_path, words, expected):
+        """Truth: what HDF5 raises; the file that is read is named, not one that is written."""
+        write_example(tmp_path / "a.h5")
+        with (
+            pytest.raises(expected, match=r"/a\.h5"),
+            store.create(tmp_path / "b.h5"),
+            store.read(tmp_path / "a.h5"),
+        ):
+            raise OSError(words)
+
     def test_any_changed_byte_is_refused(self, tmp_path):
         """Truth: sectors of zeros and single bits; HDF5 itself may hang on such a file."""
         write_example(tmp_path / "a.h5")

@@ -1,5 +1,8 @@
 """The DAG: which rules would run, without running them."""
 
+import re
+import subprocess
+
 import pytest
 
 
@@ -127,6 +130,39 @@ def test_title_is_checked_before_any_job(workflow):
     assert "model mine: title: " in result.stdout
     assert "Traceback" not in result.stdout
     assert not (workflow.folder / "results").exists()
+
+
+@pytest.mark.parametrize("how", ["--dry-run", "--cores=1"])
+def test_table_of_other_versions_is_named_before_any_job(workflow, how):
+    """A flavio bumped without `make table`; which itself is not refused."""
+    fake = workflow.folder / "site" / "flavio-99.0.dist-info"
+    fake.mkdir(parents=True)
+    (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: flavio\nVersion: 99.0\n")
+    workflow.environment["PYTHONPATH"] = str(fake.parent)
+    path = workflow.configure(engine="compiled")
+    result = workflow.run(how, check=False)
+    said = workflow.check(path)
+    for code, text in ((result.returncode, result.stdout), (said.returncode, said.stderr)):
+        assert code > 0
+        assert re.search("compiled.h5: .* installed is flavio 99.0; remake it .`make table`", text)
+        assert "Traceback" not in text
+    assert not (workflow.folder / "results").exists()
+    assert workflow.plan("compile", "--forceall", "--config", "engine=exact")["compile_part"] == 6
+
+
+def test_two_configurations_are_refused(workflow):
+    """Snakemake would merge them, the last of two equal keys counts."""
+    path = workflow.configure()
+    other = workflow.folder / "other.yaml"
+    other.write_text("M_X: 5000\n")
+    command = [*workflow.command("--dry-run"), str(other)]
+    assert command[-3:] == ["--configfile", str(path), str(other)]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=workflow.environment, check=False
+    )
+    assert result.returncode == 1
+    assert "--configfile: 2 files are not accepted; accepted: one" in result.stderr + result.stdout
+    assert "Traceback" not in result.stderr + result.stdout
 
 
 def test_default_configuration_is_loaded(workflow):

@@ -61,14 +61,44 @@ def test_text_says_it_in_words(asked):
         assert words in text
 
 
-def test_unknown_model_is_refused():
+POINT = ["--epsilon-hat", "0", "--g-hat", "0.1", "--theta-sb", "0.1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--model", "nope"], "'nope' not found; accepted:"),
+        (["--model", "b3-l2", "--M-X=-5"], "M_X: -5.0 is not accepted; accepted:"),
+        (["--model", "b3-l2", "--data", "none.h5"], "none.h5: cannot be read"),
+        (["--model", "b3-l2"], "installed is flavio 99.0; remake it (`make table`)"),
+    ],
+)
+def test_what_is_refused(tmp_path, options, words):
     """One sentence, no traceback."""
-    command = [sys.executable, "-m", "malaphoric", "point", "--model", "nope"]
-    command += ["--epsilon-hat", "0", "--g-hat", "0.1", "--theta-sb", "0.1"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = dict(os.environ)
+    if len(options) == 2:
+        fake = tmp_path / "flavio-99.0.dist-info"
+        fake.mkdir()
+        (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: flavio\nVersion: 99.0\n")
+        environment["PYTHONPATH"] = str(tmp_path)
+    command = [sys.executable, "-m", "malaphoric", "point", *options, *POINT]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert result.returncode == 2
-    assert "'nope' not found; accepted:" in result.stderr
+    assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_coefficients_that_cannot_be_written(asked, tmp_path, monkeypatch, capsys):
+    """One sentence, too, after the work is done."""
+    from malaphoric import __main__ as command
+
+    monkeypatch.setattr(command, "load_likelihood", lambda *_, **__: None)
+    monkeypatch.setattr(command.point, "describe", lambda *_: asked[0])
+    (tmp_path / "file").write_text("x")
+    path = tmp_path / "file" / "point.json"
+    with pytest.raises(SystemExit, match="2"):
+        command.main(["point", "--model", "b3-l2", *POINT, "--wcxf", str(path)])
+    assert f"error: {path}: cannot be written" in capsys.readouterr().err
 
 
 def test_two_first_starts_at_once(tmp_path):

@@ -7,16 +7,16 @@ of a configuration alone.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 
 from malaphoric import box, load_likelihood, point
+from malaphoric.compiled import check_table
 from malaphoric.configuration import load_configuration
 from malaphoric.engines import ModelLikelihood
 from malaphoric.measurements import read_overlay
 from malaphoric.schema import ConfigurationError
-from malaphoric.store import StoreError
+from malaphoric.store import StoreError, strict_json
 
 
 def _finite(text: str) -> float:
@@ -80,9 +80,7 @@ def _point(options: argparse.Namespace) -> None:
     description = point.describe(_likelihood(options), *place)
     if options.wcxf:
         point.write_wcxf(description, options.wcxf)
-    print(
-        json.dumps(description, indent=2) if options.json else point.text(description, options.rows)
-    )
+    print(strict_json(description) if options.json else point.text(description, options.rows))
 
 
 def _box(options: argparse.Namespace) -> None:
@@ -106,6 +104,8 @@ def _box(options: argparse.Namespace) -> None:
 def _check(options: argparse.Namespace) -> None:
     run = load_configuration(options.file)
     run.model.check_title()
+    if run["engine"] == "compiled":
+        check_table()
     for path in run.selection.overlays:  # values are flavio's to read
         read_overlay(path)
     print(f"{options.file}: accepted, {run.grid.size} points")

@@ -10,8 +10,9 @@ coefficients and CKM elements → observables, by bilinear forms and first-order
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -26,6 +27,8 @@ from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 2
+
+_PACKAGED = files(__package__).joinpath("data", "compiled.h5")
 
 LEPTONS = ("e", "mu", "tau")
 
@@ -282,13 +285,41 @@ def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
     return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -np.conj(qp)}
 
 
-def _check_versions(stored: dict[str, str], what: str) -> None:
+def _check_versions(stored: dict[str, str], what: str, remedy: str) -> None:
     for name, version in store.versions().items():
         if stored.get(name) != version:
-            raise ValueError(
+            raise store.StoreError(
                 f"{what}: made with {name} {stored.get(name)}, installed is {name} {version}; "
-                "remake it or install that version"
+                f"{remedy}, or install that version"
             )
+
+
+@contextlib.contextmanager
+def _open_table(path: str | Path) -> Iterator[h5py.File]:
+    """A table's file, if it is one that this module reads, of the installed versions."""
+    remedy = "remake it (`make table`)"
+    with store.read(path) as file:
+        if file.attrs.get("content") != CONTENT:
+            raise store.StoreError(f"{path}: not a {CONTENT}; {remedy}")
+        if file.attrs["format"] != FORMAT:
+            raise store.StoreError(
+                f"{path}: format {file.attrs['format']}, this version reads {FORMAT}; {remedy}"
+            )
+        _check_versions(store.parse(file.attrs["versions"]), str(path), remedy)
+        yield file
+
+
+def check_table() -> None:
+    """Refuse the table that comes with the package as `Table.load` would, in milliseconds.
+
+    Raises
+    ------
+    malaphoric.store.StoreError
+        If the table was made with other versions of smelli, flavio or wilson than installed, or
+        for another version of this module, or is damaged or missing.
+    """
+    with as_file(_PACKAGED) as path, _open_table(path):
+        pass
 
 
 def read_tree(group: h5py.Group) -> dict:
@@ -334,23 +365,14 @@ class Table:
 
         Raises
         ------
-        ValueError
-            If the table was made with other versions of smelli, flavio or wilson than installed,
-            or for another version of this module.
         malaphoric.store.StoreError
-            If the file is damaged.
+            If the table was made with other versions of smelli, flavio or wilson than installed,
+            or for another version of this module, or is damaged.
         """
         if path is None:
-            with as_file(files(__package__).joinpath("data", "compiled.h5")) as packaged:
+            with as_file(_PACKAGED) as packaged:
                 return cls.load(packaged)
-        with store.read(path) as file:
-            if file.attrs.get("content") != CONTENT:
-                raise ValueError(f"{path}: not a {CONTENT}")
-            if file.attrs["format"] != FORMAT:
-                raise ValueError(
-                    f"{path}: format {file.attrs['format']}, this version reads {FORMAT}; remake it"
-                )
-            _check_versions(store.parse(file.attrs["versions"]), str(path))
+        with _open_table(path) as file:
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
                 sm=file["sm"][:],
@@ -454,14 +476,15 @@ class Running:
 
         Raises
         ------
-        ValueError
-            If it was made with other versions of smelli, flavio or wilson than installed.
+        malaphoric.store.StoreError
+            If it was made with other versions of smelli, flavio or wilson than installed, or is
+            damaged.
         """
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric running map":
-                raise ValueError(f"{path}: not a malaphoric running map")
+                raise store.StoreError(f"{path}: not a malaphoric running map; {store.REMEDY}")
             versions = store.parse(file.attrs["versions"])
-            _check_versions(versions, str(path))
+            _check_versions(versions, str(path), "delete it and start again")
             ports = {Port.parse(label): item for label, item in file.items() if label != "second"}
             second = {Port.parse(label): item[()] for label, item in file.get("second", {}).items()}
             return cls(
@@ -507,7 +530,7 @@ class CompiledTheory:
 
     Raises
     ------
-    ValueError
+    malaphoric.store.StoreError
         If the running map was made for another table.
     """
 
@@ -518,9 +541,10 @@ class CompiledTheory:
 
     def __post_init__(self) -> None:
         if self.running.table != self.table.digest:
-            raise ValueError(
+            raise store.StoreError(
                 f"running map of {self.running.model['name']}: made for table "
-                f"{self.running.table[:12]}, this one is {self.table.digest[:12]}; remake it"
+                f"{self.running.table[:12]}, this one is {self.table.digest[:12]}; delete it and "
+                "start again"
             )
         self.observables, self.sm = self.table.observables, self.table.sm
         self._column = {name: i for i, name in enumerate(self.observables)}
@@ -547,7 +571,7 @@ class CompiledTheory:
         if "mixing" in self._parts:
             done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi")]))
         if sorted(np.concatenate(done)) != list(range(len(self.observables))):
-            raise ValueError("the table does not cover its observables")
+            raise store.StoreError("the table does not cover its observables; remake it")
 
     def _columns(self, names: str) -> np.ndarray:
         return np.array([self._column[o] for o in categories.parse_observables(names)])

@@ -29,9 +29,18 @@ import numpy as np
 
 from malaphoric import categories, compiled, lep2, store
 from malaphoric.compiled import CKM, Port, Running
+from malaphoric.schema import ConfigurationError
 
 if TYPE_CHECKING:
     from malaphoric.model import Model
+
+
+def _unfit(what: str) -> ConfigurationError:
+    """The error for what the forms of `compiled` do not hold."""
+    return ConfigurationError(
+        f"{what}: not accepted by the compiled engine; accepted: `engine: exact`"
+    )
+
 
 #: Independent parts of the table, one job each.
 PARTS = ("b2q-0", "b2q-1", "b2q-mixing", "taylor", "electroweak", "ckm")
@@ -343,7 +352,7 @@ def _fractions(value: float, integrals: list[float]) -> list[tuple[float, float,
         n, a, b = pprime(*integrals[3:])
         fractions = [pprime(*integrals[:3]), (-n, a, b)]
     else:
-        raise NotImplementedError(f"an observable from {len(integrals)} integrals")
+        raise _unfit(f"an observable from {len(integrals)} integrals")
     return fractions
 
 
@@ -494,7 +503,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
             if abs(alone[lepton][i][t][slot] - reference) > 1e-12 * abs(reference)
         ]
         if len(moved) > 1:
-            raise NotImplementedError(f"{observables[i]}: depends on {moved}")
+            raise _unfit(f"{observables[i]}: depends on {moved}")
         q = ports[i].sector[0]
         error = np.inf
         phases = ("none", *samples[0].phases) if mixing else ("none",)
@@ -505,7 +514,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
             if error < 1e-5:
                 break
         if error > _BILINEAR:
-            raise ValueError(f"{observables[i]}: not bilinear, relative error {error:.1e}")
+            raise _unfit(f"{observables[i]}: not bilinear, relative error {error:.1e}")
         if error > 1e-5:
             progress(f"{observables[i]}: bilinear up to {error:.1e}")
         values_seen.append(y)
@@ -525,7 +534,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
         for t in range(len(base[i])):
             factors = np.array([d[i][t][3] for d in data])
             if np.ptp(factors) > 1e-8 * abs(factors[0]):
-                raise ValueError(f"{name}: not the expected function of its integrals")
+                raise _unfit(f"{name}: not the expected function of its integrals")
             terms.append((i, primitive(i, t, 0), primitive(i, t, 1), primitive(i, t, 2)))
     progress(f"{len(primitives)} forms, largest error {max(p['error'] for p in primitives):.1e}")
     width = compiled.N_FORMS_MIXING
@@ -661,7 +670,7 @@ def _compile_electroweak(observables: list, progress: Callable[[str], None]) -> 
             both = predict({first: h, names[j]: h})
             quadratic[i, j] = (both - plus[i] - plus[j] + base) / (h * h)
     if len(ports) != 1:
-        raise ValueError(f"electroweak observables read several ports: {ports}")
+        raise _unfit(f"electroweak observables read several ports: {ports}")
     progress(f"{len(names)} coefficients")
     return {
         "observables": categories.dump_observables(observables),
@@ -687,7 +696,7 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
         "BR(B+->taunu)",
         "DeltaM_d/DeltaM_s",
     ]:
-        raise NotImplementedError(f"smelli's CKM scheme: {scheme.observables}")
+        raise _unfit(f"smelli's CKM scheme: {scheme.observables}")
     experiment = scheme.exp_measurements()
     ckm = {name: par[name] for name in CKM}
     tree = scheme.observables[:3]
@@ -724,7 +733,7 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
 
         sm = over_top(par)
         if abs(over_top(par | {"gamma": par["gamma"] - 1}) / sm - 1) > 1e-9:
-            raise ValueError(f"M12 of {meson} is not proportional to λ_t²")
+            raise _unfit(f"M12 of {meson} is not proportional to λ_t²")
         wc = _answering()
         flavio.physics.mesonmixing.observables.get_M12_G12(wc, par, meson)
         (port,) = wc.ports
@@ -909,7 +918,7 @@ def run(
 
     Raises
     ------
-    ValueError
+    ConfigurationError
         If the model's coefficients are not in the span of `compiled.monomials`, or if it generates
         b → q coefficients that the table neglects.
     """
@@ -990,9 +999,9 @@ def _directions(model: Model, M_X: float) -> list[dict[str, float]]:
     features = compiled.monomials(points)
     solution = np.linalg.lstsq(features, matrix, rcond=None)[0]
     if np.abs(features @ solution - matrix).max() > 1e-10 * np.abs(matrix).max():
-        raise ValueError(
-            f"model {model.name}: its SMEFT coefficients are not quadratic in the couplings with "
-            "harmonics of theta_sb up to the fourth; the compiled engine cannot serve it"
+        raise _unfit(
+            f"model {model.name}: SMEFT coefficients that are not quadratic in the couplings with "
+            "harmonics of theta_sb up to the fourth"
         )
     solution[np.abs(solution) < 1e-13 * np.abs(solution).max()] = 0
     return [{n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution]
@@ -1003,7 +1012,7 @@ def _refuse_dropped(found: dict[str, complex], name: str, size: float) -> None:
     for coefficient, value in found.items():
         limit = _DROPPED.get(coefficient.split("_")[0].removesuffix("p"))
         if limit is not None and abs(value) > limit * size:
-            raise ValueError(
-                f"model {name}: {coefficient} = {value / size:.1e} per unit coupling squared, but "
-                f"the table neglects it (limit {limit})"
+            raise _unfit(
+                f"model {name}: {coefficient} = {value / size:.1e} per unit coupling squared, "
+                f"which the table neglects (limit {limit})"
             )

@@ -15,11 +15,12 @@ import platformdirs
 
 from malaphoric import categories, lep2, source, store
 from malaphoric.categories import observable_tuple
+from malaphoric.compiled import check_table
 from malaphoric.grid import AXES, BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.model import Model
-from malaphoric.schema import validate
+from malaphoric.schema import ConfigurationError, validate
 from malaphoric.theory import Theory
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class ModelLikelihood:
 
     def __init__(self, model: Model, M_X: float, theory: object, data: Likelihood) -> None:
         if list(theory.observables) != list(data.observables):
-            raise ValueError("theory and data list different observables")
+            raise store.StoreError("data: made for other observables than the engine has")
         self.model, self.M_X, self.theory, self.data = model, float(M_X), theory, data
         self.observables = list(data.observables)
         self.chi2_sm, self.n_obs = data.chi2_sm, data.n_obs
@@ -131,12 +132,16 @@ def load_likelihood(
     ------
     malaphoric.schema.ConfigurationError
         If an argument is not accepted, as in a run configuration.
+    malaphoric.store.StoreError
+        If ``data`` cannot be read, or the compiled engine's table is of other versions.
     """
     settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
     settings |= {"lep2_set": lep2_set} | (
         {} if categories is None else {"categories": list(categories)}
     )
     validate(settings, "config", "load_likelihood", partial=True)
+    if engine == "compiled":
+        check_table()
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
         settings = {"nexp": 100_000, "seed": 1, "lep2_set": lep2_set}
@@ -236,7 +241,7 @@ def load_theory(
 
     Raises
     ------
-    ValueError
+    malaphoric.schema.ConfigurationError
         If the engine is unknown.
     """
     if engine == "exact":
@@ -259,4 +264,4 @@ def load_theory(
 
             return CompiledTheory(loaded, compiling.run(model, M_X, smeft_accuracy, loaded))
         return CompiledTheory(loaded, Running.load(running))
-    raise ValueError(f"engine: {engine!r}; accepted: exact, compiled")
+    raise ConfigurationError(f"engine: {engine!r} is not accepted; accepted: exact, compiled")

@@ -13,6 +13,7 @@ import numpy as np
 
 from malaphoric import categories, lep2
 from malaphoric.model import Model
+from malaphoric.schema import ConfigurationError
 from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Accuracy of the SMEFT running; smelli sets leadinglog, wilson's own default is integrate.
@@ -41,8 +42,9 @@ class ExactTheory:
         observables: list | None = None,
     ) -> None:
         if smeft_accuracy not in SMEFT_ACCURACIES:
-            raise ValueError(
-                f"smeft_accuracy: {smeft_accuracy!r}; accepted: {', '.join(SMEFT_ACCURACIES)}"
+            raise ConfigurationError(
+                f"smeft_accuracy: {smeft_accuracy!r} is not accepted; accepted: "
+                f"{', '.join(SMEFT_ACCURACIES)}"
             )
         self.model, self.M_X, self.smeft_accuracy = model, float(M_X), smeft_accuracy
         self.observables = observables or categories.observables()

@@ -15,6 +15,7 @@ import numpy as np
 
 from malaphoric import categories, store
 from malaphoric.grid import BLOCK
+from malaphoric.schema import ConfigurationError
 
 #: Kinds of constraints, named as flavio's distributions.
 NORMAL = "normal"
@@ -307,13 +308,14 @@ class Likelihood:
         ------
         malaphoric.store.StoreError
             If the file is damaged or is not a likelihood.
-        ValueError
+        malaphoric.schema.ConfigurationError
             If the selection names an unknown category.
         """
         unknown = [c for c in selection or () if c not in categories.CATEGORIES]
         if unknown or (selection is not None and not selection):
-            raise ValueError(
-                f"categories: {selection!r}; accepted: some of {', '.join(categories.CATEGORIES)}"
+            raise ConfigurationError(
+                f"categories: {selection!r} is not accepted; accepted: some of "
+                f"{', '.join(categories.CATEGORIES)}"
             )
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric likelihood":

@@ -29,6 +29,7 @@ from malaphoric.likelihood import (
     read_constraints,
     write_constraints,
 )
+from malaphoric.overlays import MOST
 from malaphoric.overlays import read as check_overlay
 from malaphoric.schema import ConfigurationError, load_yaml
 
@@ -334,7 +335,7 @@ def _culprit(path: Path) -> str:
     """The measurement that flavio cannot read, if it is one."""
     import flavio
 
-    data = load_yaml(path)
+    data = load_yaml(path, MOST)
     for name, content in data.items() if isinstance(data, dict) else ():
         with tempfile.TemporaryDirectory() as folder:
             alone = Path(folder) / "alone.yml"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,23 @@ from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 
 #: Folder of the models that can be loaded by name.
 MODELS = ROOT / "config" / "models"
+
+
+def _rotation_sb(theta_sb: np.ndarray) -> np.ndarray:
+    """Rotation of the second and third family, eq. (3.2), shape (n, 3, 3)."""
+    matrix = np.zeros((theta_sb.size, 3, 3))
+    matrix[:, 0, 0] = 1
+    matrix[:, 1, 1] = matrix[:, 2, 2] = np.cos(theta_sb)
+    matrix[:, 1, 2] = np.sin(theta_sb)
+    matrix[:, 2, 1] = -matrix[:, 1, 2]
+    return matrix
+
+
+# matplotlib's parser calls itself some 40 times a level, out of Python's 1000
+_DEEPEST = 10
+
+#: What makes the mixing matrix V_dL, by the name of its ansatz in a model file.
+MIXING = {"rotation_sb": _rotation_sb}
 
 
 @dataclass(frozen=True)
@@ -32,9 +50,14 @@ class Model:
     charges : dict
         ``X_q``, ``X_l``, ``X_e``, ``X_d``, ``X_u``: three charges each, by family; ``X_H``.
     mixing : str
-        Ansatz for the mixing matrix V_dL of the left-handed down quarks.
+        Ansatz for the mixing matrix V_dL of the left-handed down quarks, a key of `MIXING`.
     reference : str
         Where the model comes from.
+
+    Raises
+    ------
+    ConfigurationError
+        If nobody computes the ansatz.
     """
 
     name: str
@@ -42,6 +65,13 @@ class Model:
     charges: dict
     mixing: str
     reference: str = ""
+
+    def __post_init__(self) -> None:
+        if self.mixing not in MIXING:
+            raise ConfigurationError(
+                f"model {self.name}: mixing: {self.mixing!r} is not accepted; accepted: "
+                f"{', '.join(MIXING)}"
+            )
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
@@ -137,17 +167,19 @@ class Model:
         from matplotlib import cbook, mathtext
 
         try:
+            if _depth(self.title) > _DEEPEST:
+                raise ValueError(f"braces nested more than {_DEEPEST} deep")
             if cbook.is_math_text(self.title):
-                mathtext.MathTextParser("agg").parse(self.title)
-        except ValueError as error:
-            reason = str(error).strip().splitlines()[-1]
+                mathtext.MathTextParser("path").parse(self.title)
+        except Exception as error:  # ValueError, and whatever its parser stumbles on
+            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
             raise ConfigurationError(
                 f"model {self.name}: title: {self.title!r} is not accepted; accepted: a text, "
                 f"LaTeX allowed between dollar signs ({reason})"
             ) from error
 
     def v_dl(self, theta_sb: np.ndarray) -> np.ndarray:
-        """Mixing matrix V_dL of the left-handed down quarks, eq. (3.2).
+        """Mixing matrix V_dL of the left-handed down quarks, by the model's ansatz.
 
         Parameters
         ----------
@@ -158,13 +190,7 @@ class Model:
         -------
         ndarray, shape (n, 3, 3)
         """
-        theta_sb = np.atleast_1d(np.asarray(theta_sb, dtype=float))
-        matrix = np.zeros((theta_sb.size, 3, 3))
-        matrix[:, 0, 0] = 1
-        matrix[:, 1, 1] = matrix[:, 2, 2] = np.cos(theta_sb)
-        matrix[:, 1, 2] = np.sin(theta_sb)
-        matrix[:, 2, 1] = -matrix[:, 1, 2]
-        return matrix
+        return MIXING[self.mixing](np.atleast_1d(np.asarray(theta_sb, dtype=float)))
 
     def smeft(
         self, epsilon_hat: float, g_hat: float, theta_sb: float, M_X: float = smeft.M_REFERENCE
@@ -187,6 +213,12 @@ class Model:
         if np.ndim(epsilon_hat) == np.ndim(g_hat) == np.ndim(theta_sb) == 0:
             return {name: float(value[0]) for name, value in result.items()}
         return result
+
+
+def _depth(text: str) -> int:
+    """How deep braces are nested in a text."""
+    steps = [(character == "{") - (character == "}") for character in text]
+    return max(accumulate(steps), default=0)
 
 
 def _number(value: float | str) -> float:

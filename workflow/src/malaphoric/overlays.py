@@ -51,6 +51,10 @@ _TEXTS = {
 }
 
 
+#: Bytes of an overlay: flavio's own file of all measurements has half of that.
+MOST = 2 * 10**6
+
+
 @cache
 def known() -> dict:
     """Names known to flavio and smelli; empty while they are being remade.
@@ -116,7 +120,7 @@ def read(path: Path) -> dict[str, list[Distribution]]:
         If the file is not in flavio's format, names an observable that flavio does not know, or
         has a value or correlation that flavio would refuse, misread or drop.
     """
-    return parse(load_yaml(path), str(path))
+    return parse(load_yaml(path, MOST), str(path))
 
 
 def parse(data: object, source: str) -> dict[str, list[Distribution]]:

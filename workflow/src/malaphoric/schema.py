@@ -66,16 +66,26 @@ _Loader.add_constructor(
 )
 
 
-def load_yaml(path: Path) -> dict:
+def load_yaml(path: Path, most: int = 100_000) -> dict:
     """Read a YAML file safely (no code is ever executed).
+
+    Parameters
+    ----------
+    path : path
+    most : int
+        Bytes that are accepted; of a larger file no more is read.
 
     Raises
     ------
     ConfigurationError
-        If the file cannot be read, is not valid YAML, has a key twice or an alias.
+        If the file cannot be read, is too large, is not valid YAML, has a key twice or an alias.
     """
     try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+        with open(path, "rb") as file:
+            content = file.read(most + 1)
+        if len(content) > most:
+            raise ConfigurationError(f"{path}: too large; accepted: at most {most} bytes")
+        return yaml.load(content.decode(), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     except yaml.MarkedYAMLError as error:

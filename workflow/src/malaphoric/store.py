@@ -245,7 +245,7 @@ def read(path: str | Path) -> Iterator[h5py.File]:
         except OSError as error:
             if "allocation failed" in str(error):  # what HDF5 says instead
                 raise MemoryError(f"{path} does not fit") from error
-            raise
+            raise StoreError(f"{path}: cannot be read: {error}") from error
 
 
 def _user_block(file: BinaryIO) -> bytes:
