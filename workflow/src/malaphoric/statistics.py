@@ -195,13 +195,14 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         physical = np.abs(axes[0]) <= limit
         census = _census(file, physical)
         shape = (len(names), len(axes[0]), len(axes[1]))
-        chi2, theta = np.full(shape, np.nan), np.full(shape, np.nan)
+        chi2, theta, dip = (np.full(shape, np.nan) for _ in range(3))
         over_theta = np.full((len(names), len(axes[2])), np.nan)
         best: dict[str, dict] = {}
         unmixed: dict[str, dict] = {}
         lines = [(np.full(len(axis), np.inf), np.full((len(axis), 3), np.nan)) for axis in axes]
         for i, slab in scan_slabs(file):
             chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
+            dip[:, i] = _deepest_dip(slab)
             if physical[i]:
                 _update_best(best, names, axes, i, slab)
                 if axes[0][i] == 0:
@@ -210,6 +211,9 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
                 over_g, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
                 over_theta = np.fmin(over_theta, over_g)
     inside = np.where(physical[:, np.newaxis], chi2, np.nan)
+    steps = {
+        n: float(np.ptp(a)) / (len(a) - 1) for n, a in zip(AXES, axes, strict=True) if a.size > 1
+    }
     one_dimensional = {
         "epsilon_hat": profile_last_axis(inside, axes[1])[0],
         "g_hat": profile_last_axis(inside.swapaxes(1, 2), axes[0])[0],
@@ -218,6 +222,7 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
     datasets = {"chi2": (chi2, AXES[:2]), "theta_sb_best": (theta, AXES[:2])}
     datasets |= {f"chi2_{name}": (v, (name,)) for name, v in one_dimensional.items()}
     notes = [*_census_notes(census), *Grid(tuple(axes)).notes]
+    notes += _ragged(dict(zip(names, zip(inside, dip, strict=True), strict=True)), steps)
     _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
     return {
         "all": best,
@@ -227,14 +232,53 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
             for name, (values, points) in zip(AXES, lines, strict=True)
         },
         "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
-        "steps": {
-            name: float(axis[-1] - axis[0]) / (len(axis) - 1)
-            for name, axis in zip(AXES, axes, strict=True)
-            if len(axis) > 1
-        },
+        "steps": steps,
         "census": census,
         "notes": notes,
     }
+
+
+def _deepest_dip(chi2: np.ndarray) -> np.ndarray:
+    """How far a parabola can dip at most below the smallest value of the last axis (..., n).
+
+    The minimum is at most half a step away: an eighth of the second difference. NaN at an edge.
+    """
+    n = chi2.shape[-1]
+    if n < 3:
+        return np.full(chi2.shape[:-1], np.nan)
+    filled = np.where(np.isnan(chi2), np.inf, chi2)
+    index = np.argmin(filled, axis=-1)[..., np.newaxis]
+    around = np.clip(index + np.array([-1, 0, 1]), 0, n - 1)
+    left, middle, right = np.moveaxis(np.take_along_axis(filled, around, -1), -1, 0)
+    with np.errstate(invalid="ignore"):
+        dip = (left + right - 2 * middle) / 8
+    at_edge = (index[..., 0] == 0) | (index[..., 0] == n - 1)
+    return np.where(at_edge | ~np.isfinite(dip), np.nan, dip)
+
+
+def _ragged(planes: dict[str, tuple[np.ndarray, np.ndarray]], steps: dict) -> list[str]:
+    """Categories whose 68% border the steps of theta_sb do not resolve, and steps that would.
+
+    ``planes``: physical chi2 and deepest dip by category, shapes (epsilon_hat, g_hat).
+    """
+    ragged, enough = [], np.inf
+    for name, (chi2, dip) in planes.items():
+        if (lowest := _smallest(chi2)) is None or "theta_sb" not in steps:
+            continue
+        height = delta_chi2_level(0.68, 2)
+        delta = chi2 - lowest
+        near = np.isfinite(dip) & (delta - np.nan_to_num(dip) <= height)
+        bounded = np.nanmax(delta) > height
+        if bounded and np.sum(near & (dip > _MOST_REFINED)) > 0.02 * np.sum(near):
+            ragged.append(name)
+            worst = float(np.quantile(dip[near], 0.95))
+            enough = min(enough, steps["theta_sb"] * (_MOST_REFINED / worst) ** 0.5)
+    if not ragged:
+        return []
+    return [
+        f"Steps of theta_sb of {steps['theta_sb']:.2g} do not resolve the contours of "
+        f"{', '.join(ragged)}, which may be ragged; {enough:.2g} would."
+    ]
 
 
 def _smallest(values: np.ndarray) -> float | None:
