@@ -30,6 +30,7 @@ with job(snakemake) as this:
         **fits,
         "intervals": statistics.all_intervals(given.profile, s["levels"]),
         "g_prime": g_prime(s["M_X"]),
+        "check": s["check"],
         "configuration": s["configuration"],
         "versions": store.provenance(),
         "recipe": this.recipe,

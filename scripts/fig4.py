@@ -13,5 +13,6 @@ with job(snakemake) as this:
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")
     rows = [table[key] for key in s["observables"] if key in table]
-    figures.pulls(rows, s["title"], s["M_X"], *snakemake.output)
+    with figures.noted(s["note"]):
+        figures.pulls(rows, s["title"], s["M_X"], *snakemake.output)
     this.done(f"{len(rows)} observables in {snakemake.output[0]} and .png")

@@ -10,5 +10,6 @@ with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     best = json.loads(Path(given.best_fit).read_text()).get(s["best"])
     draw = getattr(figures, s["draw"])
-    draw(given.data, s["title"], s["M_X"], tuple(s["levels"]), best, out.pdf, out.png)
+    with figures.noted(s["note"]):
+        draw(given.data, s["title"], s["M_X"], tuple(s["levels"]), best, out.pdf, out.png)
     this.done(f"{out.pdf} and .png")

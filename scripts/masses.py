@@ -10,13 +10,9 @@ from malaphoric.smeft import M_REFERENCE, g_prime
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     masses = s["masses"]
-    figures.masses(
-        {mass: given[f"profile_{mass}"] for mass in masses},
-        s["title"],
-        tuple(s["levels"]),
-        out.pdf,
-        out.png,
-    )
+    profiles = {mass: given[f"profile_{mass}"] for mass in masses}
+    with figures.noted(s["note"]):
+        figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png)
     rows = []
     for mass in masses:
         fit = json.loads(Path(given[f"mass_{mass}"]).read_text())["malaphoric"]

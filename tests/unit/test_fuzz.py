@@ -48,7 +48,7 @@ def use_configuration(c):
     chunks = c.chunks
     assert chunks[0]["start"] == 0
     assert chunks[-1]["stop"] == c.grid.size
-    assert np.all(np.isfinite(c.fresh_points()))
+    assert c.validation_parts >= 2
     assert c.categories
 
 

@@ -6,10 +6,10 @@ The numbers themselves come from `statistics` and the engines; here they are put
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+from malaphoric.statistics import p_value
 from malaphoric.tables import LEP2_NOTE, PAPER_TABLE1, PAPER_TABLE4
 
 # Inputs of the closed formulas: Fermi constant (GeV^-2), alpha_e(m_Z), sin^2 of the Weinberg angle,
@@ -32,11 +32,6 @@ REASONS = {
     "p-value": "by Wilks' theorem the paper's 7.0 for one parameter is p = 0.008 and its 38.2 for "
     "three is 2.6e-8; how it gets .06 and 1e-8 is not said",
 }
-
-
-def is_the_papers(model: str, M_X: float) -> bool:
-    """Whether a run can be compared with the paper's Table 4: its model at its mass."""
-    return model == "b3-l2" and M_X == 3000
 
 
 def closed_formulas(
@@ -164,7 +159,7 @@ def _analytic(quantity: str, formula: float, computed: float, remark: str) -> di
     }
 
 
-def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray) -> list[dict]:
+def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray | None) -> list[dict]:
     """Every number of Tables 1 and 4 and of the text, beside ours.
 
     Parameters
@@ -172,8 +167,8 @@ def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray) -> list[dict]:
     fits : dict
         Content of ``best_fit.json``; empty for another model or mass than the paper's.
     data : Likelihood
-    exact : ndarray, shape (2, n_observables)
-        Exact predictions at the paper's two best-fit points.
+    exact : ndarray, shape (2, n_observables), or None
+        Exact predictions at the paper's two best-fit points, if they were computed.
 
     Returns
     -------
@@ -201,13 +196,13 @@ def paper_rows(fits: dict, data: Likelihood, exact: np.ndarray) -> list[dict]:
     for name, (chi2, n_obs, p) in PAPER_TABLE1.items():
         if name not in data.chi2_sm:
             continue
-        ours = float(stats.chi2.sf(data.chi2_sm[name], data.n_obs[name]))
+        ours = p_value(data.chi2_sm[name], data.n_obs[name])
         add("Table 1", f"chi2 of the SM, {name}", chi2, data.chi2_sm[name], 0.5, "versions")
         add("Table 1", f"N, {name}", n_obs, data.n_obs[name], 0, "versions")
         add("Table 1", f"p-value of the SM, {name}", p, ours, 0.05 * p, "versions")
     if not fits:  # another model or mass: only the Standard Model can be compared
         return rows
-    chi2 = data.chi2(exact)
+    chi2 = {} if exact is None else data.chi2(exact)
     for number, (name, paper) in enumerate(PAPER_TABLE4.items()):
         for category, value in paper["dchi2"].items():
             if category in chi2:

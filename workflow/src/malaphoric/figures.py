@@ -5,6 +5,8 @@ No statistics here beyond drawing the level of a contour.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import matplotlib
@@ -59,12 +61,28 @@ _STYLE = {
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
 
+_note = ""
+
+
+@contextlib.contextmanager
+def noted(text: str) -> Iterator[None]:
+    """Print a sentence below every figure that is saved meanwhile."""
+    global _note
+    before, _note = _note, text
+    try:
+        yield
+    finally:
+        _note = before
+
+
 def _new_figure() -> tuple[Figure, Axes]:
     return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
 
 
 def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """Write PDF and PNG whole and without time stamps."""
+    if _note:
+        figure.supxlabel(_note, fontsize=7, color="0.35", style="italic")
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
         with store.whole(path) as temporary:

@@ -121,10 +121,10 @@ def write_json(path: str | Path, data: object) -> None:
     write_text(path, json.dumps(data, indent=2, allow_nan=True) + "\n")
 
 
-def write_csv(path: str | Path, rows: list[dict]) -> None:
-    """Write rows as CSV with a header; floats with all their digits."""
+def write_csv(path: str | Path, rows: list[dict], columns: list[str] | None = None) -> None:
+    """Write rows as CSV with a header (default: the first row's); floats with all their digits."""
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, columns or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

@@ -12,31 +12,10 @@ from malaphoric import store
 from malaphoric.categories import CATEGORIES, GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
+from malaphoric.paper import TABLE1 as PAPER_TABLE1
+from malaphoric.paper import TABLE4 as PAPER_TABLE4
 from malaphoric.smeft import g_prime
 from malaphoric.statistics import add_improvement, p_value, summary
-
-#: Table 1 of arXiv:2409.06804: chi2, N, p.
-PAPER_TABLE1 = {
-    "quarks": (419.0, 306, 1.7e-5),
-    "EWPOs": (36.8, 31, 0.22),
-    "LEP2": (150.0, 148, 0.44),
-    "LFU": (18.5, 24, 0.78),
-    "global": (624.0, 509, 3.4e-4),
-}
-
-#: Table 4 of arXiv:2409.06804: (epsilon_hat, g_hat, theta_sb), Delta chi2 by category, p.
-PAPER_TABLE4 = {
-    "unmixed": {
-        "point": (0.0, 0.12, -0.11),
-        "dchi2": {"quarks": 35.2, "EWPOs": 0.0, "LEP2": 0.00, "LFU": -4.0, "global": 31.2},
-        "p_value": 0.006,
-    },
-    "malaphoric": {
-        "point": (-0.92, 0.078, -0.17),
-        "dchi2": {"quarks": 37.6, "EWPOs": 0.3, "LEP2": -0.02, "LFU": 0.3, "global": 38.2},
-        "p_value": 0.01,
-    },
-}
 
 #: Why the LEP2 column differs from the paper's.
 LEP2_NOTE = (
@@ -102,20 +81,24 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
     write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
 
 
-def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparable: bool) -> list:
+def table4_rows(
+    fits: dict, best: dict, paper: dict | None, data: Likelihood, comparable: bool
+) -> list[dict]:
     """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
 
     Parameters
     ----------
     fits : dict
         Content of ``best_fit.json``.
-    best, paper : dict
-        Its best fits and the paper's points, as `scan.read_points` returns them: chi2 by the
-        exact engine.
+    best : dict
+        Its best fits, as `chunks.read_points` returns them.
+    paper : dict or None
+        The paper's points likewise, by the exact engine; None where they are not computed, as
+        for other models than the paper's.
     data : Likelihood
         Its ``chi2_sm`` and ``n_obs`` are the references.
     comparable : bool
-        Whether the run's model and mass are the paper's, so that its numbers belong here.
+        Whether model, mass, data and categories are the paper's, so that its numbers belong here.
 
     Returns
     -------
@@ -124,19 +107,20 @@ def table4_rows(fits: dict, best: dict, paper: dict, data: Likelihood, comparabl
     """
     names = [*data.categories, GLOBAL]
 
-    def exact(points: dict, number: int, parameters: int) -> dict:
+    def weighed(points: dict, number: int, parameters: int) -> dict:
         point = dict(zip(AXES, points["points"][number].tolist(), strict=True))
         chi2 = dict(zip(names, points["chi2"][number].tolist(), strict=True))
         return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
 
     found = [name for name in PAPER_TABLE4 if fits.get(name)]
-    ours = {name: exact(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
+    ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
     if len(ours) == len(PAPER_TABLE4):
         add_improvement(ours["malaphoric"], ours["unmixed"])
     rows = [_row("SM", fits["SM"]), *(_row(f"{name}: best fit", ours[name]) for name in found)]
     for number, (name, theirs) in enumerate(PAPER_TABLE4.items()):
-        parameters = sum(x != 0 for x in theirs["point"])
-        rows.append(_row(f"{name}: the paper's point", exact(paper, number, parameters)))
+        if paper:
+            parameters = sum(x != 0 for x in theirs["point"])
+            rows.append(_row(f"{name}: the paper's point", weighed(paper, number, parameters)))
         if comparable:
             point = dict(zip(AXES, theirs["point"], strict=True))
             rows.append(_row(f"{name}: the paper", {**theirs, **point}))
@@ -163,6 +147,7 @@ def table4(
     md_path: str | Path,
     model: str,
     M_X: float,
+    check: str,
     notes: Iterable[str] = (),
 ) -> None:
     """Table 4: Delta chi2 = chi2_SM - chi2 by category; higher is better.
@@ -174,16 +159,18 @@ def table4(
     csv_path, md_path : path
         Files to write.
     model : str
-        Name of the run's model; the paper's numbers are for b3-l2 at 3 TeV.
+        Name of the run's model.
     M_X : float
         In GeV.
+    check : str
+        How its numbers are checked, in words.
     notes : iterable of str
         Sentences that follow the explanation.
     """
     foot = (
         f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
-        "Best fits are by the run's engine (see validation for how exact it is), the paper's "
-        "points are evaluated by smelli. p_value: of the fit, with dof "
+        f"Best fits: {check}; the paper's points, where they are shown: by smelli. p_value: of "
+        "the fit, with dof "
         "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
         "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
         f"of the parameters are in best_fit.json. {LEP2_NOTE}"

@@ -1,0 +1,57 @@
+"""What arXiv:2409.06804 itself says: its model, its mass and its numbers, and nothing of ours.
+
+They are held against ours in `tables` and `comparison`. Imports nothing slow.
+"""
+
+from __future__ import annotations
+
+from malaphoric.model import Model
+from malaphoric.smeft import M_REFERENCE
+
+#: Its Table 3, normalised as there: X = 3 (B_3 - L_2).
+CHARGES = {
+    "X_q": [0, 0, 1],
+    "X_l": [0, -3, 0],
+    "X_e": [0, -3, 0],
+    "X_d": [0, 0, 1],
+    "X_u": [0, 0, 1],
+    "X_H": 0,
+}
+
+#: Its Table 1: chi2, N, p.
+TABLE1 = {
+    "quarks": (419.0, 306, 1.7e-5),
+    "EWPOs": (36.8, 31, 0.22),
+    "LEP2": (150.0, 148, 0.44),
+    "LFU": (18.5, 24, 0.78),
+    "global": (624.0, 509, 3.4e-4),
+}
+
+#: Its Table 4: (epsilon_hat, g_hat, theta_sb), Delta chi2 by category, p.
+TABLE4 = {
+    "unmixed": {
+        "point": (0.0, 0.12, -0.11),
+        "dchi2": {"quarks": 35.2, "EWPOs": 0.0, "LEP2": 0.00, "LFU": -4.0, "global": 31.2},
+        "p_value": 0.006,
+    },
+    "malaphoric": {
+        "point": (-0.92, 0.078, -0.17),
+        "dchi2": {"quarks": 37.6, "EWPOs": 0.3, "LEP2": -0.02, "LFU": 0.3, "global": 38.2},
+        "p_value": 0.01,
+    },
+}
+
+
+def is_the_papers(model: Model, M_X: float) -> bool:
+    """Whether model (by its charges and mixing, whatever its name) and mass are the paper's.
+
+    Only then its points of Table 4 mean something for a run.
+
+    Parameters
+    ----------
+    model : Model
+    M_X : float
+        In GeV.
+    """
+    charges = model.as_dict()["charges"]
+    return charges == CHARGES and model.mixing == "rotation_sb" and M_X == M_REFERENCE
