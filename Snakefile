@@ -2,7 +2,7 @@
 #
 #   measurements ─> likelihood ─┬─> chunk (many) ─> scan ─> profile ─> best_fit ─> figures, tables
 #                      running ─┘                                          │          ↑
-#            (compiled engine)                     exact points ──> validate ─────────┘
+#            (compiled engine)                          exact points ──> validate ────┘
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
@@ -72,8 +72,7 @@ if STARTS:
 
 wildcard_constraints:
     chunk="[0-9a-f]{16}-[0-9]+-[0-9]+",
-    digest="[0-9a-f]{16}",
-    points="table4|fresh|best_fit",
+    number="[0-9]+",
     mass="[0-9]+",
 
 
@@ -93,6 +92,7 @@ localrules:
     likelihood,
     profile,
     best_fit,
+    validation_points,
     validate,
     tables,
     pulls,

@@ -35,12 +35,14 @@ with job(snakemake) as this:
     else:  # the best fits are points of the grid
         best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
     chunks.save_points(out.points, points, best, data.observables, data, s["theory"])
+    said = [f"{s['note'].capitalize()}."] if s["note"] else []
     result = {
         **found,
-        "notes": notes.of_fits(found, grid, profiles, limits, mass, *about),
+        "notes": said + notes.of_fits(found, grid, profiles, limits, mass, *about),
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,
         "g_prime": g_prime(mass),
+        "check": s["check"],
         "configuration": s["configuration"],
         "versions": store.provenance(),
         "recipe": this.recipe,

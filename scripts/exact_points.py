@@ -1,27 +1,24 @@
-"""Evaluate a list of points exactly: they check the compiled engine, and Table 4 shows some."""
+"""Evaluate points exactly, unless they are kept: the paper's, or those that check a run."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from malaphoric import chunks, engines, statistics
+from malaphoric import chunks, engines
 from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input
-    if fits := given.get("best_fit"):
-        points = statistics.best_points(json.loads(Path(fits).read_text()))
-    else:
-        points = np.array(snakemake.params.points)
-    counts = chunks.write_points(
-        snakemake.output[0],
-        points,
-        engines.exact_theory(s),
-        Likelihood.load(given.likelihood),
-        s["layer"],
-        keep_predictions=True,
-        out=this.log,
-    )
+    points = s.get("points")
+    if points is None:  # every job takes its share
+        number = int(snakemake.wildcards.number)
+        points = json.loads(Path(given.points).read_text())["points"][number :: s["parts"]]
+    layers = [
+        (layer, partial(engines.exact_theory, {**s, "extra": s["extra"] if number else []}))
+        for number, layer in enumerate(s["layers"])
+    ]
+    points = np.array(points, dtype=float).reshape(-1, 3)
+    counts = chunks.write_kept(snakemake.output[0], points, layers, snakemake.params.kept, this.log)
     this.done(chunks.said(counts, "exact"))

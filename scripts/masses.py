@@ -9,13 +9,8 @@ from malaphoric.jobs import job
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     masses = s["masses"]
-    figures.masses(
-        {mass: given[f"profile_{mass}"] for mass in masses},
-        s["title"],
-        tuple(s["levels"]),
-        out.pdf,
-        out.png,
-    )
+    profiles = {mass: given[f"profile_{mass}"] for mass in masses}
+    figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png)
     rows = []
     for mass in masses:
         rows += tables.mass_rows(json.loads(Path(given[f"mass_{mass}"]).read_text()), mass)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from malaphoric import chunks, tables
-from malaphoric.comparison import is_the_papers
+from malaphoric.categories import CATEGORIES
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
@@ -14,11 +14,14 @@ with job(snakemake) as this:
     tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
     fits = json.loads(Path(snakemake.input.best_fit).read_text())
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
-    paper = chunks.read_points(snakemake.input.table4, s["exact_layers"], data)
-    comparable = is_the_papers(s["model"], s["M_X"])
+    paper = None
+    if snakemake.input.get("paper"):
+        paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
+    comparable = s["papers"] and s["papers_data"] and data.categories == list(CATEGORIES)
     rows = tables.table4_rows(fits, best, paper, data, comparable, s["M_X"])
     notes = list(fits["notes"])
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")
-    tables.table4(rows, out.table4, out.table4_md, s["model"]["name"], s["M_X"], notes)
+    name, check = s["model"]["name"], s["check"]
+    tables.table4(rows, out.table4, out.table4_md, name, s["M_X"], check, notes)
     this.done(f"{out.table1} and {out.table4}")

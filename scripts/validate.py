@@ -13,14 +13,14 @@ from malaphoric.likelihood import Likelihood
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     data = Likelihood.load(given.likelihood, s["categories"])
-    files = (given.table4, given.fresh, given.exact_best)
-    parts = [chunks.read_points(paths, s["exact_layers"], data) for paths in files]
+    chosen = json.loads(Path(given.points).read_text())
+    files = [path for name, path in given.items() if name.startswith(("exact_", "paper")) and path]
+    parts = [chunks.read_points([path], [s["theory"]], data) for path in files]
     exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     theory = engines.compiled_theory(s, given)
-    fits = json.loads(Path(given.best_fit).read_text())
-    minimum = (fits["malaphoric"] or fits["SM"])["chi2"]["global"]
     ours = theory.evaluate(exact["points"])
-    result = validation.compare(exact, ours, data, minimum, list(map(observable_tuple, s["extra"])))
+    additional = list(map(observable_tuple, s["extra"]))
+    result = validation.compare(exact, ours, data, chosen["minimum"], additional)
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
     figures.validation(
         result["distance"], result["chi2"], validation.BOUNDS, s["title"], out.pdf, out.png
@@ -32,5 +32,8 @@ with job(snakemake) as this:
             + "\nA smaller box, or `engine: exact`, helps. Figures and tables were not remade."
         )
     near = result["distance"] <= 400
-    worst = ", ".join(f"{c} {v[near].max():.1g}" for c, v in result["chi2"].items())
-    this.done(f"{near.sum()} of {len(near)} exact points within 400 of the best fit; {worst}")
+    worst = ", ".join(f"{c} {v[near].max(initial=0):.1g}" for c, v in result["chi2"].items())
+    this.done(
+        f"{near.sum()} of {len(near)} exact points within 400 of the best fit, largest errors of "
+        f"chi2: {worst}; {chosen['said']}"
+    )

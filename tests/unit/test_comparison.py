@@ -54,7 +54,7 @@ ALL = ["quarks", "EWPOs", "LEP2", "LFU"]
 
 def unlike(model=None, M_X=3000.0, smeft_accuracy="leadinglog", names=ALL, papers_data=True):
     model = model or Model.load("b3-l2").as_dict()
-    return comparison.unlike(model, M_X, smeft_accuracy, names, papers_data)
+    return comparison.unlike(Model.of(model), M_X, smeft_accuracy, names, papers_data)
 
 
 def made(quarks=419.0, names=ALL):
@@ -114,12 +114,12 @@ def test_like_with_like():
         rows = comparison.paper_rows(fits(), data, EXACT, other)
         assert {row["where"] for row in rows} <= {"Table 1", "text"}
         assert "Table 4 and what the text says of its fits are not compared" in comparison.page(
-            rows, other
+            rows, other, "checked"
         )
 
     other = unlike(papers_data=False)
     assert comparison.paper_rows(fits(), data, EXACT, other) == []
-    assert "Nothing is compared: the data" in comparison.page([], other)
+    assert "Nothing is compared: the data" in comparison.page([], other, "checked")
 
 
 def test_one_category():
@@ -128,7 +128,7 @@ def test_one_category():
     rows = comparison.paper_rows(fits(epsilon_hat=0.3), made(names=["quarks"]), EXACT, other)
     assert all("quarks" in row["quantity"] for row in rows)
     assert {row["where"] for row in rows} == {"Table 1", "Table 4"}
-    assert "leaves out EWPOs, LEP2, LFU" in comparison.page(rows, other)
+    assert "leaves out EWPOs, LEP2, LFU" in comparison.page(rows, other, "checked")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_improvement_by_mixing_is_taken_apart():
 def test_page_explains_the_reasons_it_uses():
     """Truth: each reason once, and none that stands in no row."""
     rows = comparison.paper_rows(fits(-0.86), made(417.8), EXACT, unlike())
-    text = comparison.page(rows, unlike())
+    text = comparison.page(rows, unlike(), "checked")
     used = {key for key in comparison.REASONS if any(key in row["reason"] for row in rows)}
     assert {"draw", "valley", "LEP2", "sum", "not traced"} <= used
     for key in comparison.REASONS:

@@ -4,7 +4,6 @@ import copy
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import yaml
 
@@ -171,16 +170,12 @@ def test_huge_scans_have_longer_chunks_instead_of_more():
     assert c.longest_chunk == pytest.approx(10**8 / 4000 * 10 / 60)
 
 
-def test_fresh_points_are_in_the_box_and_seeded():
-    """Truth: the box; equal seeds, equal points."""
-    c = Configuration(FULL)
-    points = c.fresh_points()
-    assert points.shape == (8, 3)
-    assert np.all(points >= [-1, 0, -0.3])
-    assert np.all(points <= [1, 0.2, 0.3])
-    assert np.array_equal(points, Configuration(FULL).fresh_points())
-    other = Configuration(changed(["validation", "seed"], 2)).fresh_points()
-    assert not np.any(points == other)
+@pytest.mark.parametrize(("points", "parts"), [(0, 2), (8, 2), (58, 2), (59, 3), (100_000, 3334)])
+def test_exact_points_are_shared_by_jobs(points, parts):
+    """Truth: at least two jobs, of at most 30 points with the two best fits."""
+    c = Configuration(changed(["validation", "points"], points, {**FULL, "engine": "compiled"}))
+    assert c.checked == (points > 0)
+    assert c.validation_parts == parts
 
 
 NAN, INF = float("nan"), float("inf")
@@ -245,7 +240,10 @@ BAD = [
     (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),
     (["confidence_levels", 1], 95, ["confidence_levels.1", "95", "between 0 and 1"]),
-    (["validation", "points"], 2, ["validation.points", "2", "8"]),
+    (["validation", "points"], 2, ["validation.points", "2", "8", "0 for no check"]),
+    (["validation", "points"], 7, ["validation.points", "7", "8"]),
+    (["validation", "points"], -1, ["validation.points", "-1", "8"]),
+    (["validation", "points"], False, ["validation.points", "False", "whole"]),
     (["observables_of_interest"], [], ["observables_of_interest", "[]", "list"]),
     (["observables_of_interest"], "m_W", ["observables_of_interest", "'m_W'", "list"]),
     (["observables_of_interest", 0], 5, ["observables_of_interest.0", "5", "name"]),

@@ -11,6 +11,7 @@ from malaphoric.recipes import Recipes
 from test_configuration import FULL, MINIMAL, changed
 
 COMPILED = {**FULL, "engine": "compiled"}
+SMALL = {name: {"min": 0, "max": 0.05, "points": 2} for name in FULL["grid"]}
 
 
 def recipes(path=(), value=None, data=COMPILED):
@@ -24,18 +25,20 @@ def differing(one, two):
 WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
 WEIGHED |= {"comparison", "figure-fig2", "figure-fig3_left", "figure-fig3_right", "fig4"}
 WEIGHED |= {"figure-profiles", "record"}
-THEORY = {"running", "running-extra", "exact_points-0", "exact_points-1"}
+CHECK = {"validation_points", "exact_points", "validate"}
+WEIGHED |= CHECK
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
 
 
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (["M_X"], 2900, {*WEIGHED, *THEORY} - {"likelihood"}),
+        (["M_X"], 2900, {*WEIGHED, "running", "running-extra", "papers_points"} - {"likelihood"}),
         (["lep2_set"], "full", WEIGHED | MASSES),
         (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
         (["chunk_minutes"], 9, {"record"}),
+        (["validation", "seed"], 2, CHECK | {"record"}),
         (["observables_of_interest"], ["m_W"], {"fig4", "record"}),
     ],
     ids=lambda x: ".".join(x) if isinstance(x, list) else "",
@@ -67,7 +70,6 @@ def test_additional_observables_leave_the_other_exact_chunks_alone():
     """Truth: what is computed for them is in files of its own."""
     with_them, without = recipes(data=FULL), recipes(data=changed(["data"], {}, FULL))
     assert with_them["chunk-0"] == without["chunk-0"]
-    assert with_them["exact_points-0"] == without["exact_points-0"]
     assert "chunk-1" not in without
 
 
@@ -75,6 +77,28 @@ def test_settings_are_plain_data():
     """Truth: JSON and back."""
     for recipe in recipes().values():
         assert json.loads(recipe.text)["settings"] == recipe.settings
+
+
+def test_the_papers_points_are_for_the_papers_model():
+    """Truth: charges and mass; not the name, and not where nothing is evaluated exactly."""
+    assert "papers_points" in recipes()
+    assert "papers_points" in recipes(["engine"], "exact")
+    assert "papers_points" not in recipes(["validation", "points"], 0)
+    assert "papers_points" not in recipes(["M_X"], 50000, changed(["grid"], SMALL, COMPILED))
+    assert "papers_points" not in recipes(["model"], "3b3-le-2lmu")
+
+
+def test_a_run_that_is_not_checked_says_so():
+    """Truth: the words in what is drawn and written; no rule that checks, and the same scan."""
+    checked, unchecked = recipes(), recipes(["validation", "points"], 0)
+    assert not CHECK & set(unchecked)
+    assert unchecked["scan"] == checked["scan"]
+    assert unchecked["best_fit"].settings["note"] == "not checked against exact points"
+    assert checked["best_fit"].settings["note"] == ""
+    for name in ("best_fit", "tables", "comparison", "record"):
+        assert "not checked against exact points" in unchecked[name].settings["check"]
+        assert "not checked" not in checked[name].settings["check"]
+    assert recipes(["engine"], "exact")["best_fit"].settings["note"] == ""
 
 
 def test_minimal_configuration_has_no_additional_observables():

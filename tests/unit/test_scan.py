@@ -1,13 +1,14 @@
 """Chunk files and their merge, with a stand-in theory whose every number is known."""
 
 import itertools
+import json
 
 import h5py
 import numpy as np
 import pytest
 
 from malaphoric import store
-from malaphoric.chunks import Progress, read_points, write_points
+from malaphoric.chunks import Progress, read_points, write_kept, write_points
 from malaphoric.engines import ModelLikelihood, load_likelihood
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import AXES, Grid
@@ -583,3 +584,93 @@ def test_parts_serve_their_theory_only(tmp_path, change):
     fresh = tmp_path / "fresh.h5"
     write_points(fresh, points, FakeTheory(), likelihood(), description, True)
     assert path.read_bytes() == fresh.read_bytes()
+
+
+class Kept:
+    """Points kept by themselves, in a folder that runs share."""
+
+    def __init__(self, folder):
+        self.folder, self.made = folder, 0
+
+    def write(self, path, points, description=DESCRIPTION, theory=FakeTheory):
+        """Write exact points; returns what was counted."""
+        self.made = 0
+
+        def make():
+            self.made += 1
+            return theory()
+
+        layers = [(description, make)]
+        return write_kept(path, points, layers, self.folder, lambda text: None)
+
+
+def test_kept_points_are_not_computed_again(tmp_path):
+    """Truth: the same bytes, and no theory is even made; another theory finds nothing."""
+    kept, points = Kept(tmp_path / "kept"), grid().points()[:6]
+    one, two, three = (tmp_path / f"{n}.h5" for n in range(3))
+    assert kept.write(one, points)["found"] == 0
+    assert kept.write(two, points)["found"] == 6
+    assert kept.made == 0
+    assert two.read_bytes() == one.read_bytes()
+    assert kept.write(three, points[::-1][:2])["found"] == 2
+    data = likelihood()
+    ours = read_points([three], [DESCRIPTION], data)
+    direct = FakeTheory().evaluate(points[::-1][:2])
+    np.testing.assert_array_equal(ours["predictions"], direct.predictions)
+    np.testing.assert_array_equal(ours["chi2"][:, -1], data.chi2(direct.predictions)["global"])
+    assert kept.write(three, points, {**DESCRIPTION, "M_X": 4000.0})["found"] == 0
+
+
+@pytest.mark.parametrize("damage", ["truncated", "another point", "deleted"])
+def test_damaged_kept_points_are_made_again(tmp_path, damage):
+    """Truth: the same bytes as before."""
+    kept, points, path = Kept(tmp_path / "kept"), grid().points()[:4], tmp_path / "a.h5"
+    kept.write(path, points)
+    before = path.read_bytes()
+    first, second, *_ = sorted((tmp_path / "kept").rglob("*.h5"))
+    if damage == "truncated":
+        first.write_bytes(first.read_bytes()[:-1])
+    elif damage == "deleted":
+        first.unlink()
+    else:
+        first.write_bytes(second.read_bytes())
+    assert kept.write(path, points)["found"] == 3
+    assert path.read_bytes() == before
+
+
+def test_errors_are_tried_again(tmp_path):
+    """Truth: a point that raised is computed by the next run, one without CKM elements is not."""
+    kept, path = Kept(tmp_path / "kept"), tmp_path / "a.h5"
+    points = np.array([[1, 5, 6], [2, 5, 6], [0, 5, 6.0]])
+    assert kept.write(path, points, theory=FailingTheory)["errors"] == 1
+    counts = kept.write(path, points, theory=FailingTheory)
+    assert counts == {"points": 3, "found": 2, "ckm": 1, "errors": 1}
+
+
+def test_layers_are_kept_apart(tmp_path):
+    """A new layer computes itself only; the file holds the observables of both, in order."""
+    kept, points, path = tmp_path / "kept", np.array([[0, 5, 6.0], [0, 7, 8.0]]), tmp_path / "a.h5"
+    made = []
+
+    def layer(name):
+        theory = FailingTheory()
+        theory.observables = [name]
+        return {"layer": name}, lambda: made.append(name) or theory
+
+    write_kept(path, points, [layer("a")], kept, lambda text: None)
+    write_kept(path, points, [layer("a"), layer("b")], kept, lambda text: None)
+    assert made == ["a", "b"]
+    with h5py.File(path) as file:
+        assert json.loads(file.attrs["observables"]) == ["a", "b"]
+        assert file["predictions"][:].tolist() == [[5, 5], [7, 7]]
+
+
+def test_no_point(tmp_path):
+    """Truth: a file of nothing, which reads as nothing."""
+    kept, path = Kept(tmp_path / "kept"), tmp_path / "a.h5"
+    kept.write(path, np.empty((0, 3)))
+    assert kept.made == 0
+    data = likelihood()
+    found = read_points([path], [DESCRIPTION], data)
+    assert found["predictions"].shape == (0, len(data.observables))
+    assert found["chi2"].shape == (0, len(data.categories) + 1)

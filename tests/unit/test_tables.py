@@ -1,10 +1,58 @@
-"""Rows of tables by hand."""
+"""What of the paper stands in tables and figures, and what they say of themselves."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
 from malaphoric import tables
+from malaphoric.model import Model
+from malaphoric.paper import is_the_papers
 from malaphoric.smeft import g_prime
+from test_statistics import small_likelihood
+
+
+@pytest.mark.parametrize(
+    ("changes", "M_X", "expected"),
+    [
+        ({}, 3000, True),
+        ({"name": "mine", "title": "mine"}, 3000.0, True),
+        ({}, 50000, False),
+        ({"charges": {"X_H": 1.0}}, 3000, False),
+        ({"charges": {"X_l": (-1.0, -2.0, 0.0)}}, 3000, False),
+    ],
+)
+def test_the_papers_model_is_known_by_its_physics(changes, M_X, expected):
+    """Truth: Table 3 of the paper; names say nothing."""
+    model = Model.load("b3-l2")
+    changes = {**changes, "charges": {**model.charges, **changes.get("charges", {})}}
+    model = dataclasses.replace(model, **changes)
+    assert is_the_papers(model, M_X) == expected
+    assert is_the_papers(Model.of(model.as_dict()), M_X) == expected
+
+
+def rows(paper, comparable):
+    """Rows of Table 4 for best fits that are the first points of everything."""
+    data = small_likelihood()
+    points = {"points": np.zeros((2, 3)), "chi2": np.full((2, 2), 0.5)}
+    fit = {"parameters": 2}
+    sm = {"dchi2": {}, "p_value": 0.5}
+    fits = {"SM": sm, "unmixed": fit, "malaphoric": fit}
+    given = (fits, points, points if paper else None, data, comparable)
+    return [row["fit"] for row in tables.table4_rows(*given, 3000.0)]
+
+
+OURS = ["SM", "unmixed: best fit", "malaphoric: best fit"]
+
+
+def test_paper_in_table_4():
+    """Truth: its points where they were computed, its numbers where they can be compared."""
+    assert rows(paper=False, comparable=False) == OURS
+    both = ["unmixed: the paper's point", "malaphoric: the paper's point"]
+    assert rows(paper=True, comparable=False) == OURS + both
+    numbers = ["unmixed: the paper", "malaphoric: the paper"]
+    assert rows(paper=False, comparable=True) == OURS + numbers
+
 
 FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global": 38.0}}
 
@@ -33,7 +81,7 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
         chi2_sm = {"quarks": 5.0, "global": 5.0}  # noqa: RUF012
         n_obs = {"quarks": 2, "global": 2}  # noqa: RUF012
 
-    points = np.array([paper["point"] for paper in tables.PAPER_TABLE4.values()])
+    points = np.array([paper["point"] for paper in tables.TABLE4.values()])
     paper = {"points": points, "chi2": np.full((2, 2), 4.0)}
     sm = {"dchi2": {"quarks": 0.0, "global": 0.0}, "p_value": 0.1}
     fits = {"SM": sm, "unmixed": None, "malaphoric": None}

@@ -1,7 +1,6 @@
 # Functions of the rules.
 
 from malaphoric import jobs
-from malaphoric.paper import PAPER_TABLE4
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.
@@ -47,34 +46,13 @@ def chunk_inputs(wildcards):
     return {name: ancient(path) for name, path in theory_inputs().items()}
 
 
-def exact_inputs(wildcards):
-    """New data move the best fit: the point that checks the engine there need not follow."""
-    inputs = {"likelihood": ancient(f"{OUT}/likelihood.h5")}
-    if wildcards.points == "best_fit":
-        inputs["best_fit"] = ancient(f"{OUT}/best_fit.json")
-    return inputs
+# Exact points, kept for all runs: Snakemake knows nothing of them, because it would delete what
+# jobs are about to make.
+KEPT = "results/.exact"
 
-
-def exact_points(name):
-    if name == "table4":
-        return [list(fit["point"]) for fit in PAPER_TABLE4.values()]
-    if name == "fresh":
-        return RUN.fresh_points().tolist()
-    return []
-
-
-def exact_files(name):
-    """Files of points that are evaluated exactly whatever the engine, one a layer."""
-    layers = RUN.layers("exact")
-    # all layers of a best fit are of the same one, so that a new layer makes all of them anew
-    common = layers if name == "best_fit" else exact_points(name)
-    digests = [store.digest(layer, common)[:16] for layer in layers]
-    return [f"{OUT}/exact/{name}-{digest}.h5" for digest in digests]
-
-
-def exact_layer(wildcards):
-    path = f"{OUT}/exact/{wildcards.points}-{wildcards.digest}.h5"
-    return exact_files(wildcards.points).index(path)
+#: The paper's points, where they mean something; the points of the check, one file a job.
+PAPER = f"{OUT}/exact/paper.h5" if "papers_points" in RECIPES else []
+EXACT = [f"{OUT}/exact/{part}.h5" for part in range(RUN.validation_parts) if RUN.checked]
 
 
 def best_fit_inputs(wildcards):
@@ -83,8 +61,8 @@ def best_fit_inputs(wildcards):
 
 
 def checked(wildcards):
-    """Nothing of a compiled run is drawn before it is checked against exact points."""
-    return f"{OUT}/validation/points.csv" if RUN["engine"] == "compiled" else []
+    """Nothing of a compiled run is drawn before the check against exact points, if there is one."""
+    return f"{OUT}/validation/points.csv" if RUN.checked else []
 
 
 def figure_files():
@@ -105,7 +83,7 @@ def results():
     names = ["scan.h5", "profile.h5", "best_fit.json", "comparison.md", "analytic.md"]
     tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
     names += [f"tables/{name}" for name in tables]
-    if RUN["engine"] == "compiled":
-        tables = ["points.csv", "observables.csv", "errors.pdf", "errors.png"]
+    if RUN.checked:
+        tables = ["points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png"]
         names += [f"validation/{name}" for name in tables]
     return [f"{OUT}/{name}" for name in names] + figure_files()

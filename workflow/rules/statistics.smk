@@ -1,4 +1,4 @@
-# Statistics: profile over theta_sb, best fits, exact evaluation of chosen points, tables.
+# Statistics: profile over theta_sb, best fits, their check against exact points, tables.
 
 
 rule profile:
@@ -19,26 +19,6 @@ rule profile:
         "../../scripts/profile.py"
 
 
-rule exact_points:
-    """Points that are evaluated exactly: the paper's best fits, fresh ones, our best fits."""
-    input:
-        unpack(exact_inputs),
-    output:
-        f"{OUT}/exact/{{points}}-{{digest}}.h5",
-    log:
-        f"{OUT}/logs/exact/{{points}}-{{digest}}.log",
-    params:
-        recipe=lambda wildcards: RECIPES[f"exact_points-{exact_layer(wildcards)}"].text,
-        points=lambda wildcards: exact_points(wildcards.points),
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: (len(exact_points(wildcards.points)) // 2 + 15) * attempt,
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/exact_points.py"
-
-
 rule best_fit:
     """Best fits of the Standard Model, the unmixed and the malaphoric model; predictions there."""
     input:
@@ -57,7 +37,69 @@ rule best_fit:
         "../../scripts/best_fit.py"
 
 
-if RUN["engine"] == "compiled":
+if PAPER:
+
+    rule papers_points:
+        """The paper's best fits, evaluated exactly."""
+        input:
+            recipe=recipe("papers_points", PAPER),
+        output:
+            PAPER,
+        log:
+            f"{OUT}/logs/exact/paper.log",
+        params:
+            recipe=RECIPES["papers_points"].text,
+            kept=KEPT,
+        priority: -1  # the scan waits for other jobs
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 15 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/exact_points.py"
+
+
+if RUN.checked:
+
+    rule validation_points:
+        """Which points check the compiled engine: near the best fits, and fresh ones."""
+        input:
+            recipe=recipe("validation_points", f"{OUT}/validation/points.json"),
+            likelihood=f"{OUT}/likelihood.h5",
+            running=f"{OUT}/running.h5",
+            **extra_inputs(),
+            best_fit=f"{OUT}/best_fit.json",
+        output:
+            f"{OUT}/validation/points.json",
+        log:
+            f"{OUT}/logs/validation_points.log",
+        params:
+            recipe=RECIPES["validation_points"].text,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/validation_points.py"
+
+    rule exact_points:
+        """These points, evaluated exactly; kept ones are not computed again."""
+        input:
+            recipe=recipe("exact_points", *EXACT),
+            points=f"{OUT}/validation/points.json",
+        output:
+            f"{OUT}/exact/{{number}}.h5",
+        log:
+            f"{OUT}/logs/exact/{{number}}.log",
+        params:
+            recipe=RECIPES["exact_points"].text,
+            kept=KEPT,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 30 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/exact_points.py"
 
     rule validate:
         """The compiled engine against exact points of the same run; fails above its bounds."""
@@ -67,9 +109,9 @@ if RUN["engine"] == "compiled":
             running=f"{OUT}/running.h5",
             **extra_inputs(),
             best_fit=f"{OUT}/best_fit.json",
-            table4=exact_files("table4"),
-            fresh=exact_files("fresh"),
-            exact_best=exact_files("best_fit"),
+            points=f"{OUT}/validation/points.json",
+            paper=PAPER,
+            **{f"exact_{part}": path for part, path in enumerate(EXACT)},
         output:
             points=f"{OUT}/validation/points.csv",
             observables=f"{OUT}/validation/observables.csv",
@@ -94,7 +136,7 @@ rule tables:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
-        table4=exact_files("table4"),
+        paper=PAPER,
         checked=checked,
     output:
         table1=f"{OUT}/tables/table1.csv",
@@ -138,7 +180,7 @@ rule comparison:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
-        table4=exact_files("table4"),
+        paper=PAPER,
         checked=checked,
     output:
         paper=report(f"{OUT}/comparison.md", category="Tables"),

@@ -38,7 +38,7 @@ def record(settings: dict, likelihood: str | Path, files: list[str]) -> dict:
     Parameters
     ----------
     settings : dict
-        ``configuration``, ``categories``, ``theory`` and ``recipes`` of the run.
+        ``configuration``, ``categories``, ``theory``, ``check`` and ``recipes`` of the run.
     likelihood : path
         Its ``likelihood.h5``.
     files : list of str
@@ -47,7 +47,8 @@ def record(settings: dict, likelihood: str | Path, files: list[str]) -> dict:
     Returns
     -------
     dict
-        ``configuration``, ``theory`` (model, engine, accuracy, code, versions), ``data`` (digest,
+        ``configuration``, ``theory`` (model, engine, accuracy, code, versions), ``check`` (how
+        far its numbers are exact), ``data`` (digest,
         settings and the measurements of each category), ``versions``, ``system``, ``git`` (commit
         and whether the work tree differs from it; None outside a repository), ``files`` (sha256).
     """
@@ -55,6 +56,7 @@ def record(settings: dict, likelihood: str | Path, files: list[str]) -> dict:
     return {
         "configuration": settings["configuration"],
         "theory": settings["theory"],
+        "check": settings["check"],
         "recipes": settings["recipes"],
         "data": {"digest": data.digest, "n_obs": data.n_obs, **data.settings},
         "versions": store.provenance(),

@@ -16,7 +16,7 @@ import numpy as np
 from malaphoric import categories, store
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
-from malaphoric.theory import Theory
+from malaphoric.theory import CKM_FAILURE, Theory
 
 _CHUNK = "malaphoric chunk"
 
@@ -156,12 +156,94 @@ def write_points(
     return {"points": n, "found": found, "ckm": failed, "errors": errors}
 
 
+def write_kept(
+    path: str | Path,
+    points: np.ndarray,
+    layers: list[tuple[dict, Callable[[], object]]],
+    folder: str | Path,
+    out: Callable[[str], None] = print,
+) -> dict[str, int]:
+    """Write a chunk file of exact points, each of which is also kept by itself for other runs.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 file: ``points`` (n, 3), ``predictions`` (n, n_observables), ``ckm`` (n, 4) and
+        ``reason`` (n), without chi2: it knows no data. Described by the last layer.
+    points : ndarray, shape (n, 3)
+    layers : list of (dict, callable)
+        Theories that together predict all observables: what each is made from, and what makes it,
+        called if a point is not kept.
+    folder : path
+        Where points are kept, as ``<digest of the theory>/<digest of the point>.h5``.
+    out : callable
+        Where progress goes.
+
+    Returns
+    -------
+    dict
+        As `write_points`.
+    """
+    n, found = len(points), len(points)
+    ckm, reason = np.full((n, 4), np.nan), np.full(n, "", dtype=object)
+    predictions, observables = [np.empty((n, 0))], []
+    for description, make in layers:
+        kept = Path(folder) / store.digest(description)[:16]
+        computed = _keep(points, description, make, kept, out)
+        found = min(found, n - computed)
+        parts = [_read_chunk(kept / _kept_name(point), description) for point in points]
+        for i, part in enumerate(parts):
+            ckm[i], reason[i] = part["ckm"][0], reason[i] or part["reason"][0]
+        if parts:
+            predictions.append(np.concatenate([part["predictions"] for part in parts]))
+            observables += parts[0]["observables"]
+    values = np.concatenate(predictions, axis=1)
+    values[reason != ""] = np.nan
+    save_points(path, points, Theory(values, ckm, reason), observables, None, layers[-1][0])
+    failed = int(np.sum(reason == CKM_FAILURE))
+    errors = int(np.sum(reason != "")) - failed
+    return {"points": n, "found": found, "ckm": failed, "errors": errors}
+
+
+def _keep(
+    points: np.ndarray,
+    description: dict,
+    make: Callable[[], object],
+    folder: Path,
+    out: Callable[[str], None],
+) -> int:
+    """Compute the points that a folder does not hold; returns their number."""
+    missing = [p for p in points if not _is_kept(folder / _kept_name(p), p, description)]
+    progress = Progress(len(missing), out)
+    theory = make() if missing else None  # smelli takes long to import
+    for done, point in enumerate(missing, 1):
+        result = theory.evaluate(point)
+        path = folder / _kept_name(point)
+        save_points(path, point[np.newaxis], result, theory.observables, None, description)
+        progress(done)
+    return len(missing)
+
+
+def _kept_name(point: np.ndarray) -> str:
+    return f"{store.digest(point)[:16]}.h5"
+
+
+def _is_kept(path: Path, point: np.ndarray, description: dict) -> bool:
+    """Whether a file holds a point of this theory, whole and without an error."""
+    try:
+        part = _read_chunk(path, description)
+    except store.StoreError:  # absent, foreign or damaged: made again
+        return False
+    same = np.array_equal(part["points"], [point])
+    return same and part["reason"][0] in ("", CKM_FAILURE)  # errors are tried again
+
+
 def save_points(
     path: str | Path,
     points: np.ndarray,
     result: Theory,
     observables: list,
-    data: Likelihood,
+    data: Likelihood | None,
     description: dict,
 ) -> None:
     """Write predictions at points as a chunk file, with their chi2 if the observables are all.
@@ -169,7 +251,7 @@ def save_points(
     Parameters as for `write_points`; ``result`` has the predictions of the ``observables``.
     """
     arrays = {"predictions": result.predictions}
-    if list(observables) == data.observables:
+    if data and list(observables) == data.observables:
         arrays["chi2"] = np.stack(list(data.chi2(result.predictions).values()), axis=1)
     _save(path, points, result.ckm, result.reason, observables, data, description, **arrays)
 
@@ -180,7 +262,7 @@ def _save(
     ckm: np.ndarray,
     reason: np.ndarray,
     observables: list,
-    data: Likelihood,
+    data: Likelihood | None,
     description: dict,
     **arrays: np.ndarray,
 ) -> None:
@@ -195,8 +277,8 @@ def _save(
         content=_CHUNK,
         theory=description,
         theory_digest=store.digest(description),
-        categories=list(data.categories),
-        likelihood_digests=data.category_digests,
+        categories=data.categories if data else [],
+        likelihood_digests=data.category_digests if data else {},
         observables=categories.dump_observables(observables),
     ) as file:
         for name, values in arrays.items():
@@ -288,9 +370,11 @@ def read_points(
             raise store.StoreError(f"{path}: holds other points than {paths[0]}; {store.REMEDY}")
         result["reason"] = np.where(result["reason"] == "", part["reason"], result["reason"])
     if all("predictions" in part for part in parts):
-        if [name for part in parts for name in part["observables"]] != data.observables:
+        names = [name for part in parts for name in part["observables"]]
+        if names != data.observables and len(result["points"]):
             raise store.StoreError(f"{paths[0]}: made for other observables; {store.REMEDY}")
         predictions = np.concatenate([part["predictions"] for part in parts], axis=1)
+        predictions = predictions.reshape(-1, len(data.observables))  # of no point, too
         predictions[result["reason"] != ""] = np.nan
         chi2 = np.stack(list(data.chi2(predictions).values()), axis=1)
         result |= {"predictions": predictions, "chi2": chi2}

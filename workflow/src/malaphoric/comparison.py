@@ -11,7 +11,7 @@ from malaphoric.categories import CATEGORIES, GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.paper import PAPER_TABLE1, PAPER_TABLE4
+from malaphoric.paper import TABLE1, TABLE4, has_the_papers_model
 from malaphoric.statistics import p_value
 from malaphoric.tables import LEP2_NOTE, markdown
 
@@ -43,42 +43,15 @@ REASONS = {
 #: Standard deviation of chi2 of quarks in the SM from 5000 draws, see docs/physics.md.
 _SCATTER = 2.0
 
-#: The paper's model, its Table 3; with the charges in other units g_hat means something else.
-PAPER_MODEL = {
-    "charges": {
-        "X_q": [0, 0, 1],
-        "X_l": [0, -3, 0],
-        "X_e": [0, -3, 0],
-        "X_d": [0, 0, 1],
-        "X_u": [0, 0, 1],
-        "X_H": 0,
-    },
-    "mixing": "rotation_sb",
-}
-
-
-def is_the_papers(model: dict, M_X: float) -> bool:
-    """Whether a run can be compared with the paper's Table 4: its model at its mass.
-
-    Parameters
-    ----------
-    model : dict
-        `Model.as_dict`; its name does not count.
-    M_X : float
-        In GeV.
-    """
-    return {key: model[key] for key in PAPER_MODEL} == PAPER_MODEL and M_X == 3000
-
 
 def unlike(
-    model: dict, M_X: float, smeft_accuracy: str, categories: list[str], papers_data: bool
+    model: Model, M_X: float, smeft_accuracy: str, categories: list[str], papers_data: bool
 ) -> dict[str, str]:
     """In what a run is not the paper's: numbers that depend on it are not compared.
 
     Parameters
     ----------
-    model : dict
-        `Model.as_dict`.
+    model : Model
     M_X : float
         In GeV.
     smeft_accuracy : str
@@ -96,7 +69,7 @@ def unlike(
     if not papers_data:
         result["data"] = "Nothing is compared: the data are not the paper's, see record.json."
     parts = [
-        ("charges" if {k: model[k] for k in PAPER_MODEL} != PAPER_MODEL else ""),
+        ("" if has_the_papers_model(model) else "charges"),
         (f"M_X = {M_X:g} GeV" if M_X != 3000 else ""),
         (f"smeft_accuracy {smeft_accuracy}" if smeft_accuracy != "leadinglog" else ""),
     ]
@@ -113,9 +86,9 @@ def unlike(
     return result
 
 
-def page(rows: list[dict], unlike: dict[str, str]) -> str:
-    """The page of `paper_rows`, with what is not compared and the reasons that it uses."""
-    foot = [*unlike.values()]
+def page(rows: list[dict], unlike: dict[str, str], check: str) -> str:
+    """The page of `paper_rows`: how it is checked, what is not compared, the reasons it uses."""
+    foot = [f"Our best fits: {check}.", *unlike.values()]
     foot += [
         "The paper gives no numbers behind its Figures 2-4: these can be compared by eye only."
     ]
@@ -253,7 +226,7 @@ def _analytic(quantity: str, formula: float, computed: float, remark: str) -> di
 
 
 def paper_rows(
-    fits: dict, data: Likelihood, exact: np.ndarray, unlike: dict[str, str]
+    fits: dict, data: Likelihood, exact: np.ndarray | None, unlike: dict[str, str]
 ) -> list[dict]:
     """Every number of Tables 1 and 4 and of the text that a run shares with the paper, beside ours.
 
@@ -262,8 +235,8 @@ def paper_rows(
     fits : dict
         Content of ``best_fit.json``.
     data : Likelihood
-    exact : ndarray, shape (2, n_observables)
-        Exact predictions at the paper's two best-fit points.
+    exact : ndarray, shape (2, n_observables), or None
+        Exact predictions at the paper's two best-fit points, if they were computed.
     unlike : dict
         From `unlike`.
 
@@ -277,7 +250,8 @@ def paper_rows(
         return []
     rows = _standard_model_rows(data, "categories" not in unlike)
     if "model" not in unlike:
-        rows += _point_rows(data, exact, "categories" not in unlike)
+        if exact is not None:
+            rows += _point_rows(data, exact, "categories" not in unlike)
         if "categories" not in unlike:
             rows += _fit_rows(fits)
     return rows
@@ -301,7 +275,7 @@ def _row(
 def _standard_model_rows(data: Likelihood, whole: bool) -> list[dict]:
     """Table 1, and the pull of m_W."""
     rows = []
-    for name, (chi2, n_obs, p) in PAPER_TABLE1.items():
+    for name, (chi2, n_obs, p) in TABLE1.items():
         if name not in data.chi2_sm or (name == GLOBAL and not whole):
             continue
         ours = data.chi2_sm[name]
@@ -324,7 +298,7 @@ def _standard_model_rows(data: Likelihood, whole: bool) -> list[dict]:
 def _point_rows(data: Likelihood, exact: np.ndarray, whole: bool) -> list[dict]:
     """Delta chi2 of Table 4 at the paper's own points."""
     chi2, rows = data.chi2(exact), []
-    for number, (name, paper) in enumerate(PAPER_TABLE4.items()):
+    for number, (name, paper) in enumerate(TABLE4.items()):
         for category, value in paper["dchi2"].items():
             if category in chi2 and (category != GLOBAL or whole):
                 ours = data.chi2_sm[category] - float(chi2[category][number])
@@ -337,7 +311,7 @@ def _point_rows(data: Likelihood, exact: np.ndarray, whole: bool) -> list[dict]:
 def _fit_rows(fits: dict) -> list[dict]:
     """Best fits of Table 4, and what the text says of them."""
     rows = []
-    for name, paper in PAPER_TABLE4.items():
+    for name, paper in TABLE4.items():
         if not (fit := fits.get(name)):
             continue
         errors = fit.get("errors") or {}
@@ -354,7 +328,7 @@ def _fit_rows(fits: dict) -> list[dict]:
     if mixed and plain:
         gain = mixed["dchi2"][GLOBAL] - plain["dchi2"][GLOBAL]
         # how much of the difference is LEP2's: ours against the paper's, of both fits
-        paper = {name: table["dchi2"]["LEP2"] for name, table in PAPER_TABLE4.items()}
+        paper = {name: table["dchi2"]["LEP2"] for name, table in TABLE4.items()}
         lep2 = mixed["dchi2"]["LEP2"] - plain["dchi2"]["LEP2"]
         lep2 -= paper["malaphoric"] - paper["unmixed"]
         reason = f"LEP2 ({lep2:+.2f}), not traced ({gain - 7.0 - lep2:+.2f})"

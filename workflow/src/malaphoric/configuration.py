@@ -10,13 +10,12 @@ import math
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import source, store
 from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
+from malaphoric.paper import TABLE4, is_the_papers
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
 
 #: CPU seconds a point, for the size of chunks; measured, see the README's benchmarks.
@@ -27,6 +26,9 @@ _MOST_IN_MEMORY = 4_000_000
 
 #: Chunks of a run, whatever its size: beyond, the DAG and the queue of a cluster become slow.
 _MOST_CHUNKS = 4000
+
+#: Exact points a job, at most: some five minutes of work.
+_MOST_EXACT_POINTS = 30
 
 #: The compiled engine's table, which comes with the package.
 TABLE = Path(__file__).parent / "data" / "compiled.h5"
@@ -211,12 +213,34 @@ class Configuration:
         points = max(stop - start for start, stop in self.chunks)
         return points * SECONDS_PER_POINT[self.data["engine"]] / 60
 
-    def fresh_points(self) -> np.ndarray:
-        """Random points uniform in the scan box, for the comparison of the engines, (n, 3)."""
-        rng = np.random.default_rng(self.data["validation"]["seed"])
-        low = [axis[0] for axis in self.grid.axes]
-        high = [axis[-1] for axis in self.grid.axes]
-        return rng.uniform(low, high, (self.data["validation"]["points"], 3))
+    @property
+    def checked(self) -> bool:
+        """Whether exact points check the compiled engine in this run."""
+        return self.data["engine"] == "compiled" and self.data["validation"]["points"] > 0
+
+    @property
+    def note(self) -> str:
+        """What figures say if nothing checks them."""
+        unchecked = self.data["engine"] == "compiled" and not self.checked
+        return "not checked against exact points" if unchecked else ""
+
+    @property
+    def check(self) -> str:
+        """How far the numbers of the run are exact, for their readers."""
+        if self.data["engine"] == "exact":
+            return "by smelli, point by point"
+        checked = "see validation for its check against exact points"
+        return f"by the compiled engine, {self.note or checked}"
+
+    @property
+    def validation_parts(self) -> int:
+        """Jobs that share the exact points of the check: 2 or more, of 30 points or fewer."""
+        return max(2, -(-(self.data["validation"]["points"] + len(TABLE4)) // _MOST_EXACT_POINTS))
+
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether model and mass are the paper's."""
+        return is_the_papers(self.model, self.data["M_X"])
 
 
 def load_configuration(path: str | Path) -> Configuration:

@@ -528,6 +528,8 @@ def pulls(
         In GeV.
     pdf, png : path
         Files to write.
+    notes : iterable of str
+        Sentences in small print below.
     """
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(6.2, 0.9 + 0.2 * len(rows)), layout="constrained")

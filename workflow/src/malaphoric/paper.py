@@ -1,10 +1,28 @@
-"""Numbers of arXiv:2409.06804 that ours are compared with; they are compared in other rooms.
+"""What arXiv:2409.06804 itself says: its model, its mass and its numbers, and nothing of ours.
 
-Imports nothing, because rules need the points of Table 4.
+They are held against ours in `tables` and `comparison`. Imports nothing slow.
 """
 
-#: Table 1 of arXiv:2409.06804: chi2, N, p.
-PAPER_TABLE1 = {
+from __future__ import annotations
+
+from malaphoric.model import Model
+from malaphoric.smeft import M_REFERENCE
+
+#: Its Table 3, normalised as there: X = 3 (B_3 - L_2).
+MODEL = {
+    "charges": {
+        "X_q": [0, 0, 1],
+        "X_l": [0, -3, 0],
+        "X_e": [0, -3, 0],
+        "X_d": [0, 0, 1],
+        "X_u": [0, 0, 1],
+        "X_H": 0,
+    },
+    "mixing": "rotation_sb",
+}
+
+#: Its Table 1: chi2, N, p.
+TABLE1 = {
     "quarks": (419.0, 306, 1.7e-5),
     "EWPOs": (36.8, 31, 0.22),
     "LEP2": (150.0, 148, 0.44),
@@ -12,8 +30,8 @@ PAPER_TABLE1 = {
     "global": (624.0, 509, 3.4e-4),
 }
 
-#: Table 4 of arXiv:2409.06804: (epsilon_hat, g_hat, theta_sb), Delta chi2 by category, p.
-PAPER_TABLE4 = {
+#: Its Table 4: (epsilon_hat, g_hat, theta_sb), Delta chi2 by category, p.
+TABLE4 = {
     "unmixed": {
         "point": (0.0, 0.12, -0.11),
         "dchi2": {"quarks": 35.2, "EWPOs": 0.0, "LEP2": 0.00, "LFU": -4.0, "global": 31.2},
@@ -25,3 +43,20 @@ PAPER_TABLE4 = {
         "p_value": 0.01,
     },
 }
+
+
+def has_the_papers_model(model: Model) -> bool:
+    """Whether a model is the paper's by its charges and mixing, whatever its name."""
+    return {key: model.as_dict()[key] for key in MODEL} == MODEL
+
+
+def is_the_papers(model: Model, M_X: float) -> bool:
+    """Whether model and mass are the paper's: only then its points of Table 4 mean something.
+
+    Parameters
+    ----------
+    model : Model
+    M_X : float
+        In GeV.
+    """
+    return has_the_papers_model(model) and M_X == M_REFERENCE

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from malaphoric import lep2, source, store
 from malaphoric.categories import observable_key
+from malaphoric.paper import TABLE4
 from malaphoric.schema import ROOT
 
 if TYPE_CHECKING:
@@ -127,7 +128,8 @@ class Recipes(dict):
     def _style(self) -> dict:
         run = self.run
         levels = list(run["confidence_levels"])
-        return {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
+        style = {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
+        return style
 
     def _data(self) -> None:
         run = self.run
@@ -149,12 +151,21 @@ class Recipes(dict):
         # exact predictions outlive the data that they were first weighed with, and all code but
         # that of the theory, which is in the layers
         data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
-        for rule, engine, inputs in (("chunk", run["engine"], data), ("exact_points", "exact", {})):
-            for number, layer in enumerate(run.layers(engine)):
-                extra = _lists(run.selection.extra) if "additional" in layer else []
-                settings = {**self._model, "engine": engine, "layer": layer, "extra": extra}
-                settings |= {"grid": run["grid"]} if rule == "chunk" else {}
-                self._add(f"{rule}-{number}", settings, inputs, code=_IN_LAYERS)
+        for number, layer in enumerate(run.layers()):
+            extra = _lists(run.selection.extra) if "additional" in layer else []
+            settings = {**self._model, "engine": run["engine"], "grid": run["grid"]}
+            settings |= {"layer": layer, "extra": extra}
+            self._add(f"chunk-{number}", settings, data, code=_IN_LAYERS)
+        if run.is_the_papers and (run.checked or run["engine"] == "exact"):
+            points = [list(fit["point"]) for fit in TABLE4.values()]
+            self._add("papers_points", {**self._exact, "points": points}, code=_IN_LAYERS)
+
+    @property
+    def _exact(self) -> dict:
+        """What points need that are computed exactly whatever the engine."""
+        run = self.run
+        extra = _lists(run.selection.extra)
+        return {**self._model, "layers": run.layers("exact"), "extra": extra}
 
     @property
     def _tables(self) -> dict[str, str]:
@@ -173,23 +184,40 @@ class Recipes(dict):
             "extra": _lists(run.selection.extra),
             "theory": run.theory(extra=True),
             "levels": list(run["confidence_levels"]),
+            "check": run.check,
+            "note": run.note,
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
         self._add("best_fit", settings, {**inputs, **self._tables})
+        if run.checked:
+            self._validation()
+
+    def _validation(self) -> None:
+        """Exact points that check the compiled engine: which, computed, compared."""
+        run = self.run
+        extra, title = _lists(run.selection.extra), run.model.title
+        common = {**self._model, "categories": run.categories, "extra": extra}
+        inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+        settings = {**common, "grid": run["grid"], **run["validation"]}
+        self._add("validation_points", settings, inputs)
+        parts = {"parts": run.validation_parts}
+        points = {"points": "validation_points"}
+        self._add("exact_points", {**self._exact, **parts}, points, code=_IN_LAYERS)
+        exact = {f"exact_{part}": "exact_points" for part in range(run.validation_parts)}
+        exact |= {"paper": "papers_points", **points}
+        settings = {**common, "theory": run.layers("exact")[-1], "title": title}
+        self._add("validate", settings, {**inputs, **exact})
 
     def _results(self) -> None:
         run = self.run
         best = {"likelihood": "likelihood", "best_fit": "best_fit", "best": "best_fit"}
-        exact = {"exact_layers": run.layers("exact"), "theory": run.theory(extra=True)}
-        common = {**self._model, **exact, "categories": run.categories}
-        common |= {"papers_data": run.has_the_papers_data}
-        extra = {"extra": _lists(run.selection.extra), "title": run.model.title}
-        inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
-        if "running" in self:
-            self._add("validate", {**common, **extra}, inputs)
-        self._add("tables", common, best)
+        common = {"theory": run.theory(extra=True), "categories": run.categories}
+        papers = {"papers": run.is_the_papers, "papers_data": run.has_the_papers_data}
+        papers |= {"exact_theory": run.layers("exact")[-1], "check": run.check}
+        for name in ("tables", "comparison"):
+            inputs = {**best, "paper": "papers_points"}
+            self._add(name, {**self._model, **common, **papers}, inputs)
         self._add("pulls", common, best)
-        self._add("comparison", common, best)
         for name, rule in FIGURES.items():
             settings = {**self._style, **rule.settings}
             self._add(f"figure-{name}", settings, {"data": rule.data, "best_fit": "best_fit"})
@@ -206,14 +234,14 @@ class Recipes(dict):
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
             self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs)
-        settings = {**self._style, "masses": list(MASSES)}
-        settings.pop("M_X")
+        settings = {key: self._style[key] for key in ("title", "levels")}
+        settings["masses"] = list(MASSES)
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
     def _record(self) -> None:
         run = self.run
         recipes = {name: asdict(recipe) for name, recipe in self.items()}
-        settings = {"configuration": run.portable, "theory": run.layers()[-1]}
+        settings = {"configuration": run.portable, "theory": run.layers()[-1], "check": run.check}
         settings |= {"categories": run.categories, "recipes": recipes, "chunks": self.chunks}
         self._add("record", settings, {"likelihood": "likelihood"})
         paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 from malaphoric import categories, store
 from malaphoric.grid import AXES, Grid
@@ -38,12 +38,12 @@ def delta_chi2_level(confidence_level: float, dof: int) -> float:
     float
         For example 2.28 (68%) and 5.99 (95%) for two parameters.
     """
-    return float(stats.chi2.ppf(confidence_level, dof))
+    return float(2 * special.gammaincinv(dof / 2, confidence_level))
 
 
 def p_value(chi2: float, dof: int) -> float:
     """Probability of a chi2 at least as large with `dof` degrees of freedom."""
-    return float(stats.chi2.sf(chi2, dof))
+    return float(special.chdtrc(dof, max(chi2, 0.0)))
 
 
 def profile_last_axis(chi2: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from malaphoric import store
 from malaphoric.categories import CATEGORIES, GLOBAL
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
-from malaphoric.paper import PAPER_TABLE1, PAPER_TABLE4
+from malaphoric.paper import TABLE1, TABLE4
 from malaphoric.smeft import M_REFERENCE, g_prime, zprime
 from malaphoric.statistics import add_improvement, p_value, summary
 
@@ -67,9 +67,9 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
             "chi2": chi2_sm[name],
             "n_obs": n_obs[name],
             "p_value": p_value(chi2_sm[name], n_obs[name]),
-            "paper_chi2": PAPER_TABLE1[name][0],
-            "paper_n_obs": PAPER_TABLE1[name][1],
-            "paper_p_value": PAPER_TABLE1[name][2],
+            "paper_chi2": TABLE1[name][0],
+            "paper_n_obs": TABLE1[name][1],
+            "paper_p_value": TABLE1[name][2],
         }
         for name in chi2_sm
     ]
@@ -81,7 +81,12 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
 
 
 def table4_rows(
-    fits: dict, best: dict, paper: dict, data: Likelihood, comparable: bool, M_X: float
+    fits: dict,
+    best: dict,
+    paper: dict | None,
+    data: Likelihood,
+    comparable: bool,
+    M_X: float,
 ) -> list[dict]:
     """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
 
@@ -89,13 +94,15 @@ def table4_rows(
     ----------
     fits : dict
         Content of ``best_fit.json``.
-    best, paper : dict
-        Its best fits and the paper's points, as `chunks.read_points` returns them: chi2 by the
-        exact engine.
+    best : dict
+        Its best fits, as `chunks.read_points` returns them.
+    paper : dict or None
+        The paper's points likewise, by the exact engine; None where they are not computed, as
+        for other models than the paper's.
     data : Likelihood
         Its ``chi2_sm`` and ``n_obs`` are the references.
     comparable : bool
-        Whether the run's model and mass are the paper's, so that its numbers belong here.
+        Whether model, mass, data and categories are the paper's, so that its numbers belong here.
     M_X : float
         In GeV.
 
@@ -106,20 +113,22 @@ def table4_rows(
     """
     names = [*data.categories, GLOBAL]
 
-    def exact(points: dict, number: int, parameters: int) -> dict:
+    def weighed(points: dict, number: int, parameters: int) -> dict:
         point = dict(zip(AXES, points["points"][number].tolist(), strict=True))
         chi2 = dict(zip(names, points["chi2"][number].tolist(), strict=True))
         return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
 
-    found = [name for name in PAPER_TABLE4 if fits.get(name)]
-    ours = {name: exact(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
-    if len(ours) == len(PAPER_TABLE4):
+    found = [name for name in TABLE4 if fits.get(name)]
+    ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
+    if len(ours) == len(TABLE4):
         add_improvement(ours["malaphoric"], ours["unmixed"])
     rows = [_row("SM", fits["SM"], M_X)]
     rows += [_row(f"{name}: best fit", ours[name], M_X) for name in found]
-    for number, (name, theirs) in enumerate(PAPER_TABLE4.items()):
-        parameters = sum(x != 0 for x in theirs["point"])
-        rows.append(_row(f"{name}: the paper's point", exact(paper, number, parameters), M_X))
+    for number, (name, theirs) in enumerate(TABLE4.items()):
+        if paper:
+            parameters = sum(x != 0 for x in theirs["point"])
+            point = weighed(paper, number, parameters)
+            rows.append(_row(f"{name}: the paper's point", point, M_X))
         if comparable:
             point = dict(zip(AXES, theirs["point"], strict=True))
             rows.append(_row(f"{name}: the paper", {**theirs, **point}, M_X))
@@ -187,6 +196,7 @@ def table4(
     md_path: str | Path,
     model: str,
     M_X: float,
+    check: str,
     notes: Iterable[str] = (),
 ) -> None:
     """Table 4: Delta chi2 = chi2_SM - chi2 by category; higher is better.
@@ -198,16 +208,18 @@ def table4(
     csv_path, md_path : path
         Files to write.
     model : str
-        Name of the run's model; the paper's numbers are for b3-l2 at 3 TeV.
+        Name of the run's model.
     M_X : float
         In GeV.
+    check : str
+        How its numbers are checked, in words.
     notes : iterable of str
         Sentences that follow the explanation.
     """
     foot = (
         f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
-        "Best fits are by the run's engine (see validation for how exact it is), the paper's "
-        "points are evaluated by smelli. p_value: of the fit, with dof "
+        f"Best fits: {check}; the paper's points, where they are shown: by smelli. p_value: of "
+        "the fit, with dof "
         "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
         "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
         "of the parameters are in best_fit.json. The physical Z' has the mass M_Zprime [GeV] and "

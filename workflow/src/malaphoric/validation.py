@@ -1,17 +1,20 @@
-"""The compiled engine held against the exact one at the same points, with the same data.
+"""The compiled engine held against the exact one: at which points, and what is accepted.
 
-Both engines' results arrive as chunk files; drawing is in `figures`.
+Who evaluates the points, and draws the errors, is elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 import numpy as np
 
 from malaphoric import categories, store
-from malaphoric.grid import AXES
+from malaphoric.fits import physical_box
+from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.likelihood import Likelihood
+from malaphoric.smeft import M_REFERENCE
 from malaphoric.theory import Theory
 
 #: Accepted |chi2_compiled - chi2_exact| where the exact global chi2 is within 100, and within 400,
@@ -39,6 +42,122 @@ NOISY = {("<BR>(B->Xsmumu)", 14.2, 25.0): 3e-4, ("<BR>(B->Xsee)", 14.2, 25.0): 3
 #: How close to the boundary of the CKM extraction the engines may disagree, in cos(gamma).
 CKM_MARGIN = 1e-3
 
+#: Random points looked at, or this many for each that is asked for.
+_SEARCH, _SEARCH_EACH = 2**14, 64
+
+#: Best fits are rounded to these steps, halved until chi2 rises by no more than this: data that
+#: move a best fit a little do not move the point.
+_LATTICE, _HALVINGS, _MOST_RISE = np.array([0.2, 0.02, 0.04]), 8, 10.0
+
+#: chi2 of points (n, 3), NaN where there is none.
+Chi2 = Callable[[np.ndarray], np.ndarray]
+
+
+def box_of(grid: Grid, M_X: float) -> dict[str, tuple[float, float]]:
+    """The box of a grid: its physical part, |epsilon| <= 1, if it has one.
+
+    Parameters
+    ----------
+    grid : Grid
+    M_X : float
+        In GeV.
+    """
+    box = physical_box(grid.axes, M_X)
+    low, high = box["epsilon_hat"]
+    return box if low <= high else {**box, "epsilon_hat": (grid.axes[0][0], grid.axes[0][-1])}
+
+
+class Fresh(NamedTuple):
+    """Fresh points (n, 3), the smallest chi2 known, and in a sentence what the points are."""
+
+    points: np.ndarray
+    minimum: float
+    said: str
+
+
+def fresh_points(
+    box: dict[str, tuple[float, float]],
+    M_X: float,
+    number: int,
+    seed: int,
+    chi2: Chi2,
+    minimum: float | None = None,
+) -> Fresh:
+    """Random points with CKM elements, half of them within 100 of the best fit.
+
+    The others are within 400 as far as there are enough, else anywhere. Where a bounded search
+    finds fewer than asked for, or none, these are all. They depend as little as can be on box and
+    data: exact points are expensive, and are found again at the same place.
+
+    Parameters
+    ----------
+    box : dict
+        Limits of epsilon_hat, g_hat and theta_sb (rad), see `box_of`.
+    M_X : float
+        In GeV.
+    number, seed : int
+        Points asked for, and where the sequence of random numbers starts.
+    chi2 : callable
+        Global chi2 by the compiled engine.
+    minimum : float, optional
+        That of the best fit (default: the smallest that is found).
+    """
+    points = _candidates(box, M_X, seed, max(_SEARCH, _SEARCH_EACH * number))
+    values, half = np.full(len(points), np.nan), -(-number // 2)
+    for start in range(0, len(points), BLOCK):
+        block = slice(start, start + BLOCK)
+        values[block] = chi2(points[block])
+        lowest = -np.inf if minimum is None else minimum
+        near, far = (np.sum(values <= lowest + reach) for reach in _REACH)
+        if near >= half and far >= number:
+            break
+    known = np.flatnonzero(np.isfinite(values))
+    if not known.size:
+        said = f"none of {len(points)} random points in the box has CKM elements: nothing to check"
+        return Fresh(np.empty((0, len(AXES))), np.nan, said)
+    minimum = float(values[known].min()) if minimum is None else minimum
+    near = known[values[known] <= minimum + _REACH[0]][:half]
+    others = np.setdiff1d(known, near)
+    others = others[np.argsort(values[others] > minimum + _REACH[1], kind="stable")]
+    chosen = np.sort(np.append(near, others[: number - len(near)]))
+    few = f" of {number} asked for" if len(chosen) < number else ""
+    inside = np.sum(values[chosen] <= minimum + _REACH[0])
+    said = f"{len(chosen)} fresh points{few}, {inside} of them within 100 of the best fit"
+    return Fresh(points[chosen], minimum, said)
+
+
+def _candidates(
+    box: dict[str, tuple[float, float]], M_X: float, seed: int, number: int
+) -> np.ndarray:
+    """Random points of a box: first those of a sequence that runs with other boxes share."""
+    low, high = np.array([box[name] for name in AXES]).T
+    wide = np.array([M_REFERENCE / M_X, 1.0, np.pi / 2])
+    reach = np.maximum(np.abs(low), np.abs(high))
+    wide = wide * 2.0 ** np.ceil(np.log2(np.maximum(reach / wide, 1)))
+    shared = np.random.default_rng(seed).uniform(-1, 1, (number, len(AXES))) * wide
+    shared[:, 1] = np.abs(shared[:, 1])  # g_hat is not negative
+    shared = np.where(low == high, low, shared)
+    shared = shared[np.all((low <= shared) & (shared <= high), axis=1)]
+    own = np.random.default_rng([seed, 1]).uniform(low, high, (number, len(AXES)))
+    return np.concatenate([shared[: number // 2], own])[:number]
+
+
+def near_fit(fit: np.ndarray, box: dict[str, tuple[float, float]], chi2: Chi2) -> np.ndarray:
+    """The point of a coarse lattice near a best fit (3,), or the fit itself, of shape (1, 3).
+
+    The lattice is made finer until chi2 there is close to that of the fit and no parameter
+    vanishes, which would switch off what is to be checked. Parameters as for `fresh_points`.
+    """
+    low, high = np.array([box[name] for name in AXES]).T
+    for halvings in range(_HALVINGS + 1):
+        step = _LATTICE / 2**halvings
+        point = np.round(np.clip(np.round(fit / step) * step, low, high), 12) + 0.0
+        point = np.where((low == high) | (fit == 0), fit, point)
+        at_fit, at_point = chi2(np.stack([fit, point]))
+        if at_point - at_fit <= _MOST_RISE and np.array_equal(point == 0, fit == 0):
+            return point[np.newaxis]
+    return fit[np.newaxis]
+
 
 def compare(
     exact: dict, compiled: Theory, data: Likelihood, minimum: float, additional: Collection = ()
@@ -52,6 +171,7 @@ def compare(
     compiled : Theory
         Compiled results at the same points.
     data : Likelihood
+        Of the categories that count: what they measure is judged.
     minimum : float
         Smallest global chi2 of the scan.
     additional : collection
@@ -61,9 +181,9 @@ def compare(
     -------
     dict
         ``distance`` (n,): exact global chi2 - minimum; ``chi2``: by category, |difference| (n,);
-        ``observables``: largest error of each prediction within a distance of 400, in units of
-        max(|prediction|, total uncertainty) (n_observables,); ``failures``: sentences, empty if
-        all bounds hold.
+        ``observables``: largest error of each prediction that counts within a distance of 400,
+        in units of max(|prediction|, total uncertainty), by its column; ``failures``: sentences,
+        empty if all bounds hold.
     """
     names = [*data.categories, categories.GLOBAL]
     distance = exact["chi2"][:, names.index(categories.GLOBAL)] - minimum
@@ -88,22 +208,20 @@ def compare(
                         f"{distance[index]:.1f}"
                     )
     rows = both & (distance <= _REACH[1])
-    uncertainty = np.nan_to_num(data.measured()[1])
-    scale = np.maximum(np.abs(exact["predictions"][rows]), uncertainty)
-    relative = np.abs(compiled.predictions[rows] - exact["predictions"][rows]) / scale
-    worst = relative.max(axis=0, initial=0.0)
-    bounds = np.array(
-        [
-            ADDITIONAL_BOUND if name in additional else NOISY.get(name, PREDICTION_BOUND)
-            for name in data.observables
-        ]
-    )
-    for index in np.flatnonzero(~(worst <= bounds)):
-        failures.append(
-            f"prediction of {categories.observable_key(data.observables[index])} is off by "
-            f"{worst[index]:.3g} of max(|prediction|, uncertainty), accepted: {bounds[index]:g}; "
-            f"worst at {tuple(exact['points'][rows][np.argmax(relative[:, index])].tolist())}"
-        )
+    uncertainty = data.measured()[1]
+    columns = np.flatnonzero(np.isfinite(uncertainty))
+    theirs, mine = (x[rows][:, columns] for x in (exact["predictions"], compiled.predictions))
+    relative = np.abs(mine - theirs) / np.maximum(np.abs(theirs), uncertainty[columns])
+    worst = dict(zip(columns.tolist(), relative.max(axis=0, initial=0.0).tolist(), strict=True))
+    for place, (column, value) in enumerate(worst.items()):
+        name = data.observables[column]
+        bound = ADDITIONAL_BOUND if name in additional else NOISY.get(name, PREDICTION_BOUND)
+        if not value <= bound:
+            failures.append(
+                f"prediction of {categories.observable_key(name)} is off by "
+                f"{value:.3g} of max(|prediction|, uncertainty), accepted: {bound:g}; "
+                f"worst at {tuple(exact['points'][rows][np.argmax(relative[:, place])].tolist())}"
+            )
     return {"distance": distance, "chi2": errors, "observables": worst, "failures": failures}
 
 
@@ -130,13 +248,12 @@ def write_tables(
         }
         for i, point in enumerate(points.tolist())
     ]
-    store.write_csv(by_point, rows)
-    order = np.argsort(-result["observables"], kind="stable")
+    store.write_csv(
+        by_point, rows, [*AXES, "chi2_minus_min", *(f"error_{c}" for c in result["chi2"])]
+    )
+    worst = sorted(result["observables"].items(), key=lambda item: -item[1])
     rows = [
-        {
-            "observable": categories.observable_key(observables[i]),
-            "relative_error": float(result["observables"][i]),
-        }
-        for i in order
+        {"observable": categories.observable_key(observables[i]), "relative_error": value}
+        for i, value in worst
     ]
     store.write_csv(by_observable, rows)

@@ -1,0 +1,32 @@
+"""Choose the points at which the compiled engine is held against the exact one."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from malaphoric import engines, statistics, store, validation
+from malaphoric.grid import Grid
+from malaphoric.jobs import job
+from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
+
+with job(snakemake) as this:
+    s, given = this.settings, snakemake.input
+    data = Likelihood.load(given.likelihood, s["categories"])
+    theory = engines.compiled_theory(s, given)
+    likelihood = engines.ModelLikelihood(Model.of(s["model"]), s["M_X"], theory, data)
+    box = validation.box_of(Grid.from_dict(s["grid"]), s["M_X"])
+
+    def chi2(points: np.ndarray) -> np.ndarray:
+        """Global chi2 by the compiled engine."""
+        return likelihood.chi2(points)["global"]
+
+    fits = json.loads(Path(given.best_fit).read_text())
+    best = fits["malaphoric"] and fits["malaphoric"]["chi2"]["global"]
+    fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best)
+    near = [validation.near_fit(fit, box, chi2) for fit in statistics.best_points(fits)]
+    points = np.concatenate([fresh.points, *near]).tolist()
+    result = {"points": points, "minimum": fresh.minimum, "said": fresh.said}
+    store.write_json(snakemake.output[0], {**result, "recipe": this.recipe})
+    this.done(f"{fresh.said}; near the best fits {len(near)}")
