@@ -185,7 +185,7 @@ def _distribution(names: list, values: object, correlation: object, where: str) 
     where = f"{where}: {', '.join(map(observable_key, observables))}"
     if correlation is not None:
         for value in values:
-            kind = _text(value, where)
+            kind = _text(value, where, correlated=True)
             if kind not in ("normal", "asymmetric_normal") or "−" in value:
                 raise ConfigurationError(
                     f"{where}: {value!r} is not accepted with a correlation; accepted: as in "
@@ -212,7 +212,7 @@ def _distribution(names: list, values: object, correlation: object, where: str) 
     return Distribution(observables, kind)
 
 
-def _text(value: object, where: str) -> str:
+def _text(value: object, where: str, correlated: bool = False) -> str:
     """The kind of distribution that a text such as "1.2 ± 0.3 e-5" means."""
     text = str(value).replace("−", "-").strip()
     if isinstance(value, (int, float)) or _float(text) is not None:
@@ -223,9 +223,13 @@ def _text(value: object, where: str) -> str:
         if match := re.fullmatch(pattern, text, re.ASCII):
             found = match.groupdict()
             power = found.get("power") or 0
-            for error in re.findall(_N + _E, found.get("errors") or ""):
-                number = float(error) if "e" in error.lower() else float(f"{error}e{power}")
-                _size(number, "the error", text, where)
+            errors = [
+                float(error) if "e" in error.lower() else float(f"{error}e{power}")
+                for error in re.findall(_N + _E, found.get("errors") or "")
+            ]
+            # with a correlation, flavio adds them in quadrature before it needs one
+            for error in [math.hypot(*errors)] if correlated else errors:
+                _size(error, "the error", text, where)
             return kind
     raise ConfigurationError(
         f"{where}: {value!r} is not accepted; accepted: as in 1.2 ± 0.3 e-5, "
@@ -320,15 +324,16 @@ def _matrix(matrix: object, size: int, where: str, covariance: bool = False) -> 
         if not numbers or len(row) not in ((size,) if covariance else (size, size - i)):
             refuse(f"row {i + 1}, {str(row)[:60]},", shape)
         full[i, size - len(row) :] = row
-    if not covariance and not np.all(np.diag(full) == 1):
+    if not covariance and np.max(np.abs(np.diag(full) - 1)) > 1e-6:
         refuse(f"a diagonal of {np.diag(full).tolist()}", "ones")
     if np.any(np.diag(full) < SMALLEST**2) or np.any(np.diag(full) > LARGEST**2):
         refuse(f"a diagonal of {np.diag(full).tolist()}", f"{SMALLEST**2:g} to {LARGEST**2:g}")
     error = np.sqrt(np.diag(full))
     scaled = full / np.outer(error, error)
-    if not covariance and not np.tril(scaled, -1).any():
-        scaled = scaled + np.triu(scaled, 1).T
-    if np.max(np.abs(scaled - scaled.T)) > 1e-8:
+    if not covariance and not np.tril(full, -1).any():
+        full, scaled = (x + np.triu(x, 1).T for x in (full, scaled))
+    # flavio, which asks the first, would take what is not for an upper triangle
+    if not np.allclose(full, full.T) or not np.allclose(scaled, scaled.T):
         refuse("an asymmetric matrix", "a symmetric one")
     if np.linalg.eigvalsh(scaled).min() < 1e-12:
         refuse("a matrix that is not positive definite", "a positive definite one")
