@@ -42,8 +42,8 @@ SMALLEST, LARGEST = 1e-30, 1e30
 _N, _E = r"\d+\.?\d*", r"(?:[eE][+-]?\d+)?"
 _POWER = r"\s*\*?\s*(?:(?:e|E|1e|1E|10\^)\(?(?P<power>[+-]?\d+)\)?)?\s*"
 _TEXTS = {
-    "normal": rf"\(?\s*-?{_N}\s*(?P<errors>(?:\(\s*{_N}\s*\)\s*)+)\)?{_POWER}",
-    "asymmetric_normal": rf"\(?\s*-?{_N}\s*(?P<errors>(?:(?:±|\\pm|\+-)\s*{_N}\s*"
+    "normal": rf"\(?\s*(?P<central>-?{_N})\s*(?P<errors>(?:\(\s*{_N}\s*\)\s*)+)\)?{_POWER}",
+    "asymmetric_normal": rf"\(?\s*(?P<central>-?{_N})\s*(?P<errors>(?:(?:±|\\pm|\+-)\s*{_N}\s*"
     rf"|\+\s*{_N}\s*-\s*{_N}\s*)+)\)?{_POWER}",
     "gaussian_upper_limit": rf"<\s*\+?(?P<errors>{_N}{_E})\s*@\s*{_N}\s*%\s*C[.\s]*L[.\s]*",
     "uniform": rf"\[\s*-?{_N}\s*{_E}\s*,\s*-?{_N}\s*{_E}\s*\]{_POWER}",
@@ -230,6 +230,10 @@ def _text(value: object, where: str, correlated: bool = False) -> str:
             # with a correlation, flavio adds them in quadrature before it needs one
             for error in [math.hypot(*errors)] if correlated else errors:
                 _size(error, "the error", text, where)
+            if abs(float(f"{found.get('central') or 0}e{power}")) > LARGEST:
+                raise ConfigurationError(
+                    f"{where}: {text!r} is not accepted; accepted: at most {LARGEST:g}"
+                )
             return kind
     raise ConfigurationError(
         f"{where}: {value!r} is not accepted; accepted: as in 1.2 ± 0.3 e-5, "
@@ -254,25 +258,9 @@ def _mapping(value: object, size: int, where: str) -> str:
         if key in ("covariance", "correlation"):
             _matrix(argument, size, f"{where}: {key}", covariance=key == "covariance")
             continue
-        numbers = argument if isinstance(argument, list) else [argument]
-        for number in numbers if key not in ("distribution", "xi", "y", "x", "data") else ():
-            if number is None:
-                continue
-            if (found := _float(number)) is None:
-                raise ConfigurationError(
-                    f"{where}: {key}: {number!r} is not accepted; accepted: a number, with the "
-                    "minus sign of the keyboard"
-                )
-            if key.endswith(("deviation", "half_range", "limit")) and key != (
-                "gaussian_standard_deviation"
-            ):
-                # flavio's half-normal distribution is turned round by a negative one
-                found = abs(found) if value["distribution"] == "half_normal" else found
-                _size(found, key, number, where)
-            elif abs(found) > LARGEST:
-                raise ConfigurationError(
-                    f"{where}: {key}: {number} is not accepted; accepted: at most {LARGEST:g}"
-                )
+        if key not in ("distribution", "xi", "x", "y", "data"):
+            for number in argument if isinstance(argument, list) else [argument]:
+                _argument(key, number, value["distribution"], where)
     multivariate = value["distribution"].startswith("multivariate")
     center = value.get("central_value")
     if (multivariate and isinstance(center, list) and len(center) != size) or (
@@ -283,6 +271,25 @@ def _mapping(value: object, size: int, where: str) -> str:
             "observables; accepted: one of as many dimensions"
         )
     return value["distribution"]
+
+
+def _argument(key: str, number: object, kind: str, where: str) -> None:
+    """Refuse an argument of a distribution that is no number of a sensible size."""
+    if number is None:  # as flavio writes what was not given
+        return
+    if (found := _float(number)) is None:
+        raise ConfigurationError(
+            f"{where}: {key}: {number!r} is not accepted; accepted: a number, with the minus sign "
+            "of the keyboard"
+        )
+    positive = ("standard_deviation", "left_deviation", "right_deviation", "half_range", "limit")
+    if key in positive:
+        # a half-normal distribution is turned round by a negative one
+        _size(abs(found) if kind == "half_normal" else found, key, number, where)
+    elif abs(found) > LARGEST:
+        raise ConfigurationError(
+            f"{where}: {key}: {number} is not accepted; accepted: at most {LARGEST:g}"
+        )
 
 
 def _size(number: float, what: str, text: object, where: str) -> None:
