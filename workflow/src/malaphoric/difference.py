@@ -157,9 +157,7 @@ def _pdf(content: bytes) -> str:
     pieces = re.split(rb"stream\r?\n(.*?)\r?\nendstream", content, flags=re.DOTALL)
     for at, piece in enumerate(pieces):
         if at % 2 == 0:
-            piece = re.sub(
-                rb"\nxref\n.*|/Length \d+|obj\s+\d+\s+endobj", b"", piece, flags=re.DOTALL
-            )
+            piece = _MOVING.sub(b"", piece)
         else:
             with contextlib.suppress(zlib.error):
                 piece = zlib.decompress(piece)

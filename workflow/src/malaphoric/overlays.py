@@ -42,8 +42,8 @@ SMALLEST, LARGEST = 1e-30, 1e30
 _N, _E = r"\d+\.?\d*", r"(?:[eE][+-]?\d+)?"
 _POWER = r"\s*\*?\s*(?:(?:e|E|1e|1E|10\^)\(?(?P<power>[+-]?\d+)\)?)?\s*"
 _TEXTS = {
-    "normal": rf"\(?\s*-?{_N}\s*(?P<errors>(?:\(\s*{_N}\s*\)\s*)+)\)?{_POWER}",
-    "asymmetric_normal": rf"\(?\s*-?{_N}\s*(?P<errors>(?:(?:±|\\pm|\+-)\s*{_N}\s*"
+    "normal": rf"\(?\s*(?P<central>-?{_N})\s*(?P<errors>(?:\(\s*{_N}\s*\)\s*)+)\)?{_POWER}",
+    "asymmetric_normal": rf"\(?\s*(?P<central>-?{_N})\s*(?P<errors>(?:(?:±|\\pm|\+-)\s*{_N}\s*"
     rf"|\+\s*{_N}\s*-\s*{_N}\s*)+)\)?{_POWER}",
     "gaussian_upper_limit": rf"<\s*\+?(?P<errors>{_N}{_E})\s*@\s*{_N}\s*%\s*C[.\s]*L[.\s]*",
     "uniform": rf"\[\s*-?{_N}\s*{_E}\s*,\s*-?{_N}\s*{_E}\s*\]{_POWER}",
@@ -189,7 +189,7 @@ def _distribution(names: list, values: object, correlation: object, where: str) 
     where = f"{where}: {', '.join(map(observable_key, observables))}"
     if correlation is not None:
         for value in values:
-            kind = _text(value, where)
+            kind = _text(value, where, correlated=True)
             if kind not in ("normal", "asymmetric_normal") or "−" in value:
                 raise ConfigurationError(
                     f"{where}: {value!r} is not accepted with a correlation; accepted: as in "
@@ -216,7 +216,7 @@ def _distribution(names: list, values: object, correlation: object, where: str) 
     return Distribution(observables, kind)
 
 
-def _text(value: object, where: str) -> str:
+def _text(value: object, where: str, correlated: bool = False) -> str:
     """The kind of distribution that a text such as "1.2 ± 0.3 e-5" means."""
     text = str(value).replace("−", "-").strip()
     if isinstance(value, (int, float)) or _float(text) is not None:
@@ -227,9 +227,17 @@ def _text(value: object, where: str) -> str:
         if match := re.fullmatch(pattern, text, re.ASCII):
             found = match.groupdict()
             power = found.get("power") or 0
-            for error in re.findall(_N + _E, found.get("errors") or ""):
-                number = float(error) if "e" in error.lower() else float(f"{error}e{power}")
-                _size(number, "the error", text, where)
+            errors = [
+                float(error) if "e" in error.lower() else float(f"{error}e{power}")
+                for error in re.findall(_N + _E, found.get("errors") or "")
+            ]
+            # with a correlation, flavio adds them in quadrature before it needs one
+            for error in [math.hypot(*errors)] if correlated else errors:
+                _size(error, "the error", text, where)
+            if abs(float(f"{found.get('central') or 0}e{power}")) > LARGEST:
+                raise ConfigurationError(
+                    f"{where}: {text!r} is not accepted; accepted: at most {LARGEST:g}"
+                )
             return kind
     raise ConfigurationError(
         f"{where}: {value!r} is not accepted; accepted: as in 1.2 ± 0.3 e-5, "
@@ -254,25 +262,9 @@ def _mapping(value: object, size: int, where: str) -> str:
         if key in ("covariance", "correlation"):
             _matrix(argument, size, f"{where}: {key}", covariance=key == "covariance")
             continue
-        numbers = argument if isinstance(argument, list) else [argument]
-        for number in numbers if key not in ("distribution", "xi", "y", "x", "data") else ():
-            if number is None:
-                continue
-            if (found := _float(number)) is None:
-                raise ConfigurationError(
-                    f"{where}: {key}: {number!r} is not accepted; accepted: a number, with the "
-                    "minus sign of the keyboard"
-                )
-            if key.endswith(("deviation", "half_range", "limit")) and key != (
-                "gaussian_standard_deviation"
-            ):
-                # flavio's half-normal distribution is turned round by a negative one
-                found = abs(found) if value["distribution"] == "half_normal" else found
-                _size(found, key, number, where)
-            elif abs(found) > LARGEST:
-                raise ConfigurationError(
-                    f"{where}: {key}: {number} is not accepted; accepted: at most {LARGEST:g}"
-                )
+        if key not in ("distribution", "xi", "x", "y", "data"):
+            for number in argument if isinstance(argument, list) else [argument]:
+                _argument(key, number, value["distribution"], where)
     multivariate = value["distribution"].startswith("multivariate")
     center = value.get("central_value")
     if (multivariate and isinstance(center, list) and len(center) != size) or (
@@ -283,6 +275,25 @@ def _mapping(value: object, size: int, where: str) -> str:
             "observables; accepted: one of as many dimensions"
         )
     return value["distribution"]
+
+
+def _argument(key: str, number: object, kind: str, where: str) -> None:
+    """Refuse an argument of a distribution that is no number of a sensible size."""
+    if number is None:  # as flavio writes what was not given
+        return
+    if (found := _float(number)) is None:
+        raise ConfigurationError(
+            f"{where}: {key}: {number!r} is not accepted; accepted: a number, with the minus sign "
+            "of the keyboard"
+        )
+    positive = ("standard_deviation", "left_deviation", "right_deviation", "half_range", "limit")
+    if key in positive:
+        # a half-normal distribution is turned round by a negative one
+        _size(abs(found) if kind == "half_normal" else found, key, number, where)
+    elif abs(found) > LARGEST:
+        raise ConfigurationError(
+            f"{where}: {key}: {number} is not accepted; accepted: at most {LARGEST:g}"
+        )
 
 
 def _size(number: float, what: str, text: object, where: str) -> None:
@@ -324,15 +335,16 @@ def _matrix(matrix: object, size: int, where: str, covariance: bool = False) -> 
         if not numbers or len(row) not in ((size,) if covariance else (size, size - i)):
             refuse(f"row {i + 1}, {str(row)[:60]},", shape)
         full[i, size - len(row) :] = row
-    if not covariance and not np.all(np.diag(full) == 1):
+    if not covariance and np.max(np.abs(np.diag(full) - 1)) > 1e-6:
         refuse(f"a diagonal of {np.diag(full).tolist()}", "ones")
     if np.any(np.diag(full) < SMALLEST**2) or np.any(np.diag(full) > LARGEST**2):
         refuse(f"a diagonal of {np.diag(full).tolist()}", f"{SMALLEST**2:g} to {LARGEST**2:g}")
     error = np.sqrt(np.diag(full))
     scaled = full / np.outer(error, error)
-    if not covariance and not np.tril(scaled, -1).any():
-        scaled = scaled + np.triu(scaled, 1).T
-    if np.max(np.abs(scaled - scaled.T)) > 1e-8:
+    if not covariance and not np.tril(full, -1).any():
+        full, scaled = (x + np.triu(x, 1).T for x in (full, scaled))
+    # flavio, which asks the first, would take what is not for an upper triangle
+    if not np.allclose(full, full.T) or not np.allclose(scaled, scaled.T):
         refuse("an asymmetric matrix", "a symmetric one")
     if np.linalg.eigvalsh(scaled).min() < 1e-12:
         refuse("a matrix that is not positive definite", "a positive definite one")
