@@ -40,7 +40,10 @@ with job(snakemake) as this:
     scan.save_points(out.points, points, best, data.observables, data, description)
     result = {
         **found,
-        "notes": notes.of_fits(found, grid, profiles, limits, run["M_X"], *about),
+        "notes": [
+            *notes.of_data(path.stem for path in run.selection.overlays),
+            *notes.of_fits(found, grid, profiles, limits, run["M_X"], *about),
+        ],
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,
         "g_prime": g_prime(run["M_X"]),

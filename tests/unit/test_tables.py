@@ -1,10 +1,10 @@
-"""Rows of tables by hand."""
+"""Rows of tables, and the text of a point, by hand."""
 
 import numpy as np
 import pytest
 
-from malaphoric import tables
-from malaphoric.smeft import g_prime
+from malaphoric import point, tables
+from malaphoric.smeft import g_prime, zprime
 
 FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global": 38.0}}
 
@@ -46,3 +46,16 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
     assert (rows[0]["M_Zprime"], rows[1]["M_Zprime"]) == ("", 3000.0)
     assert rows[2]["p_value"] == ""  # three parameters and two observations
     assert rows[2]["M_Zprime"] == pytest.approx(3000 / (1 - 0.92**2) ** 0.5)
+
+
+def test_a_point_names_the_physical_boson():
+    """Text of `python -m malaphoric point`: mass and couplings, or that there is none."""
+    place = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "M_X": 3000.0}
+    place |= {"epsilon": -0.6, "g_X": 0.08, "g_prime": 0.3647}
+    description = {"model": "m", "parameters": place, "reason": "ckm", "wilson_coefficients": {}}
+    text = point.text({**description, "Zprime": zprime(-0.6, 0.08)})
+    assert "physical Z': mass 3750 GeV, couplings 0.1 X + 0.2735 Y" in text
+    text = point.text({**description, "Zprime": zprime(0.6, 0.08)})
+    assert "couplings 0.1 X - 0.2735 Y" in text
+    text = point.text({**description, "Zprime": zprime(-1.1, 0.08)})
+    assert "|epsilon| >= 1 is unphysical" in text
