@@ -22,7 +22,7 @@ def run(folder, compiled, name):
     workflow = Workflow(folder)
     axes = ({"min": a, "max": b, "points": n} for a, b, n in BOXES[name])
     grid = dict(zip(("epsilon_hat", "g_hat", "theta_sb"), axes, strict=True))
-    workflow.configure(**{**COMPILED, "grid": grid, "validation": {"points": 1, "seed": 1}})
+    workflow.configure(**{**COMPILED, "grid": grid})
     table4 = [p.name for p in (compiled.folder / "results/compiled/exact").glob("table4*")]
     known = ("measurements.h5", "likelihood.h5", "running.h5", f"exact/{table4[0]}")
     workflow.borrow(compiled, *(f"results/compiled/{file}" for file in known))
