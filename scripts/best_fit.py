@@ -35,10 +35,13 @@ with job(snakemake) as this:
     else:  # the best fits are points of the grid
         best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
     chunks.save_points(out.points, points, best, data.observables, data, s["theory"])
-    said = [f"{s['note'].capitalize()}."] if s["note"] else []
     result = {
         **found,
-        "notes": said + notes.of_fits(found, grid, profiles, limits, mass, *about),
+        "notes": [
+            *([f"{s['note'].capitalize()}."] if s["note"] else []),
+            *notes.of_data(s["configuration"]["data"]["overlays"]),
+            *notes.of_fits(found, grid, profiles, limits, mass, *about),
+        ],
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,
         "g_prime": g_prime(mass),

@@ -79,3 +79,9 @@ def test_a_box_that_spans_zero_without_a_node(said):
     assert "spans epsilon_hat = 0 without a node" in note
     assert "{min: -1.2, max: 0.3, points: 16}" in note
     assert said((np.linspace(-1.1, -0.1, 11), *FINE[1:])) == []
+
+
+def test_overlaid_data_are_named():
+    """Whoever sees a figure must know that its data may be invented."""
+    assert notes.of_data([]) == []
+    assert notes.of_data(["a", "b", "c"]) == ["With overlaid data: a, b and c."]

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from malaphoric import tables
+from malaphoric import point, tables
 from malaphoric.model import Model
 from malaphoric.paper import is_the_papers
-from malaphoric.smeft import g_prime
+from malaphoric.smeft import g_prime, zprime
 from test_statistics import small_likelihood
 
 
@@ -94,3 +94,16 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
     assert (rows[0]["M_Zprime"], rows[1]["M_Zprime"]) == ("", 3000.0)
     assert rows[2]["p_value"] == ""  # three parameters and two observations
     assert rows[2]["M_Zprime"] == pytest.approx(3000 / (1 - 0.92**2) ** 0.5)
+
+
+def test_a_point_names_the_physical_boson():
+    """Text of `python -m malaphoric point`: mass and couplings, or that there is none."""
+    place = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "M_X": 3000.0}
+    place |= {"epsilon": -0.6, "g_X": 0.08, "g_prime": 0.3647}
+    description = {"model": "m", "parameters": place, "reason": "ckm", "wilson_coefficients": {}}
+    text = point.text({**description, "Zprime": zprime(-0.6, 0.08)})
+    assert "physical Z': mass 3750 GeV, couplings 0.1 X + 0.2735 Y" in text
+    text = point.text({**description, "Zprime": zprime(0.6, 0.08)})
+    assert "couplings 0.1 X - 0.2735 Y" in text
+    text = point.text({**description, "Zprime": zprime(-1.1, 0.08)})
+    assert "|epsilon| >= 1 is unphysical" in text

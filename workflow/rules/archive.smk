@@ -12,7 +12,7 @@ rule record:
     log:
         f"{OUT}/logs/record.log",
     params:
-        recipe=RECIPES["record"].text,
+        recipe=text("record"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -30,7 +30,7 @@ rule export:
     log:
         f"{OUT}/logs/export.log",
     params:
-        recipe=RECIPES["export"].text,
+        recipe=text("export"),
     conda:
         "../envs/malaphoric.yaml"
     script:

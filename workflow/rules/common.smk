@@ -21,6 +21,11 @@ def recipe(name, *made):
     return path
 
 
+def text(name):
+    """A parameter: the recipe of a rule. A text by itself would have its braces expanded."""
+    return lambda wildcards: RECIPES[name].text
+
+
 def extra_inputs():
     """The compiled engine's table of additional observables, if there are any."""
     if "extra_table" not in RECIPES:

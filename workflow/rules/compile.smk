@@ -14,7 +14,7 @@ rule compile_part:
     log:
         "results/.compile/logs/{part}.log",
     params:
-        recipe=RECIPES["compile_part"].text,
+        recipe=text("compile_part"),
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 60 * attempt,
@@ -34,7 +34,7 @@ rule compile:
     log:
         "results/.compile/logs/table.log",
     params:
-        recipe=RECIPES["compile"].text,
+        recipe=text("compile"),
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -23,7 +23,7 @@ for _name, _figure in FIGURES.items():
         log:
             f"{OUT}/logs/{_name}.log",
         params:
-            recipe=RECIPES[f"figure-{_name}"].text,
+            recipe=text(f"figure-{_name}"),
         conda:
             "../envs/malaphoric.yaml"
         script:
@@ -44,7 +44,7 @@ rule fig4:
     log:
         f"{OUT}/logs/fig4.log",
     params:
-        recipe=RECIPES["fig4"].text,
+        recipe=text("fig4"),
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -46,7 +46,7 @@ rule masses:
     log:
         f"{OUT}/logs/masses.log",
     params:
-        recipe=RECIPES["masses"].text,
+        recipe=text("masses"),
     conda:
         "../envs/malaphoric.yaml"
     script:

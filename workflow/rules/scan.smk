@@ -12,7 +12,7 @@ rule scan:
     log:
         f"{OUT}/logs/scan.log",
     params:
-        recipe=RECIPES["scan"].text,
+        recipe=text("scan"),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: (RUN.grid.size // 10**6 + 30) * attempt,

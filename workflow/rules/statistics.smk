@@ -12,7 +12,7 @@ rule profile:
     log:
         f"{OUT}/logs/profile.log",
     params:
-        recipe=RECIPES["profile"].text,
+        recipe=text("profile"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -30,7 +30,7 @@ rule best_fit:
     log:
         f"{OUT}/logs/best_fit.log",
     params:
-        recipe=RECIPES["best_fit"].text,
+        recipe=text("best_fit"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -48,7 +48,7 @@ if PAPER:
         log:
             f"{OUT}/logs/exact/paper.log",
         params:
-            recipe=RECIPES["papers_points"].text,
+            recipe=text("papers_points"),
             kept=KEPT,
         priority: -1  # the scan waits for other jobs
         resources:
@@ -75,7 +75,7 @@ if RUN.checked:
         log:
             f"{OUT}/logs/validation_points.log",
         params:
-            recipe=RECIPES["validation_points"].text,
+            recipe=text("validation_points"),
         conda:
             "../envs/malaphoric.yaml"
         script:
@@ -91,7 +91,7 @@ if RUN.checked:
         log:
             f"{OUT}/logs/exact/{{number}}.log",
         params:
-            recipe=RECIPES["exact_points"].text,
+            recipe=text("exact_points"),
             kept=KEPT,
         resources:
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
@@ -122,7 +122,7 @@ if RUN.checked:
         log:
             f"{OUT}/logs/validate.log",
         params:
-            recipe=RECIPES["validate"].text,
+            recipe=text("validate"),
         conda:
             "../envs/malaphoric.yaml"
         script:
@@ -146,7 +146,7 @@ rule tables:
     log:
         f"{OUT}/logs/tables.log",
     params:
-        recipe=RECIPES["tables"].text,
+        recipe=text("tables"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -166,7 +166,7 @@ rule pulls:
     log:
         f"{OUT}/logs/pulls.log",
     params:
-        recipe=RECIPES["pulls"].text,
+        recipe=text("pulls"),
     conda:
         "../envs/malaphoric.yaml"
     script:
@@ -188,7 +188,7 @@ rule comparison:
     log:
         f"{OUT}/logs/comparison.log",
     params:
-        recipe=RECIPES["comparison"].text,
+        recipe=text("comparison"),
     conda:
         "../envs/malaphoric.yaml"
     script:

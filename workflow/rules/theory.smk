@@ -10,7 +10,7 @@ rule measurements:
     log:
         f"{OUT}/logs/measurements.log",
     params:
-        recipe=RECIPES["measurements"].text,
+        recipe=text("measurements"),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
@@ -30,7 +30,7 @@ if RUN.selection.extra:
         log:
             f"{OUT}/logs/extra.log",
         params:
-            recipe=RECIPES["extra"].text,
+            recipe=text("extra"),
         resources:
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
             runtime=lambda wildcards, attempt: 60 * attempt,
@@ -52,7 +52,7 @@ rule likelihood:
     log:
         f"{OUT}/logs/likelihood.log",
     params:
-        recipe=RECIPES["likelihood"].text,
+        recipe=text("likelihood"),
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: 15 * attempt,
@@ -73,7 +73,7 @@ if RUN["engine"] == "compiled":
         log:
             f"{OUT}/logs/running.log",
         params:
-            recipe=RECIPES["running"].text,
+            recipe=text("running"),
         resources:
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
             runtime=lambda wildcards, attempt: 30 * attempt,
@@ -92,7 +92,7 @@ if extra_inputs():
         log:
             f"{OUT}/logs/extra_table.log",
         params:
-            recipe=RECIPES["extra_table"].text,
+            recipe=text("extra_table"),
         resources:
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
             runtime=lambda wildcards, attempt: 60 * attempt,
@@ -110,7 +110,7 @@ if extra_inputs():
         log:
             f"{OUT}/logs/extra_running.log",
         params:
-            recipe=RECIPES["running-extra"].text,
+            recipe=text("running-extra"),
         resources:
             mem_mb=lambda wildcards, attempt: 2000 * attempt,
             runtime=lambda wildcards, attempt: 30 * attempt,

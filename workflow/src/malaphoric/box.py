@@ -21,7 +21,7 @@ from malaphoric.statistics import delta_chi2_level, intervals
 _LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
 
 # part of the region's width that is added on both sides, and points of an axis
-_MARGIN, _POINTS, _MOST_POINTS = 0.15, {"epsilon_hat": 75, "g_hat": 100, "theta_sb": 100}, 500
+_MARGIN, _POINTS, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70, "theta_sb": 80}, 500
 
 # a parabola through three values of theta_sb is trusted while it dips by less, see `statistics`
 _DIP = 0.5

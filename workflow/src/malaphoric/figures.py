@@ -479,8 +479,9 @@ def masses(
                 if x[0] < limit < x[-1]:
                     axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
             handles.append(Line2D([], [], color=colour, label=label))
-        style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
-        handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
+        if any(line.get_linestyle() == ":" for line in axes.lines):
+            style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
+            handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         axes.set_xlabel(LABELS["epsilon_hat"])
         axes.set_ylabel(LABELS["g_hat"])
         percent = " and ".join(f"{100 * level:g}%" for level in levels)

@@ -83,19 +83,19 @@ def best_fits(
             point,
             {**point, "epsilon_hat": -point["epsilon_hat"]},  # both signs
             {**point, "theta_sb": -point["theta_sb"]},
-            *([result["unmixed"]] if result["unmixed"] else []),
+            *filter(None, [result["unmixed"]]),
             *starts,
         ]
         result["malaphoric"] = fitted(starts, box)
-        if result["malaphoric"] and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
-            # where the corrected LEP2 moves the best fit
-            without = fitted([result["malaphoric"]], box, without="LEP2")
-            # its p-values would count data that it ignores
+    if mixed := result["malaphoric"]:
+        if result["unmixed"]:
+            add_improvement(mixed, result["unmixed"])
+        if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
+            # where the corrected LEP2 moves the best fit; p-values would count what is ignored
+            without = fitted([mixed], box, without="LEP2")
             result["malaphoric_without_LEP2"] = {
                 k: v for k, v in without.items() if k != "dof" and not k.startswith("p_value")
             }
-        if result["malaphoric"] and result["unmixed"]:
-            add_improvement(result["malaphoric"], result["unmixed"])
     return result
 
 

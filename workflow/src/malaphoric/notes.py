@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -20,6 +20,12 @@ _DISAGREE = 0.5
 
 # points of the grid that an interval needs
 _FEWEST = 3
+
+
+def of_data(overlays: Iterable[str]) -> list[str]:
+    """Sentences on data that others than smelli's authors chose: names of overlaid files."""
+    names = list(overlays)
+    return [f"With overlaid data: {_and(names)}."] if names else []
 
 
 def of_fits(

@@ -197,17 +197,12 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         shape = (len(names), len(axes[0]), len(axes[1]))
         chi2, theta, dip = (np.full(shape, np.nan) for _ in range(3))
         over_theta = np.full((len(names), len(axes[2])), np.nan)
-        best: dict[str, dict] = {}
-        unmixed: dict[str, dict] = {}
-        lines = [(np.full(len(axis), np.inf), np.full((len(axis), 3), np.nan)) for axis in axes]
+        best = _BestPoints(names, axes)
         for i, slab in scan_slabs(file):
             chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
             dip[:, i] = _deepest_dip(slab)
             if physical[i]:
-                _update_best(best, names, axes, i, slab)
-                if axes[0][i] == 0:
-                    _update_best(unmixed, names, axes, i, slab)
-                _update_lines(lines, axes, i, slab[names.index(categories.GLOBAL)])
+                best.add(i, slab)
                 over_g, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
                 over_theta = np.fmin(over_theta, over_g)
     inside = np.where(physical[:, np.newaxis], chi2, np.nan)
@@ -225,12 +220,7 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
     notes += _ragged(dict(zip(names, zip(inside, dip, strict=True), strict=True)), steps)
     _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
     return {
-        "all": best,
-        "unmixed": unmixed.get(categories.GLOBAL),
-        "lines": {
-            name: points[np.isfinite(values)].tolist()
-            for name, (values, points) in zip(AXES, lines, strict=True)
-        },
+        **best.plain(),
         "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
         "steps": steps,
         "census": census,
@@ -333,38 +323,63 @@ def _census_notes(census: dict[str, int]) -> list[str]:
     return []
 
 
-def _update_best(
-    best: dict, names: list[str], axes: list[np.ndarray], i: int, slab: np.ndarray
-) -> None:
-    """Best point by category; the first in canonical order wins a tie."""
-    for number, name in enumerate(names):
-        if np.all(np.isnan(slab[number])):
-            continue
-        j, k = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
-        if name not in best or slab[number, j, k] < best[name]["chi2"][name]:
-            best[name] = {
-                "epsilon_hat": float(axes[0][i]),
-                "g_hat": float(axes[1][j]),
-                "theta_sb": float(axes[2][k]),
-                "chi2": {c: float(slab[m, j, k]) for m, c in enumerate(names)},
-            }
+class _BestPoints:
+    """Best points of a scan, collected from one epsilon_hat after the other."""
 
+    def __init__(self, names: list[str], axes: list[np.ndarray]) -> None:
+        self.names, self.axes = names, axes
+        self.all: dict[str, dict] = {}
+        self.unmixed: dict[str, dict] = {}
+        self.lines = [(np.full(len(a), np.inf), np.full((len(a), len(AXES)), np.nan)) for a in axes]
 
-def _update_lines(lines: list, axes: list[np.ndarray], i: int, slab: np.ndarray) -> None:
-    """Smallest chi2 at each value of each parameter, and its point; one epsilon_hat (g, theta)."""
-    filled = np.where(np.isnan(slab), np.inf, slab)
-    j, k = np.unravel_index(np.argmin(filled), filled.shape)
-    n_g, n_theta = np.arange(filled.shape[0]), np.arange(filled.shape[1])
-    where = (
-        (np.array([i]), np.array([j]), np.array([k])),
-        (n_g, n_g, np.argmin(filled, axis=1)),
-        (n_theta, np.argmin(filled, axis=0), n_theta),
-    )
-    for (values, points), (rows, j, k) in zip(lines, where, strict=True):
-        better = filled[j, k] < values[rows]
-        rows, j, k = rows[better], j[better], k[better]
-        values[rows] = filled[j, k]
-        points[rows] = np.stack([np.full(len(j), axes[0][i]), axes[1][j], axes[2][k]], axis=1)
+    def add(self, i: int, slab: np.ndarray) -> None:
+        """Look at the points of one epsilon_hat, (category, g_hat, theta_sb)."""
+        self._update(self.all, i, slab)
+        if self.axes[0][i] == 0:
+            self._update(self.unmixed, i, slab)
+        self._update_lines(i, slab[self.names.index(categories.GLOBAL)])
+
+    def _update(self, best: dict, i: int, slab: np.ndarray) -> None:
+        """Best point by category; the first in canonical order wins a tie."""
+        for number, name in enumerate(self.names):
+            if np.all(np.isnan(slab[number])):
+                continue
+            j, k = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
+            if name not in best or slab[number, j, k] < best[name]["chi2"][name]:
+                best[name] = {
+                    "epsilon_hat": float(self.axes[0][i]),
+                    "g_hat": float(self.axes[1][j]),
+                    "theta_sb": float(self.axes[2][k]),
+                    "chi2": {c: float(slab[m, j, k]) for m, c in enumerate(self.names)},
+                }
+
+    def _update_lines(self, i: int, slab: np.ndarray) -> None:
+        """Smallest chi2 at each value of each parameter, and its point; slab (g_hat, theta_sb)."""
+        filled = np.where(np.isnan(slab), np.inf, slab)
+        j, k = np.unravel_index(np.argmin(filled), filled.shape)
+        n_g, n_theta = np.arange(filled.shape[0]), np.arange(filled.shape[1])
+        where = (
+            (np.array([i]), np.array([j]), np.array([k])),
+            (n_g, n_g, np.argmin(filled, axis=1)),
+            (n_theta, np.argmin(filled, axis=0), n_theta),
+        )
+        e, g, t = self.axes
+        for (values, points), (rows, j, k) in zip(self.lines, where, strict=True):
+            better = filled[j, k] < values[rows]
+            rows, j, k = rows[better], j[better], k[better]
+            values[rows] = filled[j, k]
+            points[rows] = np.stack([np.full(len(j), e[i]), g[j], t[k]], axis=1)
+
+    def plain(self) -> dict:
+        """``all``, ``unmixed`` and ``lines``, as `profile` returns them."""
+        return {
+            "all": self.all,
+            "unmixed": self.unmixed.get(categories.GLOBAL),
+            "lines": {
+                name: points[np.isfinite(values)].tolist()
+                for name, (values, points) in zip(AXES, self.lines, strict=True)
+            },
+        }
 
 
 def pulls(predictions: np.ndarray, data: Likelihood) -> list[dict]:

@@ -1,0 +1,76 @@
+"""Proposed boxes of likelihoods whose best fit and 95% region are known."""
+
+import numpy as np
+import pytest
+import yaml
+
+from malaphoric import __main__, box
+from malaphoric.grid import AXES, Grid
+from malaphoric.model import Model
+from malaphoric.statistics import delta_chi2_level
+from test_statistics import COVARIANCE, MINIMUM, parabola
+
+
+class Known:
+    """A likelihood with a chi2 by closed formula."""
+
+    model, M_X, chi2_sm = Model.load("b3-l2"), 3000.0, {"global": 160.0}
+
+    def __init__(self, chi2=parabola):
+        self.chi2_of_few = chi2
+
+
+def test_the_box_holds_the_region_with_a_margin():
+    """95% region of a parabola; |epsilon| = 1 ends it; epsilon_hat = 0 is a node; fine steps."""
+    found = box.propose(Known())
+    half = np.sqrt(delta_chi2_level(0.95, 2) * np.diag(COVARIANCE))
+    for i, name in enumerate(AXES):
+        low, high = MINIMUM[i] - half[i], MINIMUM[i] + half[i]
+        assert found["best"][name] == pytest.approx(MINIMUM[i], abs=1e-3)
+        assert found["region"][name][1] == pytest.approx(high, abs=1e-3)
+        if i:
+            assert found["region"][name][0] == pytest.approx(low, abs=1e-3)
+        axis = found["grid"][name]
+        assert axis["min"] < max(low, -1) or name == "g_hat"
+        assert high < axis["max"] < high + 0.5 * half[i] + 0.1
+    assert found["region"]["epsilon_hat"][0] is None
+    assert found["grid"]["g_hat"]["min"] == 0
+    grid = Grid.from_dict(yaml.safe_load(box.text(found["grid"]))["grid"])
+    assert 0 in grid.axes[0]
+    # a parabola through three values of theta_sb dips by at most 0.5
+    step = grid.axes[2][1] - grid.axes[2][0]
+    assert step**2 * np.linalg.inv(COVARIANCE)[2, 2] / 4 <= 0.5
+    assert grid.size < 2e6
+
+
+def test_a_parameter_without_effect_has_one_point():
+    """No scan of what chi2 does not depend on."""
+
+    def blind(points):
+        return parabola(np.where([True, True, False], points, -0.15))
+
+    found = box.propose(Known(blind))
+    assert found["undetermined"] == ["theta_sb"]
+    assert found["grid"]["theta_sb"] == {"min": 0.0, "max": 0.0, "points": 1}
+
+
+def test_nothing_valid_is_no_box(monkeypatch, capsys):
+    """Said in words by the command."""
+
+    def nothing(points):
+        return {"global": np.full(len(points), np.nan)}
+
+    assert box.propose(Known(nothing))["grid"] is None
+    monkeypatch.setattr(__main__, "load_likelihood", lambda *args, **kwargs: Known(nothing))
+    assert __main__.main(["box", "b3-l2"]) == 0
+    assert "no valid point" in capsys.readouterr().out
+
+
+def test_the_command_prints_what_a_configuration_takes(monkeypatch, capsys):
+    """`python -m malaphoric box MODEL`: comments and a block of YAML."""
+    monkeypatch.setattr(__main__, "load_likelihood", lambda *args, **kwargs: Known())
+    assert __main__.main(["box", "b3-l2", "--engine", "compiled"]) == 0
+    text = capsys.readouterr().out
+    assert "chi2_SM - chi2 = 59.00" in text
+    assert "epsilon_hat from the physical limit to" in text
+    assert set(yaml.safe_load(text)["grid"]) == set(AXES)
