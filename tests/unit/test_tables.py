@@ -57,11 +57,11 @@ def test_paper_in_table_4():
 
 
 @pytest.mark.parametrize("note", ["", "not checked against exact points"])
-def test_note_below_figures(monkeypatch, tmp_path, note):
+def test_note_above_figures(monkeypatch, tmp_path, note):
     """Truth: what the saved figure holds; the next figure holds nothing of it."""
     seen = []
     monkeypatch.setattr(
-        figures.Figure, "savefig", lambda figure, *_, **__: seen.append(figure.get_supxlabel())
+        figures.Figure, "savefig", lambda figure, *_, **__: seen.append(figure.get_suptitle())
     )
     row = {"observable": "m_W", "label": "$m_W$", "pull": 1.0, "pull_sm": -1.0}
     for text in (note, ""):

@@ -66,7 +66,7 @@ _note = ""
 
 @contextlib.contextmanager
 def noted(text: str) -> Iterator[None]:
-    """Print a sentence below every figure that is saved meanwhile."""
+    """Print a sentence above every figure that is saved meanwhile."""
     global _note
     before, _note = _note, text
     try:
@@ -82,7 +82,7 @@ def _new_figure() -> tuple[Figure, Axes]:
 def _save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
     """Write PDF and PNG whole and without time stamps."""
     if _note:
-        figure.supxlabel(_note, fontsize=7, color="0.35", style="italic")
+        figure.suptitle(_note, fontsize=7, color="0.35", style="italic")
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
         with store.whole(path) as temporary:
