@@ -20,7 +20,8 @@ with job(snakemake) as this:
     theory = engines.compiled_theory(s, given)
     ours = theory.evaluate(exact["points"])
     additional = list(map(observable_tuple, s["extra"]))
-    result = validation.compare(exact, ours, data, chosen["minimum"], additional)
+    minimum = np.nan if chosen["minimum"] is None else chosen["minimum"]
+    result = validation.compare(exact, ours, data, minimum, additional)
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
     figures.validation(
         result["distance"], result["chi2"], validation.BOUNDS, s["title"], out.pdf, out.png

@@ -23,7 +23,7 @@ with job(snakemake) as this:
         return likelihood.chi2(points)["global"]
 
     fits = json.loads(Path(given.best_fit).read_text())
-    best = fits["malaphoric"] and fits["malaphoric"]["chi2"]["global"]
+    best = fits["malaphoric"]["chi2"]["global"] if fits.get("malaphoric") else None
     fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best)
     near = [validation.near_fit(fit, box, chi2) for fit in statistics.best_points(fits)]
     points = np.concatenate([fresh.points, *near]).tolist()

@@ -7,22 +7,24 @@ import shutil
 import h5py
 import pytest
 
+from harness import COMPILED, Workflow
 from malaphoric.configuration import load_configuration
 from malaphoric.recipes import Recipes
 
 pytestmark = pytest.mark.slow
 
-OUT = "results/compiled"
+OUT, KEPT = "results/compiled", "results/.exact"
 
 
 def test_is_checked_against_exact_points(compiled):
-    """Fresh points, the paper's and the best fits: all within the bounds, before any figure."""
+    """Fresh points, the paper's and near the best fits: all valid, near and within the bounds."""
     folder = compiled.folder / OUT
     with open(folder / "validation/points.csv") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8 + 2 + 2
+    assert all(float(row["chi2_minus_min"]) <= 400 for row in rows)
     near = [row for row in rows if float(row["chi2_minus_min"]) < 100]
-    assert len(near) >= 4
+    assert len(near) >= 4 + 2 + 2
     for row in near:
         for category, bound in {"quarks": 0.01, "EWPOs": 1e-3, "LEP2": 1e-3, "LFU": 0.01}.items():
             assert float(row[f"error_{category}"]) <= bound
@@ -73,14 +75,11 @@ def test_intervals_are_those_of_a_fine_grid(compiled):
 def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
     """One core, more chunks, and the last chunk first: every number in the same bytes.
 
-    Everything is computed again but the exact points of the check, which the exact engine's run
-    repeats (see test_end_to_end).
+    Everything is computed again but the exact points, which are found where runs keep them.
     """
-    from harness import COMPILED, Workflow
-
     other = Workflow(tmp_path)
     config = other.configure(**COMPILED, chunk_minutes=0.0005)
-    other.borrow(compiled, f"{OUT}/exact")
+    other.borrow(compiled, KEPT)
     shutil.rmtree(tmp_path / ".snakemake")
     chunks = Recipes(load_configuration(config)).chunks
     for name in (chunks[-1], chunks[2]):
@@ -108,3 +107,65 @@ def test_scan_says_what_it_was_made_from(compiled):
         assert len(theory["table"]) == 32
         assert json.loads(file.attrs["configuration"])["M_X"] == 3000
         assert json.loads(file.attrs["n_obs"])["global"] == 509
+
+
+def again(compiled, folder, **changes):
+    """The finished run in a folder of its own, with another configuration."""
+    shutil.copytree(compiled.folder, folder, dirs_exist_ok=True)
+    workflow = Workflow(folder)
+    workflow.configure(**{**COMPILED, "chunk_minutes": 0.001, **changes})
+    return workflow
+
+
+def test_exact_points_are_found_again(compiled, tmp_path):
+    """Another grid and other data: no exact point is computed, smelli is not even imported."""
+    grid = {name: {**axis, "points": 6} for name, axis in COMPILED["grid"].items()}
+    workflow = again(compiled, tmp_path, grid=grid, lep2_set="full")
+    workflow.patch_scripts("exact_points.py", "sys.modules['smelli'] = None")
+    workflow.run("--cores", "2", "--until", "validate")
+    with open(tmp_path / OUT / "validation/points.csv") as file:
+        assert len(list(csv.DictReader(file))) == 8 + 2 + 2
+    # that the patch would have been noticed
+    shutil.rmtree(tmp_path / KEPT)
+    result = workflow.run("--cores", "1", "--force", f"{OUT}/exact/paper.h5", check=False)
+    assert "smelli" in result.stdout
+
+
+def test_one_category_alone(compiled, tmp_path):
+    """What does not count in the run is not judged; a few exact points are new."""
+    workflow = again(compiled, tmp_path, categories=["EWPOs"])
+    workflow.run("--cores", "2", "--until", "validate")
+    with open(tmp_path / OUT / "validation/observables.csv") as file:
+        assert len(list(csv.DictReader(file))) == 28
+    with open(tmp_path / OUT / "validation/points.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert set(rows[0]) - {"chi2_minus_min"} == {"epsilon_hat", "g_hat", "theta_sb", "error_EWPOs"}
+
+
+def test_a_run_without_check(compiled, tmp_path):
+    """No exact point; results say so, and nothing of an earlier check is left."""
+    workflow = again(compiled, tmp_path, validation={"points": 0})
+    plan = workflow.plan()
+    assert not {"papers_points", "validation_points", "exact_points", "validate"} & set(plan)
+    assert "scan" not in plan
+    figures = [f"{OUT}/figures/{name}.png" for name in ("fig2", "fig3_left", "fig4", "profiles")]
+    workflow.run("--cores", "2")
+    assert workflow.plan() == {}
+    assert not (tmp_path / OUT / "validation").exists()
+    record = json.loads((tmp_path / OUT / "record.json").read_text())
+    assert not any("validation" in path for path in record["files"])
+    said = "not checked against exact points"
+    for name in (
+        "best_fit.json",
+        "record.json",
+        "tables/table4.md",
+        "comparison.md",
+        "analytic.md",
+    ):
+        assert said in (tmp_path / OUT / name).read_text(), name
+        assert said not in (compiled.folder / OUT / name).read_text(), name
+    for path in figures:
+        assert (tmp_path / path).read_bytes() != (compiled.folder / path).read_bytes()
+    table = (tmp_path / OUT / "tables/table4.csv").read_text()
+    assert "malaphoric: the paper," in table
+    assert "the paper's point" not in table

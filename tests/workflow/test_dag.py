@@ -12,7 +12,7 @@ def test_tiny_exact_run(workflow):
         "measurements": 1,
         "likelihood": 1,
         "chunk": 2,
-        "exact_points": 1,
+        "papers_points": 1,
         "scan": 1,
         "profile": 1,
         "best_fit": 1,

@@ -195,7 +195,7 @@ def test_damaged_chunks(compiled, tmp_path):
     scan.borrow(compiled, *(f"{OUT}/{name}" for name in names))
     path, other = sorted((scan.folder / OUT / "chunks").glob("*.h5"))[:2]
     content = path.read_bytes()
-    foreign = next((scan.folder / OUT / "exact").glob("table4-*.h5")).read_bytes()
+    foreign = (scan.folder / OUT / "exact/paper.h5").read_bytes()
     for damaged, words in {
         content[: len(content) // 2]: "damaged or changed",
         b"": "foreign, empty or damaged",

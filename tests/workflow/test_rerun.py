@@ -58,9 +58,9 @@ def test_nothing_right_after_a_run(again):
 @pytest.mark.parametrize(
     ("changes", "rules"),
     [
-        ({"M_X": 2900}, {"chunk", "exact_points", *WEIGHED}),
-        ({"model": "3b3-le-2lmu"}, {"chunk", "exact_points", *WEIGHED}),
-        ({"smeft_accuracy": "integrate"}, {"chunk", "exact_points", *WEIGHED}),
+        ({"M_X": 2900}, {"chunk", *WEIGHED}),
+        ({"model": "3b3-le-2lmu"}, {"chunk", *WEIGHED}),
+        ({"smeft_accuracy": "integrate"}, {"chunk", "papers_points", *WEIGHED}),
         ({"lep2_set": "full"}, {"likelihood", *WEIGHED}),
         ({"categories": ["quarks", "LFU"]}, WEIGHED),
         ({"covariance": {"seed": 2}}, {"measurements", "likelihood", *WEIGHED}),
@@ -70,7 +70,7 @@ def test_nothing_right_after_a_run(again):
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
             {"likelihood", *WEIGHED},
         ),
-        ({"run": "other"}, {"measurements", "likelihood", "chunk", "exact_points", *WEIGHED}),
+        ({"run": "other"}, {"measurements", "likelihood", "chunk", "papers_points", *WEIGHED}),
     ],
     ids=lambda x: "-".join(x) if isinstance(x, dict) else "",
 )
@@ -95,7 +95,7 @@ def test_an_edited_model(finished, tmp_path):
         model = workflow.folder / "b3-l2.yaml"
         model.write_text(content)
         workflow.configure(model=str(model))
-        rules = {"chunk", "exact_points", *WEIGHED} if folder == "other" else set()
+        rules = {"chunk", *WEIGHED} if folder == "other" else set()
         assert content != text or folder == "same"
         assert set(workflow.plan()) == rules
 
@@ -123,7 +123,7 @@ def test_a_new_version(finished, tmp_path, package):
     (fake / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
     workflow = copy(finished, tmp_path / "run", paths=(fake.parent,))
     found = set(workflow.plan())
-    assert {"measurements", "likelihood", "chunk", "exact_points", *WEIGHED} == found
+    assert {"measurements", "likelihood", "chunk", "papers_points", *WEIGHED} == found
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_new_version(finished, tmp_path, package):
         ("figures", {"fig4", "record"}),
         ("statistics", {*STATISTICS}),
         ("tables", {"tables", "comparison", "record"}),
-        ("smeft", {"measurements", "likelihood", "chunk", "exact_points", *WEIGHED}),
+        ("smeft", {"measurements", "likelihood", "chunk", "papers_points", *WEIGHED}),
         ("measurements", {"measurements", "likelihood", *WEIGHED}),
         ("compiled", {"best_fit", *DRAWN}),  # by way of what chooses the engine
     ],
@@ -211,7 +211,7 @@ def test_run_with_an_additional_observable(again):
     again.configure(
         **overlay(again, ADDITIONAL, quarks={"observables": {"include": ["BR(B+->Knunu)"]}})
     )
-    assert set(again.plan()) == {"extra", "likelihood", "chunk", "exact_points", *WEIGHED}
+    assert set(again.plan()) == {"extra", "likelihood", "chunk", "papers_points", *WEIGHED}
     assert again.plan()["chunk"] == 2
     again.run("--cores", "2")
     after = stamps(again)

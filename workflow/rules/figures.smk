@@ -45,6 +45,7 @@ rule fig4:
         f"{OUT}/logs/fig4.log",
     params:
         recipe=text("fig4"),
+    priority: 1  # takes longest
     conda:
         "../envs/malaphoric.yaml"
     script:

@@ -43,7 +43,7 @@ NOISY = {("<BR>(B->Xsmumu)", 14.2, 25.0): 3e-4, ("<BR>(B->Xsee)", 14.2, 25.0): 3
 CKM_MARGIN = 1e-3
 
 #: Random points looked at, or this many for each that is asked for.
-_SEARCH, _SEARCH_EACH = 2**14, 64
+_SEARCH, _SEARCH_EACH = 2**14, 16
 
 #: Best fits are rounded to these steps, halved until chi2 rises by no more than this: data that
 #: move a best fit a little do not move the point.
@@ -71,7 +71,7 @@ class Fresh(NamedTuple):
     """Fresh points (n, 3), the smallest chi2 known, and in a sentence what the points are."""
 
     points: np.ndarray
-    minimum: float
+    minimum: float | None
     said: str
 
 
@@ -113,8 +113,8 @@ def fresh_points(
             break
     known = np.flatnonzero(np.isfinite(values))
     if not known.size:
-        said = f"none of {len(points)} random points in the box has CKM elements: nothing to check"
-        return Fresh(np.empty((0, len(AXES))), np.nan, said)
+        said = f"nothing to check: none of {len(points)} random points in the box has CKM elements"
+        return Fresh(np.empty((0, len(AXES))), minimum, said)
     minimum = float(values[known].min()) if minimum is None else minimum
     near = known[values[known] <= minimum + _REACH[0]][:half]
     others = np.setdiff1d(known, near)
