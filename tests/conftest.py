@@ -1,3 +1,14 @@
-"""Fixtures shared by unit and workflow tests."""
+"""Fixtures and order of unit and workflow tests."""
+
+from pathlib import Path
+
+import pytest
 
 import malaphoric  # noqa: F401 - before numpy, whose arithmetic it pins
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Tests of a file in tests/unit go to one process: what they make once, they share."""
+    for item in items:
+        if Path(item.fspath).parent.name == "unit":
+            item.add_marker(pytest.mark.xdist_group(Path(item.fspath).stem))

@@ -1,5 +1,6 @@
 """Fixtures: an empty folder, and finished runs of both engines."""
 
+import fcntl
 import os
 
 import pytest
@@ -16,22 +17,31 @@ def workflow(tmp_path):
     return result
 
 
+def once(tmp_path_factory, name, **changes):
+    """A finished run, made by the first process that asks for it; the others wait."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
+    (root / name).mkdir(exist_ok=True)
+    result, output = Workflow(root / name), root / f"{name}.output"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not output.exists():
+            result.configure(**changes)
+            output.write_text(result.run("--cores", "2").stdout)
+    result.output = output.read_text()
+    return result
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A finished run of the tiny configuration with two cores (about two minutes)."""
-    result = Workflow(tmp_path_factory.mktemp("finished"))
-    result.configure()
-    result.output = result.run("--cores", "2").stdout
-    return result
+    """A finished run of the tiny configuration with two cores (about a minute)."""
+    return once(tmp_path_factory, "finished")
 
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
     """A finished run of the compiled engine with two cores, in several chunks (two minutes)."""
-    result = Workflow(tmp_path_factory.mktemp("compiled"))
-    result.configure(**COMPILED, chunk_minutes=0.001)
-    result.output = result.run("--cores", "2").stdout
-    return result
+    return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=0.001)
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,19 @@ class Workflow:
         path.write_text(yaml.safe_dump({**TINY, **changes}))
         return path
 
+    def copy_of(self, other: "Workflow") -> "Workflow":
+        """Take over all of another folder, and what Snakemake knows of it; returns itself."""
+        shutil.copytree(other.folder, self.folder, dirs_exist_ok=True)
+        return self
+
+    def files(self, run: str) -> dict[str, bytes]:
+        """All results of a run by their names, without logs and what jobs left for others."""
+        folder = self.folder / "results" / run
+        inner = ("logs", "chunks", "exact", "extra", "masses")
+        paths = [p for p in folder.rglob("*") if p.is_file()]
+        names = {p: p.relative_to(folder) for p in paths}
+        return {str(n): p.read_bytes() for p, n in names.items() if n.parts[0] not in inner}
+
     def borrow(self, other: "Workflow", *names: str) -> None:
         """Copy results of another run, and what Snakemake knows of them."""
         for name in names:
@@ -50,8 +63,8 @@ class Workflow:
             target.parent.mkdir(parents=True, exist_ok=True)
             source = other.folder / name
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, target)
-        metadata = ".snakemake/metadata"
-        shutil.copytree(other.folder / metadata, self.folder / metadata, dirs_exist_ok=True)
+        for memory in (".snakemake/metadata", ".snakemake/malaphoric"):
+            shutil.copytree(other.folder / memory, self.folder / memory, dirs_exist_ok=True)
 
     def patch_scripts(self, script: str, code: str) -> None:
         """Have Python execute code at the start of every job of a script."""

@@ -1,0 +1,239 @@
+"""Whatever changes in a configuration, results are those of a fresh folder, byte by byte.
+
+And whatever a configuration asks for ends in results or in one sentence.
+"""
+
+import random
+import re
+
+import pytest
+import yaml
+
+from harness import COMPILED, ROOT, TINY, Workflow
+from malaphoric.configuration import load_configuration
+from malaphoric.model import Model
+
+pytestmark = pytest.mark.slow
+
+BASE = {**COMPILED, "validation": {"points": 0}, "chunk_minutes": 0.001}
+
+OVERLAY = """
+LHCb R_K (invented):
+  values:
+    - {name: <Rmue>(B+->Kll), q2min: 1.1, q2max: 6.0, value: 0.9 ± 0.01}
+"""
+
+#: Another value of every key, and the slow files that are made of it. Texts name files below.
+CHANGES = {
+    "run": ("other", ()),
+    "model": ("3b3-le-2lmu", ("running",)),
+    "model: charges": ("charges/b3-l2.yaml", ("running",)),
+    "model: title": ("title/b3-l2.yaml", ()),
+    "M_X": (2900, ("running",)),
+    "smeft_accuracy": ("integrate", ("running",)),
+    "categories": (["quarks", "LFU"], ()),
+    "lep2_set": ("full", ()),
+    "data": (
+        {
+            "overlays": ["new.yml"],
+            "LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}},
+            "quarks": {"observables": {"exclude": ["DeltaM_s"]}},
+        },
+        (),
+    ),
+    "covariance": ({"draws": 2000, "seed": 2}, ("measurements",)),
+    "grid": (
+        {
+            "epsilon_hat": {"min": -1.1, "max": -0.3, "points": 5},
+            "g_hat": {"min": 0.02, "max": 0.2, "points": 7},
+            "theta_sb": {"min": -0.17, "max": -0.17, "points": 1},
+        },
+        (),
+    ),
+    "chunk_minutes": (0.0005, ()),
+    "confidence_levels": ([0.5, 0.9], ()),
+    "observables_of_interest": (["m_W", "DeltaM_s"], ()),
+}
+
+
+def write_files(folder):
+    """What the changes name."""
+    (folder / "new.yml").write_text(OVERLAY)
+    text = (ROOT / "config/models/b3-l2.yaml").read_text()
+    for name, old, new in (("charges", "X_H: 0", "X_H: 1"), ("title", "B_3 - L_2", "B_{3} - L_2")):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "b3-l2.yaml").write_text(text.replace(old, new))
+        assert old in text
+
+
+def changed(folder, key):
+    """The base configuration with another value of a key."""
+    value = CHANGES[key][0]
+    if key.startswith("model: "):
+        value = str(folder / value)
+    elif key == "data":
+        value = {**value, "overlays": [str(folder / "new.yml")]}
+    return {**BASE, key.split(":")[0]: value}
+
+
+@pytest.fixture(scope="module")
+def unchecked(compiled, tmp_path_factory):
+    """A finished run of the base configuration, without the points that check it."""
+    result = Workflow(tmp_path_factory.mktemp("unchecked")).copy_of(compiled)
+    result.configure(**BASE)
+    result.run("--cores", "2")
+    return result
+
+
+def test_every_key_of_the_schema_is_changed():
+    """Truth: the schema. `engine` and `validation` have tests of their own."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    tried = {key.split(":")[0] for key in CHANGES} | {"engine", "validation"}
+    assert tried == set(schema["properties"])
+
+
+def assert_fresh(ours, fresh, run):
+    """The same files with the same bytes, and nothing left to do."""
+    found, expected = ours.files(run), fresh.files(run)
+    assert set(found) == set(expected)
+    assert [name for name in expected if found[name] != expected[name]] == []
+    assert ours.plan() == {}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_changed_key(unchecked, tmp_path, key):
+    """Truth: a folder in which nothing was ever made.
+
+    The two slow files are made there for the keys that name what they are made of; that they
+    depend on nothing else is the matter of `tests/unit/test_recipes.py`.
+    """
+    files = tmp_path / "files"
+    ours, fresh = Workflow(tmp_path / "ours"), Workflow(tmp_path / "fresh")
+    for folder in (files, ours.folder, fresh.folder):
+        folder.mkdir()
+    write_files(files)
+    configuration = changed(files, key)
+    run = configuration["run"]
+    ours.copy_of(unchecked).configure(**configuration)
+    ours.run("--cores", "1")
+    fresh.configure(**configuration)
+    if run == BASE["run"]:
+        slow = {"measurements", "running"} - set(CHANGES[key][1])
+        fresh.borrow(unchecked, *(f"results/{run}/{name}.h5" for name in sorted(slow)))
+    fresh.run("--cores", "1")
+    assert_fresh(ours, fresh, run)
+
+
+def test_changed_validation(compiled, unchecked, tmp_path):
+    """Checked after all, then not: the exact points are those that another folder has kept."""
+    (tmp_path / "ours").mkdir()
+    ours = Workflow(tmp_path / "ours").copy_of(unchecked)
+    ours.configure(**{**BASE, "validation": {"points": 8}})
+    text = ours.run("--cores", "1").stdout
+    assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}
+    assert_fresh(ours, compiled, BASE["run"])
+    ours.configure(**BASE)
+    ours.run("--cores", "1")
+    assert_fresh(ours, unchecked, BASE["run"])
+
+
+def test_changed_engine(finished, unchecked, tmp_path):
+    """From exact to compiled in the same folder; the exact chunks stay."""
+    configuration = {**TINY, "engine": "compiled", "validation": {"points": 0}}
+    ours, fresh = Workflow(tmp_path / "ours"), Workflow(tmp_path / "fresh")
+    for workflow in (ours, fresh):
+        workflow.folder.mkdir()
+    ours.copy_of(finished).configure(**configuration)
+    chunks = set((ours.folder / "results/tiny/chunks").glob("*.h5"))
+    ours.run("--cores", "1")
+    assert chunks < set((ours.folder / "results/tiny/chunks").glob("*.h5"))
+    fresh.configure(**configuration)
+    fresh.run("--cores", "1")
+    assert_fresh(ours, fresh, "tiny")
+
+
+# ------------------------------------------------------------------------- drawn at random
+
+
+def axis(rng, low, high):
+    """One point, or a few, anywhere; now and then a box that is refused."""
+    if rng.random() < 0.25:
+        value = round(rng.uniform(low, high), 2)
+        return {"min": value, "max": value, "points": 1}
+    a, b = sorted(round(rng.uniform(low, high), 2) for _ in range(2))
+    return {"min": a, "max": b, "points": rng.randint(2, 5)}
+
+
+def draw(rng, folder):
+    """A configuration out of the whole schema, tiny, and cheap in slow files."""
+    mass = rng.choice([3000, 3000, 900])
+    limit = 2.1 * 3000 / mass
+    result = {
+        "run": "random",
+        "model": rng.choice(["b3-l2", "3b3-le-2lmu"]) if mass == 3000 else "b3-l2",
+        "M_X": mass,
+        "engine": "compiled",
+        "validation": {"points": 0},
+        "grid": {
+            "epsilon_hat": axis(rng, -min(limit, 3), min(limit, 3)),
+            "g_hat": axis(rng, -0.02, 0.5),
+            "theta_sb": axis(rng, -1.6, 1.6),
+        },
+    }
+    names = ["quarks", "EWPOs", "LEP2", "LFU"]
+    optional = {
+        "categories": rng.sample(names, rng.randint(1, 4)),
+        "lep2_set": "full",
+        "data": rng.choice(
+            [
+                {"overlays": [str(folder / "new.yml")]},
+                {"quarks": {"observables": {"exclude": ["DeltaM_s"]}}},
+                {"EWPOs": {"observables": {"exclude": ["m_W"]}}},
+                {"LEP2": {"measurements": {"exclude": ["LEP2 Bhabha, arXiv:1302.3415"]}}},
+                {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}},
+            ]
+        ),
+        "chunk_minutes": rng.choice([0.0001, 1, 60]),
+        "confidence_levels": rng.choice([[0.1, 0.2], [0.9, 0.999]]),
+        "observables_of_interest": rng.sample(["m_W", "DeltaM_s", "BR(Bs->mumu)"], 2),
+        "smeft_accuracy": "leadinglog",
+        "covariance": {"draws": 100_000, "seed": 1},
+    }
+    return result | {key: value for key, value in optional.items() if rng.random() < 0.4}
+
+
+@pytest.fixture(scope="module")
+def somewhere(compiled, tmp_path_factory):
+    """A folder in which one configuration after the other is run under the same name."""
+    result = Workflow(tmp_path_factory.mktemp("random")).copy_of(compiled)
+    (result.folder / "results/compiled").rename(result.folder / "results/random")
+    memory = result.folder / ".snakemake/malaphoric"
+    (memory / "compiled").rename(memory / "random")
+    write_files(result.folder)
+    return result
+
+
+def test_every_key_is_drawn(tmp_path):
+    """Truth: the schema."""
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    drawn = {key for seed in range(50) for key in draw(random.Random(seed), tmp_path)}
+    assert drawn == set(schema["properties"])
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_drawn_configuration(somewhere, seed):
+    """Results, or one sentence before any job; never a traceback."""
+    config = somewhere.folder / "config.yaml"
+    data = draw(random.Random(seed), somewhere.folder)
+    config.write_text(yaml.safe_dump(data))
+    result = somewhere.run("--cores", "2", check=False)
+    assert "Traceback" not in result.stdout
+    if result.returncode:
+        assert "accepted" in result.stdout
+        assert not re.search(r"^(local)?rule", result.stdout, re.M)
+        return
+    found = somewhere.files("random")
+    assert {"scan.h5", "profile.h5", "best_fit.json", "tables/table4.csv"} <= set(found)
+    assert b"NaN" not in found["best_fit.json"]
+    assert somewhere.plan() == {}
+    assert load_configuration(config).model == Model.load(data["model"])
