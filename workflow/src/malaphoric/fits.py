@@ -371,7 +371,7 @@ class _Curve:
     def spread(self) -> None:
         """Start from the minima of both neighbours, as long as that leads further down."""
         rows = np.arange(len(self.chi2))
-        for _ in range(4):
+        while rows.size:
             before = self.chi2.copy()
             both = np.clip(np.stack([rows - 1, rows + 1], axis=1), 0, len(before) - 1)
             self.add(self.points[rows, self.axis], self.points[both])
@@ -379,8 +379,6 @@ class _Curve:
             rows = np.intersect1d(
                 np.concatenate([changed - 1, changed + 1]), np.arange(len(before))
             )
-            if not rows.size:
-                return
 
     def refine(self, heights: list[float]) -> None:
         """Add the values where the profile seems to cross one of the heights."""
