@@ -7,7 +7,11 @@ import shutil
 import h5py
 import pytest
 
+from malaphoric import box
 from malaphoric.configuration import load_configuration
+from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
+from malaphoric.scan import ModelLikelihood, load_theory
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +71,20 @@ def test_intervals_are_those_of_a_fine_grid(compiled):
     assert "`python -m malaphoric box b3-l2` proposes epsilon_hat" in remedy
     assert f"{note} {remedy}" in compiled.output
     assert f"{note} {remedy}" in (compiled.folder / OUT / "tables/table4.md").read_text()
+
+
+def test_the_default_box_is_proposed(compiled):
+    """Without a scan: the 95% region that config/config.yaml found by a large one."""
+    folder = compiled.folder / OUT
+    model, data = Model.load("b3-l2"), Likelihood.load(folder / "likelihood.h5")
+    theory = load_theory(model, "compiled", 3000.0, running=folder / "running.h5")
+    found = box.propose(ModelLikelihood(model, 3000.0, theory, data))
+    expected = {"epsilon_hat": [None, -0.03], "g_hat": [0.03, 0.22], "theta_sb": [-0.5, -0.033]}
+    for name, region in expected.items():
+        assert found["region"][name] == pytest.approx(region, abs=0.01)
+    grid = found["grid"]
+    assert -1.2 <= grid["epsilon_hat"]["min"] < -1 < 0 < grid["epsilon_hat"]["max"] < 0.3
+    assert (grid["theta_sb"]["max"] - grid["theta_sb"]["min"]) / grid["theta_sb"]["points"] < 0.006
 
 
 def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
