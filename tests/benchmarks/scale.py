@@ -18,13 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import chunks, scan, statistics
-from malaphoric.configuration import Configuration
+from malaphoric.configuration import SECONDS_PER_POINT, Configuration
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.theory import Theory
 
-CPU = {"exact": 7.3, "compiled": 19e-6}  # seconds a point with files, see the README
 START = {"exact": 30, "compiled": 5}  # seconds until the first point
 OTHERS = {"exact": 15, "compiled": 18}  # jobs beside the chunks
 REST = 180  # seconds of data half, best fits and exact checks
@@ -122,7 +121,7 @@ def table(bytes_a_point: dict, merge: dict) -> None:
                     | {"chunk_minutes": minutes}
                 )
                 number = len(run.chunks)
-                chunk = START[engine] + CPU[engine] * run.grid.size / number
+                chunk = START[engine] + SECONDS_PER_POINT[engine] * run.grid.size / number
                 wall = REST + math.ceil(number / cores) * chunk + merge[engine] * run.grid.size
                 disk = bytes_a_point[engine] * run.grid.size / 1e9
                 disk = f"{disk:.{0 if disk > 10 else 2}f} GB"

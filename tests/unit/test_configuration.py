@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from malaphoric.configuration import Configuration, load_configuration
+from malaphoric.configuration import SECONDS_PER_POINT, Configuration, load_configuration
 from malaphoric.schema import ROOT, ConfigurationError
 
 MINIMAL = {
@@ -162,12 +162,12 @@ def test_chunks_cover_the_grid_once():
 def test_huge_scans_have_longer_chunks_instead_of_more():
     """Truth: at most 4000 chunks; how long one takes follows its points, not `chunk_minutes`."""
     c = Configuration(changed(["chunk_minutes"], 1))
-    assert c.longest_chunk == 1  # six points of ten seconds
+    assert c.longest_chunk == pytest.approx(8 * SECONDS_PER_POINT["exact"] / 60)
     axis = {"min": 0, "max": 0.3, "points": 1000}
     grid = {"epsilon_hat": {**axis, "points": 100}, "g_hat": axis, "theta_sb": axis}
     c = Configuration(changed(["grid"], grid, changed(["chunk_minutes"], 1)))
     assert len(c.chunks) == 4000
-    assert c.longest_chunk == pytest.approx(10**8 / 4000 * 10 / 60)
+    assert c.longest_chunk == pytest.approx(10**8 / 4000 * SECONDS_PER_POINT["exact"] / 60)
 
 
 @pytest.mark.parametrize(("points", "parts"), [(0, 2), (8, 2), (58, 2), (59, 3), (100_000, 3334)])

@@ -179,24 +179,22 @@ def test_minimised_intervals_in_a_narrow_valley_with_a_wall():
 
 
 def test_separate_intervals_and_a_lower_minimum_are_found():
-    """Two minima in theta_sb; the grid's best point belongs to the higher one."""
+    """Two minima in g_hat; the grid's best point belongs to the higher one."""
 
     def two(points):
         e, g, t = points.T
-        common = ((e + 0.4) / 0.2) ** 2 + ((g - 0.2) / 0.1) ** 2
-        first = ((t - 0.3) / 0.05) ** 2
-        second = ((t + 0.4) / 0.05) ** 2 - 0.5
-        return 10 + common + np.minimum(first, second)
+        common = ((e + 0.4) / 0.2) ** 2 + ((t - 0.3) / 0.1) ** 2
+        return 10 + common + np.minimum(((g - 0.125) / 0.02) ** 2, ((g - 0.4) / 0.02) ** 2 - 0.5)
 
-    grid = grid_of(chi2_of(two))
-    assert grid["all"]["global"]["theta_sb"] == pytest.approx(0.3)
+    assert grid_of(chi2_of(two))["all"]["global"]["g_hat"] == pytest.approx(0.125)
     fit, found = intervals(chi2_of(two))
-    assert fit["theta_sb"] == pytest.approx(-0.4, abs=1e-3)
-    (a, b), (c, d) = found["theta_sb"]["0.68"]
+    assert fit["g_hat"] == pytest.approx(0.4, abs=1e-3)
+    (a, b), (c, d) = found["g_hat"]["0.68"]
     height = statistics.delta_chi2_level(0.68, 1)
-    assert (a, b) == pytest.approx((-0.4 - 0.05 * height**0.5, -0.4 + 0.05 * height**0.5), abs=1e-4)
-    half = 0.05 * (height - 0.5) ** 0.5
-    assert (c, d) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-4)
+    half = 0.02 * (height - 0.5) ** 0.5
+    assert (a, b) == pytest.approx((0.125 - half, 0.125 + half), abs=1e-4)
+    half = 0.02 * height**0.5
+    assert (c, d) == pytest.approx((0.4 - half, 0.4 + half), abs=1e-4)
 
 
 def test_a_box_beyond_the_physical_limit_has_no_fit():
@@ -205,3 +203,22 @@ def test_a_box_beyond_the_physical_limit_has_no_fit():
     grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "unmixed": None}
     found = fits.best_fits(grid, SM, N_OBS, fits.physical_box(axes, 10_000.0), parabola)
     assert found["malaphoric"] is None
+
+
+def test_a_profile_follows_a_valley_between_walls():
+    """Only neighbours know where a valley g_hat * theta_sb = const goes that walls surround."""
+
+    def valley(points):
+        e, g, t = points.T
+        value = ((g * t + 0.03) / 0.002) ** 2 + ((g - 0.2) / 0.05) ** 2 + ((e - 0.1) / 0.3) ** 2
+        return np.where(np.abs(g * t + 0.03) > 0.008, np.nan, value)
+
+    best = {"epsilon_hat": 0.1, "g_hat": 0.2, "theta_sb": -0.15, "errors": {"g_hat": 0.05}}
+    lines = {name: [[0.1, 0.2, -0.15]] for name in NAMES}
+    heights = [statistics.delta_chi2_level(0.95, 1)]
+    curve = fits.profiles(best, lines, BOX, chi2_of(valley), heights)["g_hat"]
+    g = np.array(curve["points"])[:, 1]
+    np.testing.assert_allclose(curve["chi2"], ((g - 0.2) / 0.05) ** 2, atol=1e-5)
+    # with theta_sb of the best fit the walls are at 0.147 and 0.253
+    assert g.min() < 0.1
+    assert g.max() > 0.4

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malaphoric.configuration import Configuration
-from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.grid import AXES, BLOCK, Grid, round_step
 
 
 def make(shape, low=(-1.0, 0.0, -0.3), high=(1.0, 0.25, 0.3)):
@@ -133,3 +133,22 @@ def test_chunks_of_the_compiled_engine_hold_whole_blocks(monkeypatch, minutes):
     for chunk in c.chunks:
         assert chunk["start"] % BLOCK == 0
         assert chunk["stop"] % BLOCK == 0 or chunk["stop"] == c.grid.size
+
+
+def test_steps_are_rounded_down():
+    """1, 2, 2.5, 4 or 5 times a power of ten."""
+    for step, expected in ((0.0061, 0.005), (0.02, 0.02), (0.0299, 0.025), (4.9, 4), (0.1, 0.1)):
+        assert round_step(step) == pytest.approx(expected)
+
+
+def test_a_grid_without_the_unmixed_model_says_so():
+    """Where zero is inside and no node; what is proposed has it."""
+
+    def grid(low, high, points):
+        axis = {"min": low, "max": high, "points": points}
+        return Grid.from_dict({"epsilon_hat": axis, "g_hat": axis, "theta_sb": axis})
+
+    (note,) = grid(-1.15, 0.3, 13).notes
+    assert "{min: -1.2, max: 0.3, points: 16}" in note
+    assert 0 in grid(-1.2, 0.3, 16).axes[0]
+    assert grid(-1.2, 0.3, 16).notes == grid(0.1, 0.3, 2).notes == grid(0.1, 0.1, 1).notes == []

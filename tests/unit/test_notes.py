@@ -37,6 +37,15 @@ def test_nothing_is_said_of_a_good_scan(said, minimised):
     assert said(FINE, minimised=minimised) == []
 
 
+def test_a_region_that_reaches_no_coupling_is_not_cut(said):
+    """g_hat = 0 is the Standard Model, not an edge: g_hat = 0.1 +- 0.1."""
+
+    def weak(points):
+        return parabola(points * (1, 0.2, 1) + (0, 0.08, 0))
+
+    assert said((FINE[0], np.linspace(0, 0.5, 26), FINE[2]), weak) == []
+
+
 @pytest.mark.parametrize("minimised", [True, False])
 def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     """An edge two errors from the best fit, and one on this side of it; the command is named."""

@@ -41,7 +41,7 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
     """A finished run of the compiled engine with two cores, in several chunks (two minutes)."""
-    return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=0.001)
+    return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=0.00064)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,11 @@ import h5py
 import pytest
 
 from harness import COMPILED, Workflow
+from malaphoric import box
 from malaphoric.configuration import load_configuration
+from malaphoric.engines import ModelLikelihood, load_theory
+from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 from malaphoric.recipes import Recipes
 
 pytestmark = pytest.mark.slow
@@ -72,13 +76,27 @@ def test_intervals_are_those_of_a_fine_grid(compiled):
     assert f"{note} {remedy}" in (compiled.folder / OUT / "tables/table4.md").read_text()
 
 
+def test_the_default_box_is_proposed(compiled):
+    """Without a scan: the 95% region that config/config.yaml found by a large one."""
+    folder = compiled.folder / OUT
+    model, data = Model.load("b3-l2"), Likelihood.load(folder / "likelihood.h5")
+    theory = load_theory(model, "compiled", 3000.0, running=folder / "running.h5")
+    found = box.propose(ModelLikelihood(model, 3000.0, theory, data))
+    expected = {"epsilon_hat": [None, -0.03], "g_hat": [0.03, 0.22], "theta_sb": [-0.5, -0.033]}
+    for name, region in expected.items():
+        assert found["region"][name] == pytest.approx(region, abs=0.01)
+    grid = found["grid"]
+    assert -1.2 <= grid["epsilon_hat"]["min"] < -1 < 0 < grid["epsilon_hat"]["max"] < 0.3
+    assert (grid["theta_sb"]["max"] - grid["theta_sb"]["min"]) / grid["theta_sb"]["points"] < 0.006
+
+
 def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
     """One core, more chunks, and the last chunk first: every number in the same bytes.
 
     Everything is computed again but the exact points, which are found where runs keep them.
     """
     other = Workflow(tmp_path)
-    config = other.configure(**COMPILED, chunk_minutes=0.0005)
+    config = other.configure(**COMPILED, chunk_minutes=0.00031)
     other.borrow(compiled, KEPT)
     shutil.rmtree(tmp_path / ".snakemake")
     chunks = Recipes(load_configuration(config)).chunks
@@ -113,7 +131,7 @@ def again(compiled, folder, **changes):
     """The finished run in a folder of its own, with another configuration."""
     shutil.copytree(compiled.folder, folder, dirs_exist_ok=True)
     workflow = Workflow(folder)
-    workflow.configure(**{**COMPILED, "chunk_minutes": 0.001, **changes})
+    workflow.configure(**{**COMPILED, "chunk_minutes": 0.00064, **changes})
     return workflow
 
 

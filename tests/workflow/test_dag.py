@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from malaphoric.configuration import SECONDS_PER_POINT
+
 
 def test_tiny_exact_run(workflow):
     """Every rule once, and a chunk job for every two of the four points."""
@@ -24,10 +26,10 @@ def test_tiny_exact_run(workflow):
     }
 
 
-@pytest.mark.parametrize(("minutes", "chunks"), [(0.17, 4), (0.34, 2), (0.5, 2), (0.7, 1), (60, 1)])
-def test_chunk_minutes(workflow, minutes, chunks):
-    """Ten seconds a point: the duration decides how many chunks there are."""
-    workflow.configure(chunk_minutes=minutes)
+@pytest.mark.parametrize(("points", "chunks"), [(1.1, 4), (2.1, 2), (3.1, 2), (4.1, 1), (500, 1)])
+def test_chunk_minutes(workflow, points, chunks):
+    """The duration decides how many chunks there are, and the cost of a point."""
+    workflow.configure(chunk_minutes=points * SECONDS_PER_POINT["exact"] / 60)
     assert workflow.plan()["chunk"] == chunks
 
 

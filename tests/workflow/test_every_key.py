@@ -15,7 +15,7 @@ from malaphoric.model import Model
 
 pytestmark = pytest.mark.slow
 
-BASE = {**COMPILED, "validation": {"points": 0}, "chunk_minutes": 0.001}
+BASE = {**COMPILED, "validation": {"points": 0}, "chunk_minutes": 0.00064}
 
 OVERLAY = """
 LHCb R_K (invented):
@@ -50,7 +50,7 @@ CHANGES = {
         },
         (),
     ),
-    "chunk_minutes": (0.0005, ()),
+    "chunk_minutes": (0.00031, ()),
     "confidence_levels": ([0.5, 0.9], ()),
     "observables_of_interest": (["m_W", "DeltaM_s"], ()),
 }

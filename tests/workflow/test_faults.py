@@ -37,7 +37,7 @@ def scan(compiled, tmp_path):
 
 def scan_in(folder, compiled):
     result = Workflow(folder)
-    result.configure(**COMPILED, chunk_minutes=0.0005)
+    result.configure(**COMPILED, chunk_minutes=0.00031)
     result.borrow(compiled, *(f"{OUT}/{name}" for name in BEFORE_THE_SCAN))
     return result
 
@@ -190,7 +190,7 @@ def test_read_only_folder(scan, place):
 def test_damaged_chunks(compiled, tmp_path):
     """The merge names the file and the remedy, which works."""
     scan = Workflow(tmp_path)
-    scan.configure(**COMPILED, chunk_minutes=0.001)
+    scan.configure(**COMPILED, chunk_minutes=0.00064)
     names = (*BEFORE_THE_SCAN, "chunks", "exact")
     scan.borrow(compiled, *(f"{OUT}/{name}" for name in names))
     path, other = sorted((scan.folder / OUT / "chunks").glob("*.h5"))[:2]

@@ -32,7 +32,7 @@ def test_compiled_run_in_arrays(slurm, compiled, tmp_path):
     ours = Workflow(tmp_path)
     ours.configure(**COMPILED)
     arrays = ["--slurm-array-jobs", "chunk", "--slurm-array-limit", "2"]
-    options = [*PROFILE, *arrays, "--config", "chunk_minutes=0.001", "--until", "profile"]
+    options = [*PROFILE, *arrays, "--config", "chunk_minutes=0.00064", "--until", "profile"]
     output = ours.run(*options, environment=slurm.environment).stdout
     chunks = slurm.jobs("chunk")
     assert len(chunks) == len(list((tmp_path / "results/compiled/chunks").glob("*.h5"))) > 2

@@ -22,7 +22,7 @@ from malaphoric import store
 pytestmark = pytest.mark.slow
 
 OUT = "results/compiled"
-BASE = {**COMPILED, "chunk_minutes": 0.001}
+BASE = {**COMPILED, "chunk_minutes": 0.00064}
 FIRST = ("measurements.h5", "likelihood.h5", "running.h5")
 
 

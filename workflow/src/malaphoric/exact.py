@@ -1,4 +1,4 @@
-"""The theory half by smelli, flavio and wilson, point by point: about 9 s of CPU a point.
+"""The theory half by smelli, flavio and wilson, point by point.
 
 From parameters to predictions; data and chi2 are in `likelihood`.
 """

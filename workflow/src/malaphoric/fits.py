@@ -66,12 +66,7 @@ def best_fits(
         "malaphoric": None,
     }
     starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
-
-    def fitted(starts: list[dict], box: Box, **options: str) -> dict | None:
-        if found := minimise(starts, box, chi2, **options):
-            return summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
-        return None
-
+    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs)
     if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
         # chi2 can be minimised at epsilon_hat = 0 whether the grid has it or not
         mine = [grid["unmixed"]] if grid["unmixed"] else starts
@@ -91,11 +86,25 @@ def best_fits(
         if result["unmixed"]:
             add_improvement(mixed, result["unmixed"])
         if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
-            # where the corrected LEP2 moves the best fit; p-values would count what is ignored
-            without = fitted([mixed], box, without="LEP2")
-            result["malaphoric_without_LEP2"] = {
-                k: v for k, v in without.items() if k != "dof" and not k.startswith("p_value")
-            }
+            # where the corrected LEP2 moves the best fit
+            result["malaphoric_without_LEP2"] = fitted([mixed], box, without="LEP2")
+    return result
+
+
+def _fitted(
+    starts: list[dict],
+    box: Box,
+    chi2: Chi2 | None,
+    chi2_sm: dict,
+    n_obs: dict,
+    without: str | None = None,
+) -> dict | None:
+    """The summary of a fit; a fit that ignores data has no p-values, which would count them."""
+    if not (found := minimise(starts, box, chi2, without)):
+        return None
+    result = summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
+    if without:
+        return {k: v for k, v in result.items() if k != "dof" and not k.startswith("p_value")}
     return result
 
 
@@ -371,7 +380,7 @@ class _Curve:
     def spread(self) -> None:
         """Start from the minima of both neighbours, as long as that leads further down."""
         rows = np.arange(len(self.chi2))
-        for _ in range(4):
+        while rows.size:
             before = self.chi2.copy()
             both = np.clip(np.stack([rows - 1, rows + 1], axis=1), 0, len(before) - 1)
             self.add(self.points[rows, self.axis], self.points[both])
@@ -379,8 +388,6 @@ class _Curve:
             rows = np.intersect1d(
                 np.concatenate([changed - 1, changed + 1]), np.arange(len(before))
             )
-            if not rows.size:
-                return
 
     def refine(self, heights: list[float]) -> None:
         """Add the values where the profile seems to cross one of the heights."""

@@ -48,12 +48,21 @@ class Grid:
         return int(np.prod(self.shape, dtype=np.int64))
 
     @property
+    def steps(self) -> dict[str, float]:
+        """Distance of neighbouring values by axis, of axes with more than one."""
+        return {
+            name: float(axis[-1] - axis[0]) / (len(axis) - 1)
+            for name, axis in zip(AXES, self.axes, strict=True)
+            if len(axis) > 1
+        }
+
+    @property
     def notes(self) -> list[str]:
         """Sentences on what a run on this grid lacks."""
         axis = self.axes[0]
         if not axis[0] < 0 < axis[-1] or 0 in axis:
             return []
-        step = round_step((axis[-1] - axis[0]) / (len(axis) - 1))
+        step = round_step(self.steps[AXES[0]])
         low, high = math.floor(round(axis[0] / step, 6)), math.ceil(round(axis[-1] / step, 6))
         return [
             "The grid spans epsilon_hat = 0 without a node there: Fig. 2 is not drawn, and the "

@@ -181,17 +181,15 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
     dict
         Best physical points of the grid as starting points of fits: ``all``, by category, and
         ``unmixed`` (epsilon_hat = 0), each a dict of epsilon_hat, g_hat, theta_sb and chi2 by
-        category; ``lines``, by axis, where the global profile of one parameter is, shape (n, 3);
-        ``minimum``, the smallest chi2 of the global profile over theta_sb; ``steps`` of the axes;
-        ``census``: numbers of points; ``notes``. What no point could be computed for is missing
-        from ``all`` and ``lines``, and None in ``unmixed`` and ``minimum``.
+        category (or None); ``lines``, by axis, where the global profile of one parameter is, shape
+        (n, 3); ``minimum`` of the global profile over theta_sb (or None); ``steps`` of the axes;
+        ``census``: numbers of points; ``notes``.
     """
     with store.read(scan) as file:
         names = category_names(file)
         axes = [file[name][:] for name in AXES]
         attributes = dict(file.attrs)
-        if limit is None:
-            limit = M_REFERENCE / store.parse(attributes["theory"])["M_X"]
+        limit = limit or M_REFERENCE / store.parse(attributes["theory"])["M_X"]
         physical = np.abs(axes[0]) <= limit
         census = _census(file, physical)
         shape = (len(names), len(axes[0]), len(axes[1]))
@@ -203,26 +201,24 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
             dip[:, i] = _deepest_dip(slab)
             if physical[i]:
                 best.add(i, slab)
-                over_g, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
-                over_theta = np.fmin(over_theta, over_g)
+                line, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
+                over_theta = np.fmin(over_theta, line)
     inside = np.where(physical[:, np.newaxis], chi2, np.nan)
-    steps = {
-        n: float(np.ptp(a)) / (len(a) - 1) for n, a in zip(AXES, axes, strict=True) if a.size > 1
+    datasets = {
+        "chi2": (chi2, AXES[:2]),
+        "theta_sb_best": (theta, AXES[:2]),
+        "chi2_epsilon_hat": (profile_last_axis(inside, axes[1])[0], AXES[:1]),
+        "chi2_g_hat": (profile_last_axis(inside.swapaxes(1, 2), axes[0])[0], AXES[1:2]),
+        "chi2_theta_sb": (over_theta, AXES[2:]),
     }
-    one_dimensional = {
-        "epsilon_hat": profile_last_axis(inside, axes[1])[0],
-        "g_hat": profile_last_axis(inside.swapaxes(1, 2), axes[0])[0],
-        "theta_sb": over_theta,
-    }
-    datasets = {"chi2": (chi2, AXES[:2]), "theta_sb_best": (theta, AXES[:2])}
-    datasets |= {f"chi2_{name}": (v, (name,)) for name, v in one_dimensional.items()}
-    notes = [*_census_notes(census), *Grid(tuple(axes)).notes]
-    notes += _ragged(dict(zip(names, zip(inside, dip, strict=True), strict=True)), steps)
+    grid = Grid(tuple(axes))
+    planes = dict(zip(names, zip(inside, dip, strict=True), strict=True))
+    notes = [*_census_notes(census), *grid.notes, *_ragged(planes, grid.steps)]
     _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
     return {
         **best.plain(),
         "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
-        "steps": steps,
+        "steps": grid.steps,
         "census": census,
         "notes": notes,
     }
