@@ -450,7 +450,7 @@ def test_physical_mass_and_couplings_by_diagonalisation(epsilon):
 
 def test_there_is_no_physical_boson_beyond_the_limit():
     """|epsilon| >= 1: a kinetic term is not positive."""
-    for epsilon in (1.0, -1.2, -1 + 1e-7):
+    for epsilon in (1.0, -1.2, -1 + 2e-6):
         assert set(smeft.zprime(epsilon, 0.1).values()) == {None}
     assert smeft.zprime(-0.5, 0.1, 6000.0)["mass"] is None
     assert smeft.zprime(-0.5, 0.1, 3000.0)["mass"] == pytest.approx(3000 / 0.75**0.5)

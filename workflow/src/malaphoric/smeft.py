@@ -106,11 +106,11 @@ def zprime(epsilon_hat: float, g_hat: float, M_X: float = M_REFERENCE) -> dict:
     -------
     dict
         ``mass`` in GeV; ``g_X`` and ``g_Y``: a field of charge X and hypercharge Y couples with
-        g_X X + g_Y Y (g' taken at M_X). None for |epsilon| >= 1 (within 1e-6), where there is no
+        g_X X + g_Y Y (g' taken at M_X). None for |epsilon| >= 1 (within 1e-5), where there is no
         such particle: its mass grows beyond all bounds.
     """
     epsilon = epsilon_hat * M_X / M_REFERENCE
-    if abs(epsilon) > 1 - 1e-6:
+    if abs(epsilon) > 1 - 1e-5:
         return {"mass": None, "g_X": None, "g_Y": None}
     norm = (1 - epsilon**2) ** 0.5
     return {

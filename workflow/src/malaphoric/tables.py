@@ -179,7 +179,7 @@ def mass_rows(fits: dict[str, dict | None], M_X: float) -> list[dict]:
             {
                 "M_X": M_X,
                 "g_prime": g_prime(M_X),
-                "fit": "|epsilon_hat| <= 1" if name == "hatted" else "|epsilon| <= 1",
+                "fit": "same box" if name == "hatted" else "physical box",
                 "physical": "no" if abs(epsilon) > 1 + 1e-9 else "yes",
                 **{axis: fit[axis] for axis in AXES},
                 **{f"dchi2_{category}": value for category, value in fit["dchi2"].items()},
