@@ -6,18 +6,24 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 
-.PHONY: run test setup bench table lock why export check
+.PHONY: run test test-all style setup bench table lock why export check
 
 run: setup
 	$(BIN)/python -m malaphoric check "$(CONFIG)"
 	$(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
 	@echo "Done: look at figures/, tables/ and comparison.md in the run's folder in results/"
 
-test: setup
+# Proves the installation and the physics in minutes; test-all has faults, kills, re-runs and SLURM.
+test: style
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+
+test-all: style
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup --durations 40
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest
 
 bench: export OMP_NUM_THREADS = 1
 bench: export OPENBLAS_NUM_THREADS = 1

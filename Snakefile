@@ -57,6 +57,8 @@ try:
         check_table()
     if STARTS:  # imports matplotlib, half a second
         RUN.model.check_title()
+        for note in RUN.grid.notes:
+            print(note, file=sys.stderr)
 except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 

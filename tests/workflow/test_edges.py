@@ -22,9 +22,8 @@ def run(folder, compiled, name):
     workflow = Workflow(folder)
     axes = ({"min": a, "max": b, "points": n} for a, b, n in BOXES[name])
     grid = dict(zip(("epsilon_hat", "g_hat", "theta_sb"), axes, strict=True))
-    workflow.configure(**{**COMPILED, "grid": grid})
-    table4 = [p.name for p in (compiled.folder / "results/compiled/exact").glob("table4*")]
-    known = ("measurements.h5", "likelihood.h5", "running.h5", f"exact/{table4[0]}")
+    workflow.configure(**{**COMPILED, "grid": grid, "validation": {"points": 0}})
+    known = ("measurements.h5", "likelihood.h5", "running.h5")
     workflow.borrow(compiled, *(f"results/compiled/{file}" for file in known))
     return workflow.run("--cores", "2").stdout
 
@@ -45,8 +44,8 @@ def test_ends_in_results(tmp_path, compiled, name):
         return
     assert fits["malaphoric"] is None
     assert not any("best fit" in row for row in rows)
-    assert SAID[name] in fits["notes"][0]
-    assert fits["notes"][0] in output
-    assert fits["notes"][0] in (folder / "tables/table4.md").read_text()
+    (note,) = [note for note in fits["notes"] if SAID[name] in note]
+    assert note in output
+    assert note in (folder / "tables/table4.md").read_text()
     for figure in ("fig3_left", "fig3_right", "fig4", "profiles"):
         assert (folder / f"figures/{figure}.png").stat().st_size > 5000

@@ -6,8 +6,10 @@ import subprocess
 import pytest
 
 from harness import COMPILED, ROOT, Workflow
+from malaphoric import store
 
-pytestmark = [pytest.mark.slow, pytest.mark.slurm]
+# one process: there is one SLURM
+pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 
 # the profile as it is, but impatient
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"]
@@ -98,3 +100,35 @@ def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
     assert {states[n] for n in starved} <= {"OUT_OF_MEMORY", "FAILED"}
     assert len(chunks("COMPLETED")) == 4
     assert_equal(ours, finished, "results/tiny/scan.h5", "results/tiny/profile.h5")
+
+
+def test_queued_orphan(slurm, tmp_path):
+    """Queued by a Snakemake that was killed; another configuration of the run is done meanwhile."""
+    ours = Workflow(tmp_path)
+    old = ours.configure(covariance={"seed": 2}).rename(tmp_path / "old.yaml")
+    slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=drain", "reason=test")
+    before = slurm.jobs("measurements")
+    process = subprocess.Popen(
+        ours.command(*PROFILE, "--until", "measurements", config=old),
+        env=slurm.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    (orphan,) = slurm.wait(lambda: set(slurm.jobs("measurements")) - set(before), 600)
+    process.kill()
+    process.wait()
+    ours.configure()
+    ours.run("--unlock")
+    ours.run("--cores", "1", "--until", "measurements")
+    content = (tmp_path / "results/tiny/measurements.h5").read_bytes()
+    slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
+    ends = ("FAILED", "COMPLETED", "CANCELLED")
+    assert slurm.wait(lambda: _in(slurm.jobs("measurements")[orphan], ends), 600) == "FAILED"
+    assert (tmp_path / "results/tiny/measurements.h5").read_bytes() == content
+    said = "".join(path.read_text() for path in (tmp_path / "results/.slurm").rglob("*.log"))
+    assert store.SUPERSEDED in said
+    assert ours.plan("--until", "measurements") == {}
+
+
+def _in(state: str, states: tuple) -> str | None:
+    return state if state in states else None
