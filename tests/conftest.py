@@ -7,6 +7,7 @@ import pytest
 import malaphoric  # noqa: F401 - before numpy, whose arithmetic it pins
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list) -> None:
     """Tests of a file in tests/unit go to one process: what they make once, they share."""
     for item in items:

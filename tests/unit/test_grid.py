@@ -130,9 +130,9 @@ def test_chunks_of_the_compiled_engine_hold_whole_blocks(monkeypatch, minutes):
             "grid": {"epsilon_hat": axis, "g_hat": axis, "theta_sb": axis},
         }
     )
-    for chunk in c.chunks:
-        assert chunk["start"] % BLOCK == 0
-        assert chunk["stop"] % BLOCK == 0 or chunk["stop"] == c.grid.size
+    for start, stop in c.chunks:
+        assert start % BLOCK == 0
+        assert stop % BLOCK == 0 or stop == c.grid.size
 
 
 def test_steps_are_rounded_down():
