@@ -24,7 +24,7 @@ from malaphoric.schema import ROOT, load_yaml, validate
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
-_SOMETIMES += ["validation/points.csv", "validation/observables.csv"]
+_SOMETIMES += ["validation/points.json", "validation/points.csv", "validation/observables.csv"]
 _SOMETIMES += ["validation/errors.pdf", "validation/errors.png"]
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
