@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from malaphoric import jobs, store
+from malaphoric import configuration, jobs, store
+from malaphoric import recipes as recipes_module
 from malaphoric.configuration import Configuration
 from malaphoric.recipes import Recipes
 from test_configuration import FULL, MINIMAL, changed
@@ -71,6 +72,18 @@ def test_additional_observables_leave_the_other_exact_chunks_alone():
     with_them, without = recipes(data=FULL), recipes(data=changed(["data"], {}, FULL))
     assert with_them["chunk-0"] == without["chunk-0"]
     assert "chunk-1" not in without
+
+
+def test_another_table_of_the_compiled_engine(tmp_path, monkeypatch):
+    """Truth: what is made with it, at every mass; exact engine and data know nothing of it."""
+    before, exact = recipes(), recipes(data=FULL)
+    path = tmp_path / "compiled.h5"
+    path.write_bytes(b"another")
+    for module in (configuration, recipes_module):
+        monkeypatch.setattr(module, "TABLE", path)
+    changed_ones = differing(before, recipes()) - {"export"}
+    assert changed_ones == {*WEIGHED, "running", *MASSES} - {"likelihood"}
+    assert differing(exact, recipes(data=FULL)) - {"export", "record"} == MASSES
 
 
 def test_settings_are_plain_data():

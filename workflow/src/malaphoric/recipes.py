@@ -10,15 +10,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from malaphoric import lep2, source, store
 from malaphoric.categories import observable_key
+from malaphoric.configuration import TABLE, Configuration
 from malaphoric.paper import TABLE4
 from malaphoric.schema import ROOT
-
-if TYPE_CHECKING:
-    from malaphoric.configuration import Configuration
 
 #: The code of chunks and exact points is in the description of their theory.
 _IN_LAYERS = {"code": "", "versions": {}}
@@ -91,7 +88,9 @@ class Recipes(dict):
         """Add a recipe; inputs are given by the name of the rule that makes them."""
         digests = {key: self[rule].digest for key, rule in (inputs or {}).items() if rule in self}
         code = code or source.code(ROOT / "scripts" / f"{name.split('-')[0]}.py")
-        self[name] = Recipe(dict(settings), digests, list(map(store.file_digest, files)), **code)
+        # the table is absent while it is remade
+        content = [store.file_digest(path) for path in files if path.exists()]
+        self[name] = Recipe(dict(settings), digests, content, **code)
 
     @cached_property
     def prefixes(self) -> list[str]:
@@ -128,8 +127,7 @@ class Recipes(dict):
     def _style(self) -> dict:
         run = self.run
         levels = list(run["confidence_levels"])
-        style = {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
-        return style
+        return {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
 
     def _data(self) -> None:
         run = self.run
@@ -144,7 +142,7 @@ class Recipes(dict):
     def _theory(self) -> None:
         run = self.run
         if run["engine"] == "compiled":
-            self._add("running", self._model)
+            self._add("running", self._model, files=[TABLE])
             if run.selection.extra:
                 self._add("extra_table", {"observables": _lists(run.selection.extra)})
                 self._add("running-extra", self._model, {"table": "extra_table"})
@@ -233,7 +231,7 @@ class Recipes(dict):
         settings["configuration"].pop("M_X")
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
-            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs)
+            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE])
         settings = {key: self._style[key] for key in ("title", "levels")}
         settings["masses"] = list(MASSES)
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
