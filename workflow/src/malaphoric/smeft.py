@@ -116,7 +116,7 @@ def zprime(epsilon_hat: float, g_hat: float, M_X: float = M_REFERENCE) -> dict:
     return {
         "mass": M_X / norm,
         "g_X": g_hat * M_X / M_REFERENCE / norm,
-        "g_Y": -g_prime(M_X) * epsilon / norm,
+        "g_Y": -g_prime(M_X) * epsilon / norm + 0.0,  # no negative zero
     }
 
 
