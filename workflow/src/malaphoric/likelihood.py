@@ -166,9 +166,7 @@ class Likelihood:
             panel = matrix[:, start : start + _PANEL]
             used = np.flatnonzero(panel.any(axis=1))
             used = slice(used[0], used[-1] + 1)
-            panels.append(
-                (used, np.ascontiguousarray(panel[used]), offset[start : start + _PANEL])
-            )
+            panels.append((used, np.ascontiguousarray(panel[used]), offset[start : start + _PANEL]))
         return np.array(list(place), dtype=int), panels
 
     @property

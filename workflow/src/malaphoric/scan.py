@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import platformdirs
 
-from malaphoric import categories, store
+from malaphoric import arithmetic, categories, store
 from malaphoric.exact import Theory
 from malaphoric.grid import AXES, BLOCK, Grid
 from malaphoric.likelihood import Likelihood
@@ -136,7 +136,13 @@ def load_likelihood(
     ------
     malaphoric.schema.ConfigurationError
         If an argument is not accepted, as in a run configuration.
+
+    Warns
+    -----
+    UserWarning
+        If numpy was imported before malaphoric, see `malaphoric.arithmetic`.
     """
+    arithmetic.warn_if_late()
     settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
     settings |= {"lep2_set": lep2_set} | (
         {} if categories is None else {"categories": list(categories)}
