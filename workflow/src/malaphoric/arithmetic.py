@@ -13,6 +13,8 @@ import sys
 import warnings
 from pathlib import Path
 
+_CPUINFO = Path("/proc/cpuinfo")
+
 
 def _pinned() -> dict[str, str | None]:
     """Environment variables and their values; None for those that must not be set."""
@@ -32,7 +34,7 @@ def _pinned() -> dict[str, str | None]:
 def _cpu_flags() -> set[str]:
     """What the CPU can do, in Linux's words; empty on other systems."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = _CPUINFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return set()
     return next((set(line.split()) for line in lines if line.startswith("flags")), set())

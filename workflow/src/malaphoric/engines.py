@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import platformdirs
 
-from malaphoric import categories, lep2, source, store
+from malaphoric import arithmetic, categories, lep2, source, store
 from malaphoric.categories import observable_tuple
 from malaphoric.compiled import check_table
 from malaphoric.grid import AXES, BLOCK
@@ -134,7 +134,13 @@ def load_likelihood(
         If an argument is not accepted, as in a run configuration.
     malaphoric.store.StoreError
         If ``data`` cannot be read, or the compiled engine's table is of other versions.
+
+    Warns
+    -----
+    UserWarning
+        If numpy was imported before malaphoric, see `malaphoric.arithmetic`.
     """
+    arithmetic.warn_if_late()
     settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
     settings |= {"lep2_set": lep2_set} | (
         {} if categories is None else {"categories": list(categories)}
