@@ -19,8 +19,6 @@ test: setup
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest
 
-bench: export OMP_NUM_THREADS = 1
-bench: export OPENBLAS_NUM_THREADS = 1
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
 

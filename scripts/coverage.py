@@ -10,14 +10,14 @@ import json
 import sys
 from pathlib import Path
 
-import h5py
-import numpy as np
-
 from malaphoric import scan
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
 from malaphoric.statistics import delta_chi2_level
+
+import h5py
+import numpy as np
 
 REACH, SEED = 30.0, 1
 

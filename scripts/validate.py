@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import figures, scan, validation
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+
+import numpy as np
 
 with job(snakemake) as this:
     run, given, out = this.run, snakemake.input, snakemake.output

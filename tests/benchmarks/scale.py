@@ -2,7 +2,7 @@
 
 Measures disk, time and memory of chunk files and their merge, for a stand-in theory that costs
 nothing, and prints them with the table of docs/cluster.md. CPU seconds a point are those of
-`make bench`. Wants OMP_NUM_THREADS=1, 2 GB of disk in the current folder, and a few minutes.
+`make bench`. Wants 2 GB of disk in the current folder, and a few minutes.
 """
 
 import math
@@ -12,13 +12,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import scan, statistics
 from malaphoric.configuration import Configuration
 from malaphoric.exact import Theory
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood, make_likelihood
+
+import numpy as np
 
 CPU = {"exact": 7.3, "compiled": 19e-6}  # seconds a point with files, see the README
 START = {"exact": 30, "compiled": 5}  # seconds until the first point
