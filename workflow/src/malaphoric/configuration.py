@@ -34,8 +34,8 @@ TABLE = Path(__file__).parent / "data" / "compiled.h5"
 
 #: Rooms of the package whose code can change a prediction.
 _THEORY_ROOMS = {
-    "exact": ("model", "smeft", "lep2", "categories", "exact"),
-    "compiled": ("model", "smeft", "lep2", "compiled", "compiling"),
+    "exact": ("model", "smeft", "lep2", "categories", "exact", "arithmetic"),
+    "compiled": ("model", "smeft", "lep2", "compiled", "compiling", "arithmetic"),
 }
 
 

@@ -165,7 +165,9 @@ def load_likelihood(
 
 def data_code() -> str:
     """Digest of the code that makes the data half."""
-    return store.room_digest("measurements", "likelihood", "categories", "lep2", "exact")
+    return store.room_digest(
+        "measurements", "likelihood", "categories", "lep2", "exact", "arithmetic"
+    )
 
 
 class Joined:
