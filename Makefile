@@ -25,8 +25,6 @@ style: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/snakemake --lint
 
-bench: export OMP_NUM_THREADS = 1
-bench: export OPENBLAS_NUM_THREADS = 1
 bench: setup
 	$(BIN)/python tests/benchmarks/bench.py
 

@@ -10,8 +10,6 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import engines, store
 from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
@@ -19,6 +17,8 @@ from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level
+
+import numpy as np
 
 REACH, SEED = 30.0, 1
 

@@ -4,10 +4,10 @@ import json
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import chunks, engines
 from malaphoric.jobs import job
+
+import numpy as np
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input

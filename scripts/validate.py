@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import chunks, engines, figures, validation
 from malaphoric.categories import observable_tuple
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+
+import numpy as np
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output

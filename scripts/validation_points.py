@@ -3,13 +3,13 @@
 import json
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import engines, statistics, store, validation
 from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+
+import numpy as np
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input

@@ -1,6 +1,6 @@
 """Benchmarks, each a ratio measured side by side in one run: `make bench` prints the table.
 
-Not a test: speeds depend on the machine, ratios hardly. Wants OMP_NUM_THREADS=1.
+Not a test: speeds depend on the machine, ratios hardly.
 """
 
 import multiprocessing
@@ -11,12 +11,12 @@ import tempfile
 import time
 import warnings
 
-import numpy as np
-
 from malaphoric import Model, engines
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
+
+import numpy as np
 
 MODEL = "b3-l2"
 M_X = 3000.0

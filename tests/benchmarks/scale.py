@@ -15,14 +15,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from malaphoric import chunks, scan, statistics
 from malaphoric.configuration import SECONDS_PER_POINT, Configuration
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.theory import Theory
+
+import numpy as np
 
 START = {"exact": 30, "compiled": 5}  # seconds until the first point
 OTHERS = {"exact": 15, "compiled": 18}  # jobs beside the chunks

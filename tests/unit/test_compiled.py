@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import os
+import shutil
+import subprocess
+import sys
 import warnings
 
 import numpy as np
 import pytest
 
-from malaphoric import categories, compiled, compiling, engines, measurements, store, validation
+from malaphoric import (
+    arithmetic,
+    categories,
+    compiled,
+    compiling,
+    engines,
+    measurements,
+    store,
+    validation,
+)
 from malaphoric.engines import ModelLikelihood
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
@@ -181,6 +194,80 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
         np.testing.assert_array_equal(
             b3_l2.evaluate(points[i]).predictions[0], together.predictions[i]
         )
+
+
+#: Prints digests of predictions and chi2; the points are moved by so many rows meanwhile.
+_RUN = """
+import malaphoric, sys
+import numpy as np
+from malaphoric import Model, scan, store
+from malaphoric.grid import BLOCK
+from malaphoric.likelihood import Likelihood
+running, likelihood, shift, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+model, data = Model.load("b3-l2"), Likelihood.load(likelihood)
+theory = scan.load_theory(model, "compiled", 3000.0, running=running)
+points = np.random.default_rng(5).uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (BLOCK + 300, 3))[:n]
+result = theory.evaluate(np.roll(points, shift, axis=0))
+chi2 = data.chi2(result.predictions)["global"]
+few = scan.ModelLikelihood(model, 3000.0, theory, data).chi2_of_few(points[:40])["global"]
+arrays = [np.roll(x, -shift, axis=0) for x in (result.predictions, result.ckm, chi2)]
+print(store.digest(*arrays, few))
+"""
+
+
+@pytest.fixture(scope="module")
+def files(b3_l2, data, tmp_path_factory) -> list[str]:
+    """Running map and likelihood on disk: the arguments of `_RUN`."""
+    folder = tmp_path_factory.mktemp("files")
+    b3_l2.running.save(folder / "running.h5")
+    data.save(folder / "likelihood.h5")
+    return [str(folder / "running.h5"), str(folder / "likelihood.h5")]
+
+
+def one_core() -> None:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
+def bits(code: str, *arguments: object, shell: dict | None = None, cpu: str = "", **options) -> str:
+    """Digests from a new process, in a shell that says nothing of arithmetic but this."""
+    kept = {k: v for k, v in os.environ.items() if k not in arithmetic._pinned()}
+    emulator = ["qemu-x86_64", "-cpu", cpu, "-0", sys.executable] if cpu else []
+    python = os.path.realpath(sys.executable) if cpu else sys.executable
+    return subprocess.run(
+        [*emulator, python, "-c", code, *map(str, arguments)],
+        env={**kept, **(shell or {})},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        **options,
+    ).stdout
+
+
+@pytest.mark.skipif(
+    arithmetic._pinned()["OPENBLAS_CORETYPE"] is None, reason="pinned on x86-64 with AVX2"
+)
+def test_bits_whatever_the_shell(files):
+    """Kernels, threads, cores and positions are varied; without the pin they show."""
+    size = BLOCK + 300
+    plain = bits(_RUN, *files, 0, size)
+    wide = "SkylakeX" if "avx512f" in arithmetic._cpu_flags() else "Zen"
+    for core, shift in {wide: 3, "Sandybridge": 777, "Prescott": 1021}.items():
+        shell = {"OPENBLAS_CORETYPE": core, "NPY_DISABLE_CPU_FEATURES": "X86_V4"}
+        shell |= {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "3"}
+        for options in ({}, {"preexec_fn": one_core}):
+            assert bits(_RUN, *files, shift, size, shell=shell, **options) == plain
+    shell = {"OPENBLAS_CORETYPE": "Prescott"}
+    assert bits("import numpy\n" + _RUN, *files, 0, size, shell=shell) != plain
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cpu", ["Haswell-noTSX", "EPYC-Rome"])
+def test_bits_whatever_the_cpu(files, cpu):
+    """An Intel of 2013 and an AMD of 2019, emulated: the bits of this CPU."""
+    if not shutil.which("qemu-x86_64") or arithmetic._pinned()["OPENBLAS_CORETYPE"] is None:
+        assert not os.environ.get("CI")
+        pytest.skip("needs qemu-x86_64 (qemu-user) and an x86-64 CPU with AVX2")
+    assert bits(_RUN, *files, 0, 48, cpu=cpu) == bits(_RUN, *files, 0, 48)
 
 
 def test_running_map_survives_disk(b3_l2, tmp_path):

@@ -1,7 +1,6 @@
 """LEP2 predictions and data against independent integration, flavio's Z couplings and the paper."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -261,16 +260,6 @@ def test_standard_model_chi2():
 def test_unknown_observable_is_refused():
     with pytest.raises(ValueError, match="ee->nunu"):
         lep2.predictions({}, observables=[("R_sigma(ee->nunu)", 200.0)])
-
-
-def test_bulk_speed():
-    """A few microseconds a point; the bound leaves room for a busy machine."""
-    n = 20_000
-    wc = random_coefficients(n)
-    lep2.predictions(wc)
-    start = time.process_time()
-    lep2.predictions(wc)
-    assert (time.process_time() - start) / n < 20e-6
 
 
 def test_registered_flavio_objects(flavio):

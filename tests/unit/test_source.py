@@ -11,6 +11,7 @@ FILES = {
     "one": "from malaphoric import two\n\ndef f(x):\n    return two.g(x)\n",
     "two": "import numpy\n\ndef g(x):\n    from malaphoric.three import h\n    return h(x)\n",
     "three": "def h(x):\n    return x + 1\n",
+    "arithmetic": "PINNED = 1\n",
     "other": "def h(x):\n    return x + 1\n",
 }
 

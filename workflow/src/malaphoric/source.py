@@ -61,7 +61,8 @@ def code(*roots: str | Path, without: tuple[str, ...] = ()) -> dict:
         If there is no such module or script.
     """
     found: dict[str, _Module] = {}
-    waiting = [(str(root), _path(root)) for root in roots]
+    # the package pins its arithmetic whatever is imported of it
+    waiting = [(str(root), _path(root)) for root in (*roots, "arithmetic")]
     while waiting:
         name, path = waiting.pop()
         if name in found or name in without:
