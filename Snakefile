@@ -88,30 +88,9 @@ include: "workflow/rules/masses.smk"
 include: "workflow/rules/archive.smk"
 
 
-# on a cluster: seconds each, so done where Snakemake runs instead of waiting in the queue
-localrules:
-    all,
-    likelihood,
-    profile,
-    best_fit,
-    validation_points,
-    validate,
-    tables,
-    pulls,
-    comparison,
-    fig2,
-    fig3_left,
-    fig3_right,
-    fig4,
-    profiles,
-    masses,
-    record,
-    export,
-    compile,
-
-
 rule all:
     input:
         results(),
         rules.record.output,
     default_target: True
+    localrule: True

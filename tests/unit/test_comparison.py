@@ -52,9 +52,12 @@ def test_running_explains_the_difference():
 ALL = ["quarks", "EWPOs", "LEP2", "LFU"]
 
 
-def unlike(model=None, M_X=3000.0, smeft_accuracy="leadinglog", names=ALL, papers_data=True):
+def unlike(
+    model=None, M_X=3000.0, smeft_accuracy="leadinglog", names=ALL, papers_data=True, ours=None
+):
     model = model or Model.load("b3-l2").as_dict()
-    return comparison.unlike(Model.of(model), M_X, smeft_accuracy, names, papers_data)
+    found = ours or fits()
+    return comparison.unlike(Model.of(model), M_X, smeft_accuracy, names, papers_data, found)
 
 
 def made(quarks=419.0, names=ALL):
@@ -74,7 +77,8 @@ def fits(epsilon_hat=-0.92, error=0.25, LEP2=-0.63):
         dchi2 = {**dict.fromkeys(ALL, 0.0), **dchi2}
         names = ("epsilon_hat", "g_hat", "theta_sb")
         errors = dict.fromkeys(names, error)
-        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, **others}
+        free = sum(x != 0 for x in point)
+        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, "parameters": free, **others}
         return {**dict(zip(names, point, strict=True)), **fitted, "p_value_over_SM": 2e-8}
 
     return {
@@ -90,6 +94,18 @@ def reasons(rows):
 
 
 EXACT = np.zeros((2, 4))
+
+
+def test_a_fit_of_fewer_parameters_is_not_compared():
+    """Truth: with one node on an axis it is another fit than the paper's."""
+    found = fits()
+    found["malaphoric"] = {"parameters": 2, "dchi2": {"global": 30.0}}
+    other = unlike(ours=found)
+    assert set(other) == {"fits"}
+    rows = comparison.paper_rows(found, made(), EXACT, other)
+    assert {row["where"] for row in rows} == {"Table 1", "text", "Table 4"}
+    assert not any("best fit" in row["quantity"] for row in rows)
+    assert "a parameter has one value only" in comparison.page(rows, other, "checked")
 
 
 def test_paper_by_its_charges():

@@ -52,6 +52,9 @@ EXERCISED = {
     "make run": run(MAKE + "run"),
     "make run PYTHON=python3.12": CI,
     "make test": CI,
+    "make test-all": CI,
+    "python -m malaphoric box MODEL": see("test_compiled_run.py::test_the_default_box_is_proposed"),
+    "python -m malaphoric point": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "make setup": CI,
     "make bench": see("tests/benchmarks/bench.py"),  # minutes; not for tests
     "make table": see(

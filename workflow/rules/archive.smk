@@ -3,6 +3,7 @@
 
 rule record:
     """What the results were made from: configuration, model, data, versions, git; and digests."""
+    localrule: True
     input:
         recipe=recipe("record"),
         likelihood=f"{OUT}/likelihood.h5",
@@ -21,6 +22,7 @@ rule record:
 
 rule export:
     """The run as one archive, to be repeated and checked by its reader with `make check`."""
+    localrule: True
     input:
         recipe=recipe("export"),
         results=results(),

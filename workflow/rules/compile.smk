@@ -26,6 +26,7 @@ rule compile_part:
 
 rule compile:
     """The table that ships with the package, remade for the installed versions."""
+    localrule: True
     input:
         expand("results/.compile/{part}.h5", part=PARTS),
     output:

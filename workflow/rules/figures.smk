@@ -6,6 +6,7 @@ for _name, _figure in FIGURES.items():
 
     rule:
         """One of the figures of a scan or profile."""
+        localrule: True
         name:
             _name
         input:
@@ -32,6 +33,7 @@ for _name, _figure in FIGURES.items():
 
 rule fig4:
     """Pulls of the observables of interest, Standard Model against best fit."""
+    localrule: True
     input:
         recipe=recipe("fig4"),
         likelihood=f"{OUT}/likelihood.h5",

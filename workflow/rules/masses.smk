@@ -34,6 +34,7 @@ rule mass:
 
 rule masses:
     """Contours of all masses overlaid, and their best fits."""
+    localrule: True
     input:
         **{f"mass_{mass}": f"{OUT}/masses/{mass}.json" for mass in MASSES},
         **{f"profile_{mass}": f"{OUT}/masses/{mass}.h5" for mass in MASSES},

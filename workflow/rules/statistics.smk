@@ -3,6 +3,7 @@
 
 rule profile:
     """Profile over theta_sb, with the position of the minimum."""
+    localrule: True
     input:
         recipe=recipe("profile", f"{OUT}/profile.h5", f"{OUT}/best_grid.json"),
         scan=f"{OUT}/scan.h5",
@@ -21,6 +22,7 @@ rule profile:
 
 rule best_fit:
     """Best fits of the Standard Model, the unmixed and the malaphoric model; predictions there."""
+    localrule: True
     input:
         unpack(best_fit_inputs),
         recipe=recipe("best_fit", f"{OUT}/best_fit.json", f"{OUT}/best_fit.h5"),
@@ -64,6 +66,7 @@ if RUN.checked:
 
     rule validation_points:
         """Which points check the compiled engine: near the best fits, and fresh ones."""
+        localrule: True
         input:
             recipe=recipe("validation_points", f"{OUT}/validation/points.json"),
             likelihood=f"{OUT}/likelihood.h5",
@@ -103,6 +106,7 @@ if RUN.checked:
 
     rule validate:
         """The compiled engine against exact points of the same run; fails above its bounds."""
+        localrule: True
         input:
             recipe=recipe("validate"),
             likelihood=f"{OUT}/likelihood.h5",
@@ -131,6 +135,7 @@ if RUN.checked:
 
 rule tables:
     """Tables 1 and 4 of the paper, with its numbers beside ours."""
+    localrule: True
     input:
         recipe=recipe("tables"),
         likelihood=f"{OUT}/likelihood.h5",
@@ -155,6 +160,7 @@ rule tables:
 
 rule pulls:
     """Every observable at the best fit: prediction, measurement, pulls."""
+    localrule: True
     input:
         recipe=recipe("pulls"),
         likelihood=f"{OUT}/likelihood.h5",
@@ -175,6 +181,7 @@ rule pulls:
 
 rule comparison:
     """Our numbers beside the paper's, and beside its closed formulas."""
+    localrule: True
     input:
         recipe=recipe("comparison"),
         likelihood=f"{OUT}/likelihood.h5",

@@ -42,6 +42,7 @@ if RUN.selection.extra:
 
 rule likelihood:
     """What the configuration selects of the measurements, and its overlays."""
+    localrule: True
     input:
         recipe=recipe("likelihood", f"{OUT}/likelihood.h5"),
         measurements=f"{OUT}/measurements.h5",

@@ -6,6 +6,7 @@ them.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -98,6 +99,8 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     gone += [path for path in chunks if not _has_predictions(path)]
     for path in gone:
         path.unlink()
+    with contextlib.suppress(OSError):  # not empty, or not there
+        (folder / "validation").rmdir()
     return gone
 
 

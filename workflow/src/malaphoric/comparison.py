@@ -45,7 +45,12 @@ _SCATTER = 2.0
 
 
 def unlike(
-    model: Model, M_X: float, smeft_accuracy: str, categories: list[str], papers_data: bool
+    model: Model,
+    M_X: float,
+    smeft_accuracy: str,
+    categories: list[str],
+    papers_data: bool,
+    fits: dict,
 ) -> dict[str, str]:
     """In what a run is not the paper's: numbers that depend on it are not compared.
 
@@ -59,11 +64,13 @@ def unlike(
         That count in the run.
     papers_data : bool
         Whether nothing is overlaid, included or excluded, and LEP2 is the paper's.
+    fits : dict
+        Content of ``best_fit.json``.
 
     Returns
     -------
     dict
-        Out of ``data``, ``model`` and ``categories``, each with a sentence.
+        Out of ``data``, ``model``, ``categories`` and ``fits``, each with a sentence.
     """
     result = {}
     if not papers_data:
@@ -83,7 +90,15 @@ def unlike(
             f"Sums of categories and best fits are not compared: the run leaves out "
             f"{', '.join(missing)}."
         )
+    free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
+    if any(fit and fit["parameters"] != free[name] for name, fit in _named(fits)):
+        result["fits"] = "Best fits are not compared: a parameter has one value only in this run."
     return result
+
+
+def _named(fits: dict) -> list[tuple[str, dict | None]]:
+    """The fits that the paper has as well."""
+    return [(name, fits.get(name)) for name in TABLE4]
 
 
 def page(rows: list[dict], unlike: dict[str, str], check: str) -> str:
@@ -252,7 +267,7 @@ def paper_rows(
     if "model" not in unlike:
         if exact is not None:
             rows += _point_rows(data, exact, "categories" not in unlike)
-        if "categories" not in unlike:
+        if not {"categories", "fits"} & set(unlike):
             rows += _fit_rows(fits)
     return rows
 
