@@ -200,16 +200,16 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
 _RUN = """
 import malaphoric, sys
 import numpy as np
-from malaphoric import Model, scan, store
+from malaphoric import Model, engines, store
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 running, likelihood, shift, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 model, data = Model.load("b3-l2"), Likelihood.load(likelihood)
-theory = scan.load_theory(model, "compiled", 3000.0, running=running)
+theory = engines.load_theory(model, "compiled", 3000.0, running=running)
 points = np.random.default_rng(5).uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (BLOCK + 300, 3))[:n]
 result = theory.evaluate(np.roll(points, shift, axis=0))
 chi2 = data.chi2(result.predictions)["global"]
-few = scan.ModelLikelihood(model, 3000.0, theory, data).chi2_of_few(points[:40])["global"]
+few = engines.ModelLikelihood(model, 3000.0, theory, data).chi2_of_few(points[:40])["global"]
 arrays = [np.roll(x, -shift, axis=0) for x in (result.predictions, result.ckm, chi2)]
 print(store.digest(*arrays, few))
 """
