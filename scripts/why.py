@@ -32,6 +32,11 @@ _RECIPES = {name: f"figure-{name}" for name in FIGURES} | {
 }
 
 
+#: Settings that follow from others, which are named, or from the code.
+_FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recipes", "chunks")
+_FOLLOWS += ("papers", "papers_data", "check", "note")
+
+
 def jobs(text: str) -> dict[str, list[str]]:
     """Reasons of the jobs of every rule, from the output of a dry run."""
     found: dict[str, list[str]] = {}
@@ -68,16 +73,14 @@ def differences(old: dict, new: dict) -> list[str]:
 
 def changed(old: dict, new: dict) -> list[str]:
     """Sentences on what of a job's recipe has changed, apart from its inputs."""
-    # the theory follows from what stands beside it, but for its code
-    theory = ("layers", "exact_layers", "theory", "recipes")
-    sides = [{k: v for k, v in r["settings"].items() if k not in theory} for r in (old, new)]
+    sides = [{k: v for k, v in r["settings"].items() if k not in _FOLLOWS} for r in (old, new)]
     said = differences(*sides) + differences(old["versions"], new["versions"])
     if old["files"] != new["files"]:
         said.append("a data file has changed")
     if old["code"] != new["code"]:
         said.append("the package's code has changed")
     if not said and old["settings"] != new["settings"]:
-        said.append("the theory's code, versions or table have changed")
+        said.append("what its inputs are made from has changed")
     return said
 
 
