@@ -21,7 +21,7 @@ with job(snakemake) as this:
         setting = (model, "compiled", mass, s["smeft_accuracy"])
         more = engines.load_theory(*setting, additional=extra, table=table)
         theory = engines.Joined([theory, more])
-    description = {"M_X": mass, "recipe": this.recipe}
+    description = {"model": s["model"], "M_X": mass, "recipe": this.recipe}
     record = {**s["configuration"], "M_X": mass}
     with tempfile.TemporaryDirectory() as folder:
         chunk, path = Path(folder) / "chunk.h5", Path(folder) / "scan.h5"
