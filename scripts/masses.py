@@ -13,7 +13,8 @@ with job(snakemake) as this:
     figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png)
     rows = []
     for mass in masses:
-        rows += tables.mass_rows(json.loads(Path(given[f"mass_{mass}"]).read_text()), mass)
+        found = json.loads(Path(given[f"mass_{mass}"]).read_text())
+        rows += tables.mass_rows({name: found[name] for name in ("hatted", "physical")}, mass)
     foot = (
         "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "
         "|epsilon| > 1 they are unphysical, and the best physical fit (|epsilon| <= 1) follows. "
