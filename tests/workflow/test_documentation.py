@@ -53,6 +53,9 @@ EXERCISED = {
     "make run PYTHON=python3.12": CI,
     "make test": CI,
     "make test-all": CI,
+    'pytest tests/unit -k "bits or exact_engine or neighbours"': see(
+        "tests/unit/test_compiled.py::test_bits_whatever_the_shell"
+    ),
     "python -m malaphoric box MODEL": see("test_compiled_run.py::test_the_default_box_is_proposed"),
     "python -m malaphoric point": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "make setup": CI,
