@@ -131,3 +131,10 @@ def test_a_best_fit_that_nothing_determines_is_hollow(draw):
     other = {"valid": True, "undetermined": ["theta_sb"]}
     figure = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, **other}})
     assert "best fit" in entries(figure)
+
+
+def test_no_observable_of_interest_counts(tmp_path):
+    """Truth: the sentence in the figure's place; with categories left out there may be none."""
+    paths = tmp_path / "a.pdf", tmp_path / "a.png"
+    figures.pulls([], "model", 3000.0, *paths)
+    assert all(path.stat().st_size > 3000 for path in paths)

@@ -9,6 +9,7 @@ import io
 import textwrap
 import warnings
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib
@@ -533,12 +534,16 @@ def pulls(
         Sentences in small print below.
     """
     with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(6.2, 0.9 + 0.2 * len(rows)), layout="constrained")
+        height = 0.9 + 0.2 * max(len(rows), 4)
+        figure, axes = plt.subplots(figsize=(6.2, height), layout="constrained")
+        if not rows:
+            text = "none of the observables of interest counts in this run"
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
         y = np.arange(len(rows))[::-1]
         # bands: bins of one observable belong together
         names = [row["observable"].split()[0] for row in rows]
         starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
-        for first, last in list(zip(starts, [*starts[1:], len(rows)], strict=True))[::2]:
+        for first, last in list(pairwise([*starts, len(rows)]))[::2]:
             axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
         before = np.array([row["pull_sm"] for row in rows])
         after = np.array([row["pull"] for row in rows])
