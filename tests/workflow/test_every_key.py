@@ -240,7 +240,7 @@ def test_every_key_is_drawn(tmp_path):
 
 
 @pytest.mark.xdist_group("drawn")  # they share a folder
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(11))
 def test_drawn_configuration(somewhere, seed):
     """Results, or one sentence before any job; never a traceback."""
     config = somewhere.folder / "config.yaml"
