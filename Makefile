@@ -1,4 +1,4 @@
-# Two commands: `make run` sets up and runs the default configuration, `make test` sets up and
+# Two main commands: `make run` sets up and runs the default configuration, `make test` sets up and
 # passes the tests. Both need git, make and Python >= 3.11 only.
 
 PYTHON ?= python3
