@@ -37,9 +37,7 @@ def compiled_theory(run: Path, theory: dict, data: Likelihood) -> object:
     """
     setting = (Model.of(theory["model"]), "compiled", theory["M_X"], theory["smeft_accuracy"])
     running = run / "running.h5"
-    main = engines.load_theory(*setting, running if running.exists() else None)
-    more = data.observables[len(main.observables) :]
-    return engines.Joined([main, engines.load_theory(*setting, additional=more)]) if more else main
+    return engines.theory_of(data.observables, *setting, running if running.exists() else None)
 
 
 def whitened(data: Likelihood) -> np.ndarray:

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from malaphoric import chunks, engines, fits, scan, statistics, store
-from malaphoric.categories import observable_tuple
 from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
@@ -15,12 +14,8 @@ with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     model, mass, grid = Model.of(s["model"]), float(s["M_X"]), Grid.from_dict(s["grid"])
     data = Likelihood.load(given.likelihood, s["categories"])
-    theory = engines.load_theory(model, "compiled", mass, s["smeft_accuracy"])
-    if s["extra"]:
-        table, extra = given.extra_table, list(map(observable_tuple, s["extra"]))
-        setting = (model, "compiled", mass, s["smeft_accuracy"])
-        more = engines.load_theory(*setting, additional=extra, table=table)
-        theory = engines.Joined([theory, more])
+    setting, table = (model, "compiled", mass, s["smeft_accuracy"]), given.get("extra_table")
+    theory = engines.theory_of(data.observables, *setting, table=table)
     description = {"model": s["model"], "M_X": mass, "recipe": this.recipe}
     record = {**s["configuration"], "M_X": mass}
     with tempfile.TemporaryDirectory() as folder:

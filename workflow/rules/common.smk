@@ -1,6 +1,7 @@
 # Functions of the rules.
 
 from malaphoric import jobs
+from malaphoric.recipes import VALIDATION
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.
@@ -89,6 +90,5 @@ def results():
     tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
     names += [f"tables/{name}" for name in tables]
     if RUN.checked:
-        tables = ["points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png"]
-        names += [f"validation/{name}" for name in tables]
+        names += [f"validation/{name}" for name in VALIDATION]
     return [f"{OUT}/{name}" for name in names] + figure_files()

@@ -20,13 +20,12 @@ import yaml
 
 from malaphoric import difference, store
 from malaphoric.likelihood import Likelihood
-from malaphoric.recipes import FIGURES, MASSES
+from malaphoric.recipes import FIGURES, MASSES, VALIDATION
 from malaphoric.schema import ROOT, load_yaml, validate
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
-_SOMETIMES += ["validation/points.json", "validation/points.csv", "validation/observables.csv"]
-_SOMETIMES += ["validation/errors.pdf", "validation/errors.png"]
+_SOMETIMES += [f"validation/{name}" for name in VALIDATION]
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
 #: Folder of an archive with the configuration and the results of the exported run.

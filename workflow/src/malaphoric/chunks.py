@@ -82,6 +82,12 @@ def said(counts: dict[str, int], engine: str) -> str:
     )
 
 
+def _counts(reason: np.ndarray, found: int) -> dict[str, int]:
+    failed = int(np.sum(reason == CKM_FAILURE))
+    errors = int(np.sum(reason != "")) - failed
+    return {"points": len(reason), "found": found, "ckm": failed, "errors": errors}
+
+
 def write_points(
     path: str | Path,
     points: np.ndarray,
@@ -151,9 +157,7 @@ def write_points(
     else:
         _save(path, points, ckm, reason, theory.observables, data, description, chi2=chi2)
     shutil.rmtree(folder, ignore_errors=True)
-    failed = int(np.sum(reason == "ckm"))
-    errors = int(np.sum(reason != "")) - failed
-    return {"points": n, "found": found, "ckm": failed, "errors": errors}
+    return _counts(reason, found)
 
 
 def write_kept(
@@ -200,9 +204,7 @@ def write_kept(
     values = np.concatenate(predictions, axis=1)
     values[reason != ""] = np.nan
     save_points(path, points, Theory(values, ckm, reason), observables, None, layers[-1][0])
-    failed = int(np.sum(reason == CKM_FAILURE))
-    errors = int(np.sum(reason != "")) - failed
-    return {"points": n, "found": found, "ckm": failed, "errors": errors}
+    return _counts(reason, found)
 
 
 def _keep(
@@ -306,7 +308,7 @@ def _find_earlier(
         for i, point in enumerate(part["points"]):
             # errors are tried again
             if (
-                part["reason"][i] in ("", "ckm")
+                part["reason"][i] in ("", CKM_FAILURE)
                 and (row := rows.pop(point.tobytes(), None)) is not None
             ):
                 predictions[row], ckm[row] = part["predictions"][i], part["ckm"][i]

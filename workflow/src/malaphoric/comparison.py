@@ -91,14 +91,9 @@ def unlike(
             f"{', '.join(missing)}."
         )
     free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
-    if any(fit and fit["parameters"] != free[name] for name, fit in _named(fits)):
+    if any(fits.get(name) and fits[name]["parameters"] != number for name, number in free.items()):
         result["fits"] = "Best fits are not compared: a parameter has one value only in this run."
     return result
-
-
-def _named(fits: dict) -> list[tuple[str, dict | None]]:
-    """The fits that the paper has as well."""
-    return [(name, fits.get(name)) for name in TABLE4]
 
 
 def page(rows: list[dict], unlike: dict[str, str], check: str) -> str:

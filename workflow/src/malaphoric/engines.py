@@ -158,10 +158,7 @@ def load_likelihood(
         if not data.exists():
             make_likelihood(**settings).save(data)
     likelihood = Likelihood.load(data, categories)
-    theory = load_theory(model, engine, M_X, smeft_accuracy)
-    if additional := likelihood.observables[len(theory.observables) :]:
-        more = load_theory(model, engine, M_X, smeft_accuracy, additional=additional)
-        theory = Joined([theory, more])
+    theory = theory_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
     return ModelLikelihood(model, M_X, theory, likelihood)
 
 
@@ -218,6 +215,26 @@ def compiled_theory(settings: dict, given: object) -> CompiledTheory | Joined:
         return theory
     table, running = Table.load(given.extra_table), Running.load(given.extra_running)
     return Joined([theory, CompiledTheory(table, running)])
+
+
+def theory_of(
+    observables: list,
+    model: Model,
+    engine: str,
+    M_X: float,
+    smeft_accuracy: str = "leadinglog",
+    running: str | Path | None = None,
+    table: str | Path | None = None,
+) -> object:
+    """The engine's theory of all observables of a likelihood: smelli's, then additional ones.
+
+    Parameters as for `load_theory`; ``table`` is that of the additional observables.
+    """
+    theory = load_theory(model, engine, M_X, smeft_accuracy, running)
+    if not (more := observables[len(theory.observables) :]):
+        return theory
+    setting = (model, engine, M_X, smeft_accuracy)
+    return Joined([theory, load_theory(*setting, additional=more, table=table)])
 
 
 def load_theory(

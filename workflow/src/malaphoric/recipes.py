@@ -217,7 +217,7 @@ class Recipes(dict):
             self._add(name, {**self._model, **common, **papers}, inputs)
         self._add("pulls", common, best)
         for name, rule in FIGURES.items():
-            settings = {**self._style, **rule.settings}
+            settings = {**self._style, "draw": rule.draw}
             self._add(f"figure-{name}", settings, {"data": rule.data, "best_fit": "best_fit"})
         wanted = list(map(observable_key, run["observables_of_interest"]))
         settings = {**self._style, "observables": wanted, **common}
@@ -227,7 +227,7 @@ class Recipes(dict):
         run = self.run
         settings = {k: v for k, v in self._model.items() if k != "M_X"}
         settings |= {"grid": run["grid"], "categories": run.categories}
-        settings |= {"extra": _lists(run.selection.extra), "configuration": run.record}
+        settings["configuration"] = run.record
         settings["configuration"].pop("M_X")
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
@@ -251,19 +251,23 @@ class Recipes(dict):
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a scan or profile: the rule that makes its data, and how it is drawn."""
+    """A figure of a scan or profile: the rule that makes its data, the function that draws it."""
 
     data: str
-    settings: dict
+    draw: str
 
 
 #: Figures of a scan or profile, by the name of their file.
 FIGURES = {
-    "fig2": Figure("scan", {"draw": "plane"}),
-    "fig3_left": Figure("profile", {"draw": "profile_regions"}),
-    "fig3_right": Figure("profile", {"draw": "profile_theta"}),
-    "profiles": Figure("profile", {"draw": "profiles"}),
+    "fig2": Figure("scan", "plane"),
+    "fig3_left": Figure("profile", "profile_regions"),
+    "fig3_right": Figure("profile", "profile_theta"),
+    "profiles": Figure("profile", "profiles"),
 }
+
+
+#: What the check against exact points makes, in the folder ``validation`` of a run.
+VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
 
 
 def _lists(observables: Iterable) -> list:
