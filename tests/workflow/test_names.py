@@ -21,7 +21,7 @@ def test_folders_beside_runs_begin_with_a_dot():
     """What profiles and rules write into results and is no run's cannot be a run's."""
     files = [*ROOT.glob("profiles/*/config.yaml"), *ROOT.glob("workflow/rules/*.smk")]
     names = {name for f in files for name in re.findall(r"results/([^</{\s\"]+)", f.read_text())}
-    assert names == {".compile", ".slurm", ".pbs", ".htcondor"}
+    assert names == {".compile", ".exact", ".slurm", ".pbs", ".htcondor"}
     for name in [*names, "b3-l2.tar.gz"]:
         with pytest.raises(ConfigurationError, match="run: "):
             validate({"run": name}, "config", "test", partial=True)
