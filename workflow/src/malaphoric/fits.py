@@ -21,8 +21,7 @@ Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
 #: Lowest and highest value of each parameter.
 Box = dict[str, tuple[float, float]]
 
-# starting points, best first, and steps of the numerical gradient
-_MOST_STARTS = 5
+# steps of the numerical gradient
 _STEPS = np.array([1e-4, 1e-5, 1e-5])
 
 # what is no dependence: this much chi2 over the whole box
@@ -155,7 +154,7 @@ def minimise(
 def _minimised(
     points: np.ndarray, box: Box, free: tuple[str, ...], chi2: Chi2, without: str | None
 ) -> dict:
-    """The minimum that iminuit finds from the best few of the given points, with errors."""
+    """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
     from iminuit import Minuit
 
     def values(points: np.ndarray) -> np.ndarray:
@@ -171,18 +170,17 @@ def _minimised(
         both = values(np.concatenate([x + np.diag(_STEPS), x - np.diag(_STEPS)]))
         return (both[: len(AXES)] - both[len(AXES) :]) / (2 * _STEPS)
 
-    best = None
-    for start in points[np.argsort(values(points), kind="stable")[:_MOST_STARTS]]:
-        minuit = Minuit(objective, start, grad=gradient, name=AXES)
-        minuit.errordef = Minuit.LEAST_SQUARES
-        for name in free:
-            minuit.limits[name] = box[name]
-        minuit.errors = (0.05, 0.01, 0.01)
-        for name in AXES:
-            minuit.fixed[name] = name not in free
-        minuit.migrad()
-        if best is None or minuit.fval < best.fval:
-            best = minuit
+    low, high = np.array([box[name] for name in AXES]).T
+    columns = np.array([AXES.index(name) for name in free])
+    minimum, height = minima(values, points, columns, low, high)
+    best = Minuit(objective, minimum[height.argmin()], grad=gradient, name=AXES)
+    best.errordef = Minuit.LEAST_SQUARES
+    for name in free:
+        best.limits[name] = box[name]
+    best.errors = (0.05, 0.01, 0.01)
+    for name in AXES:
+        best.fixed[name] = name not in free
+    best.migrad()
     place = np.array(best.values)
     undetermined = _undetermined(values, place, box, free)
     determined = [name for name in free if name not in undetermined]
