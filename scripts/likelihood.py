@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from malaphoric.jobs import job
-from malaphoric.measurements import Measurements, combine
+from malaphoric.measurements import PACKAGED, Measurements, combine
 
 with job(snakemake) as this:
     given = snakemake.input
     likelihood = combine(
-        Measurements.load(given.measurements),
+        Measurements.load(given.get("measurements") or PACKAGED),
         **this.settings,
         overlays=[Path(path) for path in given.overlays],
         extra=Measurements.load(given.extra) if given.get("extra") else None,

@@ -12,7 +12,15 @@ import pytest
 
 from malaphoric import categories, lep2, store
 from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.measurements import _average, _constraints, _distribution, make_likelihood
+from malaphoric.measurements import (
+    Measurements,
+    _average,
+    _constraints,
+    _distribution,
+    combine,
+    make_likelihood,
+    packaged,
+)
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
 
@@ -494,18 +502,37 @@ class TestMade:
         assert other.chi2_sm["quarks"] == pytest.approx(made.chi2_sm["quarks"], abs=5)
 
     @pytest.mark.slow
-    def test_another_process_makes_the_same_bytes(self, made, tmp_path):
-        """Truth: a second process whose sets and dicts of strings are ordered differently."""
-        made.save(tmp_path / "ours.h5")
+    def test_measurements_of_the_package(self, tmp_path):
+        """Truth: made now, by a process whose sets and dicts of strings are ordered differently."""
         code = (
-            "import sys; from malaphoric.measurements import make_likelihood\n"
-            f"make_likelihood(nexp={NEXP}, seed={SEED}).save(sys.argv[1])"
+            "import sys; from malaphoric.measurements import make_measurements\n"
+            "make_measurements().save(sys.argv[1])"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}
         subprocess.run(
-            [sys.executable, "-c", code, str(tmp_path / "theirs.h5")], check=True, env=environment
+            [sys.executable, "-c", code, str(tmp_path / "ours.h5")], check=True, env=environment
         )
-        assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "theirs.h5").read_bytes()
+        assert packaged() is not None
+        ours, shipped = (Measurements.load(path) for path in (tmp_path / "ours.h5", packaged()))
+        assert combine(ours).digest == combine(shipped).digest
+        assert ours.settings == shipped.settings
+        assert np.array_equal(ours.theory_covariance, shipped.theory_covariance)
+
+    def test_of_other_draws_or_versions(self, monkeypatch):
+        """Truth: what the package's file says of itself."""
+        assert packaged(100_000, 2) is packaged(2000, 1) is None
+        versions = {**store.versions(), "flavio": "99.0"}
+        monkeypatch.setattr(store, "versions", lambda: versions)
+        assert packaged() is None
+
+    def test_needs_no_flavio(self):
+        """The default likelihood, and its number of observations, by reading a file."""
+        code = (
+            "import sys; from malaphoric.measurements import make_likelihood\n"
+            "assert make_likelihood().n_obs['global'] == 509\n"
+            "assert not {'flavio', 'smelli', 'wilson', 'scipy'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)
 
     def test_save_and_load(self, made, predictions, tmp_path):
         """Truth: chi2 before saving, bit by bit."""

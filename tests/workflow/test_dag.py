@@ -11,7 +11,6 @@ from malaphoric.configuration import SECONDS_PER_POINT
 def test_tiny_exact_run(workflow):
     """Every rule once, and a chunk job for every two of the four points."""
     assert workflow.plan() == {
-        "measurements": 1,
         "likelihood": 1,
         "chunk": 2,
         "papers_points": 1,
@@ -184,7 +183,6 @@ def test_table_is_remade_on_demand(workflow):
 def test_masses_on_demand(workflow):
     """Five masses, the data half, and one figure with its table."""
     assert workflow.plan("masses") == {
-        "measurements": 1,
         "likelihood": 1,
         "mass": 5,
         "masses": 1,

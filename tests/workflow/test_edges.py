@@ -23,7 +23,7 @@ def run(folder, compiled, name):
     axes = ({"min": a, "max": b, "points": n} for a, b, n in BOXES[name])
     grid = dict(zip(("epsilon_hat", "g_hat", "theta_sb"), axes, strict=True))
     workflow.configure(**{**COMPILED, "grid": grid, "validation": {"points": 0}})
-    known = ("measurements.h5", "likelihood.h5", "running.h5")
+    known = ("likelihood.h5", "running.h5")
     workflow.borrow(compiled, *(f"results/compiled/{file}" for file in known))
     return workflow.run("--cores", "2").stdout
 

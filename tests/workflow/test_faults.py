@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 OUT = "results/compiled"
 SCAN = ("--cores", "2", "--until", "profile")
-BEFORE_THE_SCAN = ("measurements.h5", "likelihood.h5", "running.h5")
+BEFORE_THE_SCAN = ("likelihood.h5", "running.h5")
 RESULTS = ("scan.h5", "profile.h5", "best_grid.json")
 
 
@@ -282,7 +282,7 @@ def test_point_that_raises_in_flavio(finished, tmp_path):
         "theta_sb": {"min": angles[0], "max": angles[1], "points": 2},
     }
     workflow.configure(grid=grid)
-    workflow.borrow(finished, "results/tiny/measurements.h5", "results/tiny/likelihood.h5")
+    workflow.borrow(finished, "results/tiny/likelihood.h5")
     one, two = (Model.load("b3-l2").smeft(-0.9, 0.08, t)["lq1_2223"] for t in angles)
     workflow.patch_scripts(
         "chunk.py",

@@ -99,19 +99,3 @@ def test_coefficients_that_cannot_be_written(asked, tmp_path, monkeypatch, capsy
     with pytest.raises(SystemExit, match="2"):
         command.main(["point", "--model", "b3-l2", *POINT, "--wcxf", str(path)])
     assert f"error: {path}: cannot be written" in capsys.readouterr().err
-
-
-def test_two_first_starts_at_once(tmp_path):
-    """On two nodes with one empty home: both make what is cached, and neither is in the way."""
-    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": "", "PYTHONHASHSEED": "0"}
-    command = [sys.executable, "-m", "malaphoric", "point", "--model", "b3-l2", "--json"]
-    command += ["--epsilon-hat", "-0.92", "--g-hat", "0.078", "--theta-sb", "-0.17"]
-    both = [
-        subprocess.Popen(command, env={**os.environ, **home}, stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    first, second = (process.communicate()[0] for process in both)
-    assert [process.returncode for process in both] == [0, 0]
-    assert first == second
-    (kept,) = (path for path in tmp_path.rglob("*") if path.is_file() and "mala" in str(path))
-    assert kept.suffix == ".h5"

@@ -70,7 +70,7 @@ def test_nothing_right_after_a_run(again):
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
             {"likelihood", *WEIGHED},
         ),
-        ({"run": "other"}, {"measurements", "likelihood", "chunk", "papers_points", *WEIGHED}),
+        ({"run": "other"}, {"likelihood", "chunk", "papers_points", *WEIGHED}),
     ],
     ids=lambda x: "-".join(x) if isinstance(x, dict) else "",
 )
@@ -132,8 +132,8 @@ def test_a_new_version(finished, tmp_path, package):
         ("figures", {"fig4", "record"}),
         ("statistics", {*STATISTICS}),
         ("tables", {"tables", "comparison", "record"}),
-        ("smeft", {"measurements", "likelihood", "chunk", "papers_points", *WEIGHED}),
-        ("measurements", {"measurements", "likelihood", *WEIGHED}),
+        ("smeft", {"likelihood", "chunk", "papers_points", *WEIGHED}),
+        ("measurements", {"likelihood", *WEIGHED}),
         ("compiled", {"best_fit", *DRAWN}),  # by way of what chooses the engine
     ],
 )
@@ -248,7 +248,7 @@ def test_second_run_beside_the_first(again):
     again.configure(run="second", categories=["quarks", "LFU"])
     (again.folder / "results/second").mkdir()
     shutil.copytree(again.folder / OUT / "chunks", again.folder / "results/second/chunks")
-    assert set(again.plan()) >= {"measurements", "likelihood", "scan"}
+    assert set(again.plan()) >= {"likelihood", "scan"}
     again.run("--cores", "2", "--until", "likelihood")
     assert all(path.read_bytes() == content for path, content in before.items())
     again.configure()

@@ -25,12 +25,13 @@ rule compile_part:
 
 
 rule compile:
-    """The table that ships with the package, remade for the installed versions."""
+    """The table and the measurements of the package, remade for the installed versions."""
     localrule: True
     input:
         expand("results/.compile/{part}.h5", part=PARTS),
     output:
         table=TABLE,
+        measurements="workflow/src/malaphoric/data/measurements.h5",
         names="workflow/src/malaphoric/data/names.json",
     log:
         "results/.compile/logs/table.log",

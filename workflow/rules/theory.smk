@@ -1,23 +1,25 @@
 # Theory and data: what every chunk needs, and the chunks themselves.
 
 
-rule measurements:
-    """All measurements, with covariances drawn once with a seed, and the Standard Model."""
-    input:
-        recipe=recipe("measurements", f"{OUT}/measurements.h5"),
-    output:
-        f"{OUT}/measurements.h5",
-    log:
-        f"{OUT}/logs/measurements.log",
-    params:
-        recipe=text("measurements"),
-    resources:
-        mem_mb=lambda wildcards, attempt: 2000 * attempt,
-        runtime=lambda wildcards, attempt: 15 * attempt,
-    conda:
-        "../envs/malaphoric.yaml"
-    script:
-        "../../scripts/measurements.py"
+if "measurements" in RECIPES:
+
+    rule measurements:
+        """All measurements, with covariances drawn with a seed, where the package has none."""
+        input:
+            recipe=recipe("measurements", f"{OUT}/measurements.h5"),
+        output:
+            f"{OUT}/measurements.h5",
+        log:
+            f"{OUT}/logs/measurements.log",
+        params:
+            recipe=text("measurements"),
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 15 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/measurements.py"
 
 
 if RUN.selection.extra:
@@ -45,7 +47,7 @@ rule likelihood:
     localrule: True
     input:
         recipe=recipe("likelihood", f"{OUT}/likelihood.h5"),
-        measurements=f"{OUT}/measurements.h5",
+        measurements=f"{OUT}/measurements.h5" if "measurements" in RECIPES else [],
         overlays=[str(path) for path in RUN.selection.overlays],
         extra=EXTRA if RUN.selection.extra else [],
     output:

@@ -56,9 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (one, where):
         command.add_argument("--M-X", type=_finite, default=3000.0, help="in GeV (default: 3000)")
         command.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
-        command.add_argument(
-            "--data", help="likelihood.h5 of a run (default: made once and cached)"
-        )
+        command.add_argument("--data", help="likelihood.h5 of a run (default: the paper's data)")
     check = commands.add_parser("check", help="say whether a run configuration is accepted")
     check.set_defaults(run=_check)
     check.add_argument("file", help="YAML file; nothing in it is executed")

@@ -26,6 +26,7 @@ from malaphoric.schema import ROOT, load_yaml, validate
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
+_SOMETIMES += ["measurements.h5"]
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
 #: Folder of an archive with the configuration and the results of the exported run.
@@ -90,7 +91,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
         == store.digest(store.canonical(recipes[f"mass-{mass}"]))
         for mass in MASSES
     ]
-    kept = _MASSES if all(masses) else []
+    kept = [*(_MASSES if all(masses) else []), *(["measurements.h5"] * ("measurements" in recipes))]
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
     gone = [path for path in gone if path not in ours and path.exists()]

@@ -13,6 +13,7 @@ from pathlib import Path
 from malaphoric import source, store
 from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.measurements import packaged
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
 from malaphoric.paper import TABLE4, is_the_papers
@@ -183,6 +184,11 @@ class Configuration:
         if engine == "exact":
             return [self.theory(engine), *([self.theory(engine, extra=True)] if extra else [])]
         return [self.theory(engine, extra)]
+
+    @cached_property
+    def packaged_measurements(self) -> Path | None:
+        """The file of measurements that comes with the package, if it is of this run's draws."""
+        return packaged(**self.measurements())
 
     def measurements(self) -> dict:
         """Everything the stored measurements depend on, as plain data."""

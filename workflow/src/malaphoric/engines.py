@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import platformdirs
 
-from malaphoric import arithmetic, categories, lep2, source, store
+from malaphoric import arithmetic, categories, store
 from malaphoric.categories import observable_tuple
 from malaphoric.compiled import check_table
 from malaphoric.grid import AXES, BLOCK
@@ -121,8 +120,7 @@ def load_likelihood(
     lep2_set : {"paper", "full"}
         148 or 153 entries of LEP2.
     data : path, optional
-        A ``likelihood.h5`` of a run. By default one is made (half a minute) and kept in the
-        user's cache folder.
+        A ``likelihood.h5`` of a run (default: the one that the paper's data make).
 
     Returns
     -------
@@ -150,14 +148,9 @@ def load_likelihood(
         check_table()
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
-        settings = {"nexp": 100_000, "seed": 1, "lep2_set": lep2_set}
-        # data that come with the package count like code
-        files = [store.file_digest(path) for path in lep2.DATA]
-        key = store.digest(settings, source.code("measurements"), files)
-        data = Path(platformdirs.user_cache_dir("malaphoric")) / f"likelihood-{key[:16]}.h5"
-        if not data.exists():
-            make_likelihood(**settings).save(data)
-    likelihood = Likelihood.load(data, categories)
+        likelihood = make_likelihood(lep2_set=lep2_set).of(categories)
+    else:
+        likelihood = Likelihood.load(data, categories)
     theory = theory_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
     return ModelLikelihood(model, M_X, theory, likelihood)
 

@@ -6,7 +6,8 @@ constraints come from `measurements`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -193,6 +194,12 @@ class Likelihood:
             panels.append((used, np.ascontiguousarray(panel[used]), offset[start : start + _PANEL]))
         return np.array(list(place), dtype=int), panels
 
+    def of(self, selection: Iterable[str] | None) -> Likelihood:
+        """The likelihood of some of the categories, or itself."""
+        if selection is None:
+            return self
+        return replace(self, constraints=[k for k in self.constraints if k.category in selection])
+
     @property
     def digest(self) -> str:
         """Digest of everything that enters chi2."""
@@ -320,17 +327,14 @@ class Likelihood:
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric likelihood":
                 raise store.StoreError(f"{path}: not a malaphoric likelihood")
-            constraints = read_constraints(file)
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
-                constraints=[
-                    k for k in constraints if selection is None or k.category in selection
-                ],
+                constraints=read_constraints(file),
                 sm=file["sm"][:],
                 theory_uncertainty=file["theory_uncertainty"][:],
                 labels=store.parse(file.attrs["labels"]),
                 settings=store.parse(file.attrs["settings"]),
-            )
+            ).of(selection)
 
 
 def write_constraints(file: h5py.File, constraints: list[Constraint]) -> None:

@@ -1,7 +1,8 @@
 """Making the data half: from flavio's measurements, LEP2 data and overlays to a `Likelihood`.
 
-The slow part (drawing covariances, the Standard Model) is made once and stored as `Measurements`;
-what a configuration selects, and what overlays add or replace, is put together in seconds.
+The slow part (drawing covariances, the Standard Model) is stored as `Measurements`, which come with
+the package for the default draws and seed; what a configuration selects, and what overlays add or
+replace, is put together in seconds.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from malaphoric.overlays import read as check_overlay
 from malaphoric.schema import ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
+
+#: Those of the default draws and seed, which come with the package (`make table` remakes them).
+PACKAGED = Path(__file__).parent / "data" / "measurements.h5"
 
 #: Draws of the parameters behind the theory's covariance of an additional observable.
 _THEORY_DRAWS = 500
@@ -108,6 +112,19 @@ class Measurements:
                 constraints=read_constraints(file),
                 settings=store.parse(file.attrs["settings"]),
             )
+
+
+def packaged(nexp: int = 100_000, seed: int = 1) -> Path | None:
+    """The measurements that come with the package, if they are of these draws and this seed.
+
+    None, too, if they were made with other versions of smelli, flavio or wilson than installed.
+    """
+    if not PACKAGED.exists():  # while they are remade
+        return None
+    with store.read(PACKAGED) as file:
+        settings = store.parse(file.attrs["settings"])
+    wanted = {"nexp": nexp, "seed": seed, "versions": store.versions()}
+    return PACKAGED if settings == wanted else None
 
 
 def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
@@ -198,11 +215,12 @@ def make_extra(observables: list[Observable], seed: int = 1) -> Measurements:
 
 
 def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper") -> Likelihood:
-    """The default likelihood, from the installed smelli and flavio (half a minute).
+    """The default likelihood: half a minute of smelli and flavio where nothing is `packaged`.
 
     Parameters as for `make_measurements` and `combine`.
     """
-    return combine(make_measurements(nexp, seed), lep2_set)
+    path = packaged(nexp, seed)
+    return combine(Measurements.load(path) if path else make_measurements(nexp, seed), lep2_set)
 
 
 def combine(

@@ -131,12 +131,13 @@ class Recipes(dict):
 
     def _data(self) -> None:
         run = self.run
-        self._add("measurements", run.measurements())
+        if not run.packaged_measurements:
+            self._add("measurements", run.measurements())
         if run.selection.extra:
             seed = run["covariance"]["seed"]
             self._add("extra", {"observables": _lists(run.selection.extra), "seed": seed})
         inputs = {"measurements": "measurements", "extra": "extra"}
-        files = [*run.selection.overlays, *lep2.DATA]
+        files = [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
         self._add("likelihood", run.likelihood(), inputs, files)
 
     def _theory(self) -> None:
