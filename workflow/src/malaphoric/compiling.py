@@ -22,6 +22,7 @@ import itertools
 import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -278,8 +279,8 @@ class _Tracer:
 
         def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):
             _init(this, B, V, lep, wc_obj, par)
-            for cache in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
-                setattr(this, cache, memory.setdefault((cache, B, V, lep), {}))
+            for kind in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
+                setattr(this, kind, memory.setdefault((kind, B, V, lep), {}))
 
         def bvll(q2, ff, wc_obj, par, B, V, lep):
             return q2, B, V, lep
@@ -922,7 +923,7 @@ def run(
         If the model's coefficients are not in the span of `compiled.monomials`, or if it generates
         b → q coefficients that the table neglects.
     """
-    from wilson import Wilson
+    from wilson import Wilson, wcxf
 
     table = table or compiled.Table.load()
     directions = _directions(model, M_X)
@@ -936,15 +937,21 @@ def run(
     }
     sm = dict(zip(CKM, map(float, table.ckm_sm), strict=True))
 
-    def at_ports(weights: dict[int, float], gamma: float, wanted: Iterable[Port]) -> dict:
+    @cache
+    def at_mz(weights: tuple[tuple[int, float], ...]) -> wcxf.WC:
+        # the CKM phase is not known to wilson's running in the SMEFT
         total: dict[str, float] = {}
-        for k, weight in weights.items():
+        for k, weight in weights:
             for name, value in directions[k].items():
                 total[name] = total.get(name, 0.0) + weight * value
-        if not total:
-            return {port: np.zeros(len(ports[port])) for port in wanted}
         w = Wilson(total, scale=M_X, eft="SMEFT", basis="Warsaw")
         w.set_option("smeft_accuracy", smeft_accuracy)
+        return w.match_run(w.get_option("smeft_matchingscale"), "SMEFT", "Warsaw")
+
+    def at_ports(weights: dict[int, float], gamma: float, wanted: Iterable[Port]) -> dict:
+        if not any(directions[k] for k in weights):
+            return {port: np.zeros(len(ports[port])) for port in wanted}
+        w = Wilson.from_wc(at_mz(tuple(weights.items())))
         w.set_option("parameters", sm | {"gamma": gamma})
         result = {}
         for port in wanted:
