@@ -17,8 +17,9 @@ run: setup
 test: style
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
 
+# One process more than cores, because some tests wait for a batch system.
 test-all: style
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup --durations 40
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadgroup --durations 40
 
 style: setup
 	$(BIN)/ruff check .

@@ -10,12 +10,21 @@ import pytest
 import yaml
 
 from harness import COMPILED, ROOT, TINY, Workflow
-from malaphoric.configuration import load_configuration
+from malaphoric.configuration import Configuration, load_configuration
 from malaphoric.model import Model
+from malaphoric.recipes import Recipes
+from malaphoric.schema import ConfigurationError
 
 pytestmark = pytest.mark.slow
 
-BASE = {**COMPILED, "validation": {"points": 0}, "chunk_minutes": 0.00064}
+#: A box that holds the regions: where it does not, a better one is looked for, which takes long.
+GRID = {
+    "epsilon_hat": {"min": -1.1, "max": 0.2, "points": 14},
+    "g_hat": {"min": 0.0, "max": 0.26, "points": 14},
+    "theta_sb": {"min": -0.6, "max": 0.05, "points": 27},
+}
+
+BASE = {**COMPILED, "grid": GRID, "validation": {"points": 0}, "chunk_minutes": 0.00064}
 
 OVERLAY = """
 LHCb R_K (invented):
@@ -130,7 +139,7 @@ def test_changed_validation(compiled, unchecked, tmp_path):
     """Checked after all, then not: the exact points are those that another folder has kept."""
     (tmp_path / "ours").mkdir()
     ours = Workflow(tmp_path / "ours").copy_of(unchecked)
-    ours.configure(**{**BASE, "validation": {"points": 8}})
+    ours.configure(**{**BASE, "grid": COMPILED["grid"], "validation": {"points": 8}})
     text = ours.run("--cores", "1").stdout
     assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}
     assert_fresh(ours, compiled, BASE["run"])
@@ -182,9 +191,9 @@ def axis(rng, low, high):
 BOSONS = [("b3-l2", 3000), ("3b3-le-2lmu", 3000), ("b3-l2", 900)]
 
 
-def draw(seed, folder):
+def draw(seed, folder, rng=None):
     """A configuration out of the whole schema, tiny, and cheap in slow files."""
-    rng = random.Random(seed)
+    rng = rng or random.Random(seed)
     model, mass = BOSONS[seed // 8]
     limit = 2.1 * 3000 / mass
     result = {
@@ -239,8 +248,26 @@ def test_every_key_is_drawn(tmp_path):
     assert drawn == set(schema["properties"])
 
 
+def test_drawn_configurations_are_planned(tmp_path):
+    """With both engines, any accuracy and any check: recipes of every job, or one sentence."""
+    write_files(tmp_path)
+    planned = 0
+    for seed in range(200):
+        rng = random.Random(seed)
+        data = draw(seed % 24, tmp_path, rng) | {"engine": rng.choice(["exact", "compiled"])}
+        data |= {"smeft_accuracy": rng.choice(["leadinglog", "integrate"])}
+        data |= {"validation": {"points": rng.choice([0, 8, 50])}}
+        try:
+            recipes, said = Recipes(Configuration(data, "drawn")), ""
+        except ConfigurationError as error:
+            recipes, said = {}, str(error)
+        assert {"scan", "best_fit", "record"} <= set(recipes) or "accepted" in said
+        planned += bool(recipes)
+    assert planned > 50
+
+
 @pytest.mark.xdist_group("drawn")  # they share a folder
-@pytest.mark.parametrize("seed", range(11))
+@pytest.mark.parametrize("seed", range(24))
 def test_drawn_configuration(somewhere, seed):
     """Results, or one sentence before any job; never a traceback."""
     config = somewhere.folder / "config.yaml"

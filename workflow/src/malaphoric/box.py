@@ -54,9 +54,9 @@ def propose(likelihood: ModelLikelihood) -> dict:
         return {"grid": None, "best": None, "region": {}, "undetermined": []}
     height = delta_chi2_level(0.95, 2)
     region: dict[str, list] = {}
-    for _ in range(2):  # the second time from the points of the first
+    for refinements in (0, 3):  # the second time from the points of the first
         lines = {name: starts[np.argsort(starts[:, i])].tolist() for i, name in enumerate(AXES)}
-        curves = fits.profiles(found, lines, wide, chi2, [height])
+        curves = fits.profiles(found, lines, wide, chi2, [height], refinements)
         starts = np.concatenate([np.array(c["points"]).reshape(-1, 3) for c in curves.values()])
         delta = np.concatenate([c["chi2"] for c in curves.values()]) - found["chi2"][GLOBAL]
         starts = starts[delta < 4 * height]

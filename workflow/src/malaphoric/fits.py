@@ -302,7 +302,12 @@ def best_fits_with_profiles(
 
 
 def profiles(
-    fit: dict, lines: dict[str, list], box: Box, chi2: Chi2, heights: list[float]
+    fit: dict,
+    lines: dict[str, list],
+    box: Box,
+    chi2: Chi2,
+    heights: list[float],
+    refinements: int = 8,
 ) -> dict[str, dict[str, list]]:
     """Profile chi2 of each free parameter: the others are minimised, not read off a grid.
 
@@ -319,6 +324,8 @@ def profiles(
         chi2 by category of points (n, 3).
     heights : list of float
         Heights above the minimum where the profile is needed precisely.
+    refinements : int
+        How often the values at these heights are improved; 3 give them to a percent.
 
     Returns
     -------
@@ -346,7 +353,7 @@ def profiles(
         curve = _Curve(i, partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, starts)
         curve.spread()
-        for _ in range(8):
+        for _ in range(refinements):
             curve.refine(heights)
         found[AXES[i]] = curve.known()
     return found
