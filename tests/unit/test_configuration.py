@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from malaphoric.configuration import SECONDS_PER_POINT, Configuration, load_configuration
+from malaphoric.lep2 import MEASUREMENTS
 from malaphoric.schema import ROOT, ConfigurationError
 
 MINIMAL = {
@@ -181,6 +182,7 @@ def test_exact_points_are_shared_by_jobs(points, parts):
 NAN, INF = float("nan"), float("inf")
 
 # path of the entry, its bad value (... for a missing key), what the message must contain
+NO_LEP2 = {"measurements": {"exclude": list(MEASUREMENTS)}}
 BAD = [
     (["grdi"], {}, ["grdi", "grid"]),
     (["m_x"], 3000, ["m_x", "M_X"]),
@@ -239,6 +241,12 @@ BAD = [
     (["confidence_levels"], [0.68], ["confidence_levels", "[0.68]", "two"]),
     (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),
+    (["confidence_levels"], [0.03, 0.03 + 1e-15], ["confidence_levels", "smaller"]),
+    (
+        ["data", "LEP2", "measurements", "exclude"],
+        list(MEASUREMENTS),
+        ["data.LEP2", "no measurement is left"],
+    ),
     (["confidence_levels", 1], 95, ["confidence_levels.1", "95", "between 0 and 1"]),
     (["validation", "points"], 2, ["validation.points", "2", "8", "0 for no check"]),
     (["validation", "points"], 7, ["validation.points", "7", "8"]),

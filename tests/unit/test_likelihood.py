@@ -224,6 +224,12 @@ class TestFile:
         with pytest.raises(ValueError, match="quarks"):
             Likelihood.load(tmp_path / "lh.h5", selection)
 
+    def test_category_of_which_nothing_is_left_is_refused(self, tmp_path):
+        """Truth: a sum over no measurement is no chi2; the message names the category."""
+        small().of(["quarks"]).save(tmp_path / "lh.h5")
+        with pytest.raises(ConfigurationError, match=r"data\.LFU: no measurement is left"):
+            Likelihood.load(tmp_path / "lh.h5", ("LFU", "quarks"))
+
     def test_digest_changes_with_everything(self):
         """Truth: one change at a time to everything that chi2 is made of."""
         lh = small()

@@ -98,6 +98,7 @@ BAD = [
     ({"A": {"values": [{"name": BIN["name"], "value": "1 ± 2"}]}}, ["A", "q2min, q2max"]),
     ({"A": {"values": [{**BIN, "q2": 1, "value": "1 ± 2"}]}}, ["A", "q2min, q2max"]),
     ({"A": {"values": [{"value": "1 ± 2"}]}}, ["A", "name"]),
+    ({"A": {"values": [{"name": "m_W", "value": "1 ± 2"}]}}, ["A", "values: {m_W: 1 ± 2}"]),
     ({"A": {"values": {"m_W": "1 ± 2"}, "corelation": 0.3}}, ["unknown key A.corelation"]),
     ([{"arguments": {}, "constraints": []}], ["name"]),
     ([1], ["1", "mapping"]),
@@ -127,7 +128,7 @@ def multivariate(**arguments):
 
 #: What flavio drops, misreads or takes as it is; the words that must be in the sentence.
 DROPPED = [
-    (values(("m_W", "80 ± 1"), ("m_W", "81 ± 1")), ["m_W", "twice"]),
+    (values(("m_W", "80 ± 1"), ("m_W", "81 ± 1")), ["m_W", "without arguments"]),
     ({"A": {"values": [{**BIN, "value": "0 ± 1"}, {**BIN, "q2min": 4, "value": "1 ± 1"}]}}, [KEY]),
     (two([[1, 0.5], [0.3, 1]]), ["correlation", "asymmetric"]),
     (two([[1, 0], [0.3, 1]]), ["correlation", "asymmetric"]),
@@ -224,7 +225,7 @@ def test_text_is_flavios(tmp_path, text):
 KEPT = [
     {"distribution": "asymmetric_normal", "central_value": 80.3, "right_deviation": 0.1}
     | {"left_deviation": 0.2},
-    {"distribution": "half_normal", "central_value": 80.3, "standard_deviation": -0.1},
+    {"distribution": "half_normal", "central_value": 80.5, "standard_deviation": -0.1},
     {"distribution": "half_normal", "central_value": 80.3, "standard_deviation": 0.1},
     {"distribution": "gaussian_upper_limit", "limit": 90, "confidence_level": 0.9},
     {"distribution": "numerical", "x": [79, 80, 80.3, 81], "y": [0, 0.5, 1, 0]},
@@ -529,6 +530,14 @@ def test_additional_observable(tmp_path):
     assert found == pytest.approx(1.4**2 / (0.7**2 + 0.1**2), rel=0.02)
     with pytest.raises(ConfigurationError, match="no measurement"):
         combine(base(), selection=rule, extra=extra)
+
+
+def test_distribution_that_vanishes_at_the_standard_model_is_refused(tmp_path):
+    """Truth: the Standard Model has m_W = 80.35, and this density begins at 90."""
+    density = {"distribution": "numerical", "central_value": 91, "x": [90, 91, 92], "y": [0, 1, 0]}
+    path = write(tmp_path, {"A": {"values": {"m_W": density}}})
+    with pytest.raises(ConfigurationError, match=r"A: m_W: .* vanishes at the Standard Model"):
+        combine(base(), overlays=[path])
 
 
 @pytest.mark.parametrize("value", ["eighty", "80 +- 1 GeV", "80.36", "80 ± 0"])

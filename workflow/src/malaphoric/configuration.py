@@ -107,14 +107,20 @@ class Configuration:
                     "(|epsilon| <= 1 is physical; the rest serves as a margin of the figures)"
                 )
         lower, upper = self.data["confidence_levels"]
-        if lower >= upper:
+        if upper - lower < 1e-6:
             raise ConfigurationError(
                 f"{source}: confidence_levels: {[lower, upper]} is not accepted; accepted: two "
-                "numbers between 0 and 1, the first smaller"
+                "numbers between 0 and 1, the first smaller (by 1e-6 or more)"
             )
 
     def _check_observables(self, source: str) -> None:
-        """Refuse observables of interest that nobody computes."""
+        """Refuse categories without measurements and observables of interest nobody computes."""
+        for category in self.selection.empty():
+            if category in self.categories:
+                raise ConfigurationError(
+                    f"{source}: data.{category}: no measurement is left, which is not accepted for "
+                    "a category that counts; accepted: fewer exclusions, or categories without it"
+                )
         computed = {
             observable_key(x) for names in known().get("observables", {}).values() for x in names
         }

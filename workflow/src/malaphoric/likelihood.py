@@ -316,7 +316,7 @@ class Likelihood:
         malaphoric.store.StoreError
             If the file is damaged or is not a likelihood.
         malaphoric.schema.ConfigurationError
-            If the selection names an unknown category.
+            If the selection names an unknown category, or one of which nothing is left.
         """
         unknown = [c for c in selection or () if c not in categories.CATEGORIES]
         if unknown or (selection is not None and not selection):
@@ -327,9 +327,16 @@ class Likelihood:
         with store.read(path) as file:
             if file.attrs.get("content") != "malaphoric likelihood":
                 raise store.StoreError(f"{path}: not a malaphoric likelihood")
+            constraints = read_constraints(file)
+            for category in selection or ():
+                if not any(k.category == category for k in constraints):
+                    raise ConfigurationError(
+                        f"data.{category}: no measurement is left, which is not accepted for a "
+                        "category that counts; accepted: fewer exclusions, or categories without it"
+                    )
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
-                constraints=read_constraints(file),
+                constraints=constraints,
                 sm=file["sm"][:],
                 theory_uncertainty=file["theory_uncertainty"][:],
                 labels=store.parse(file.attrs["labels"]),

@@ -303,7 +303,7 @@ def combine(
         if category == AVERAGED and own:
             own = [_average(own, covariance)]
         constraints += own
-    return Likelihood(
+    likelihood = Likelihood(
         observables=observables,
         constraints=constraints,
         sm=np.concatenate([base.sm, extra.sm if extra else []]),
@@ -316,6 +316,14 @@ def combine(
             "measurements": measurements,
         },
     )
+    for k in constraints:
+        if k.kind != NORMAL and not np.isfinite(k.chi2(likelihood.sm[np.newaxis])[0]):
+            raise ConfigurationError(
+                f"{k.measurement}: {observable_key(observables[k.columns[0]])}: a distribution "
+                "that vanishes at the Standard Model is not accepted, because results are relative "
+                "to it; accepted: one that does not"
+            )
+    return likelihood
 
 
 class _Rule:

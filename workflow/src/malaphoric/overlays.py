@@ -177,6 +177,13 @@ def _of_mapping(item: dict, where: str) -> list[tuple]:
             )
         return [(item["observables"], values, None)]
     named = isinstance(values, list)
+    for value in values if named and correlation is None else ():
+        name = value.get("name")
+        if isinstance(name, str) and known().get("arguments", {}).get(name) == []:
+            raise ConfigurationError(
+                f"{where}: {value} is not accepted; accepted: observables without arguments stand "
+                f"as in values: {{{name}: {value.get('value')}}}"
+            )
     pairs = [(v, v["value"]) for v in values] if named else list(values.items())
     if correlation is None:
         return [([name], [value], None) for name, value in pairs]
@@ -445,6 +452,21 @@ class Selection:
         self.extra = [extra[key] for key in sorted(extra)]
         if names:
             self._check_names(names, everything | included)
+
+    def empty(self) -> list[str]:
+        """Categories of which the names of what is excluded leave nothing."""
+        result = []
+        for category, own in known().get("measurements", {}).items():
+            without, added = (
+                self._rule(category, "measurements", how) for how in ("exclude", "include")
+            )
+            overlaid = [name for path in self.overlays for name in read(path)]
+            hidden = map(observable_key, self._rule(category, "observables", "exclude"))
+            counting = self._by_key[category] - set(hidden)
+            counting |= {*map(observable_key, self._rule(category, "observables", "include"))}
+            if not counting or not {*own, *added, *overlaid} - set(without):
+                result.append(category)
+        return result
 
     def _rule(self, category: str, what: str, how: str) -> list:
         return self._data.get(category, {}).get(what, {}).get(how, [])
