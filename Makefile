@@ -42,7 +42,7 @@ setup: .venv/.installed
 # Remake the table of the compiled engine for the installed smelli, flavio and wilson
 # (with `engine: exact`, because a run of the compiled engine is refused until then).
 table: setup
-	$(BIN)/snakemake compile --cores $(CORES) --forceall --config engine=exact
+	$(BIN)/snakemake compile_running --cores $(CORES) --forceall --config engine=exact
 
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:

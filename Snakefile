@@ -30,9 +30,9 @@ os.environ.update(
 sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
-from malaphoric.compiled import check_table
 from malaphoric.configuration import Configuration
 from malaphoric.recipes import Recipes
+from malaphoric.running import check_tables
 from malaphoric.schema import ConfigurationError, load_yaml, validate
 
 # not merged with another configuration: a key left out has its documented default
@@ -54,7 +54,7 @@ try:
         validate(load_yaml(file), "config", str(file), partial=True)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
     if RUN["engine"] == "compiled":
-        check_table()
+        check_tables()
     if STARTS:  # imports matplotlib, half a second
         RUN.model.check_title()
         for note in RUN.grid.notes:

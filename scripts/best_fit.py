@@ -8,17 +8,14 @@ from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.smeft import M_REFERENCE, g_prime, zprime
+from malaphoric.smeft import g_prime, zprime
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     grid, mass, levels = json.loads(Path(given.best).read_text()), s["M_X"], s["levels"]
     data = Likelihood.load(given.likelihood, s["categories"])
     limits = fits.physical_box(Grid.from_dict(s["grid"]).axes, mass)
-    command = f"python -m malaphoric box {s['configuration']['model']}"
-    if mass != M_REFERENCE:
-        command += f" --M-X {mass:g}"
-    about = [levels, command]
+    about = [levels, s["box_command"]]
     given_data = (grid, data.chi2_sm, data.n_obs, limits)
     if compiled := s["engine"] == "compiled":
         theory = engines.compiled_theory(s, given)

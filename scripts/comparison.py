@@ -19,7 +19,7 @@ with job(snakemake) as this:
         exact = chunks.read_points([given.paper], [s["exact_theory"]], data)["predictions"]
     ours = chunks.read_points([given.best], [s["theory"]], data)
     unlike = comparison.unlike(
-        model, s["M_X"], s["smeft_accuracy"], s["categories"], s["papers_data"], fits
+        model, s["M_X"], s["smeft_accuracy"], s["categories"], s["papers_data"], fits, s["grid"]
     )
     rows = comparison.paper_rows(fits, data, exact, unlike)
     store.write_text(out.paper, comparison.page(rows, unlike, s["check"]))

@@ -6,7 +6,7 @@ run's scan that lie within 30 of the minimum and are physical; the truth is insi
 (profiled) chi2 is below the level above the toy's minimum.
 """
 
-import json
+import argparse
 import sys
 from pathlib import Path
 
@@ -55,7 +55,7 @@ def whitened(data: Likelihood) -> np.ndarray:
 
 def main(run: Path, toys: int) -> None:
     """Print the fraction of toys whose regions contain the truth, with its error."""
-    fit = json.loads((run / "best_fit.json").read_text(encoding="utf-8"))["malaphoric"]
+    fit = store.parse((run / "best_fit.json").read_text(encoding="utf-8"))["malaphoric"]
     with store.read(run / "scan.h5") as file:
         described = store.parse(file.attrs["theory"])
         names = file["category"].asstr()[:].tolist()
@@ -101,7 +101,11 @@ def main(run: Path, toys: int) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="folder of a finished run, as results/b3-l2")
+    parser.add_argument("toys", type=int, nargs="?", default=2000, help="default: 2000")
+    options = parser.parse_args()
     try:
-        main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+        main(options.run, options.toys)
     except (ConfigurationError, store.StoreError, OSError) as problem:
         sys.exit(str(problem))

@@ -11,10 +11,7 @@ with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
-    table = {
-        row["observable"]: row
-        for row in statistics.pulls(statistics.best_prediction(best, data), data)
-    }
+    table = {row["observable"]: row for row in statistics.pulls(best, data)}
     for key in s["observables"]:
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")

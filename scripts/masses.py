@@ -3,14 +3,15 @@
 import json
 from pathlib import Path
 
-from malaphoric import figures, tables
+from malaphoric import figures, notes, tables
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     masses = s["masses"]
     profiles = {mass: given[f"profile_{mass}"] for mass in masses}
-    figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png)
+    said = ["Not checked against exact points at these masses.", *notes.of_data(s["overlays"])]
+    figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png, said, this.recipe)
     rows = []
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())
@@ -18,7 +19,7 @@ with job(snakemake) as this:
     foot = (
         "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "
         "|epsilon| > 1 they are unphysical, and the best physical fit (|epsilon| <= 1) follows. "
-        "M_Zprime [GeV], g_X_Zprime and g_Y_Zprime are of the physical Z'."
+        "M_Zprime [GeV], g_X_Zprime and g_Y_Zprime are of the physical Z'. "
     )
-    tables.write(rows, out.table, out.table_md, "Dependence on M_X [GeV]", foot)
+    tables.write(rows, out.table, out.table_md, "Dependence on M_X [GeV]", foot + " ".join(said))
     this.done(f"{out.table} and {out.pdf}")

@@ -1,6 +1,6 @@
 """Run the model's coefficients from M_X to where a compiled table reads them."""
 
-from malaphoric import compiling
+from malaphoric import running
 from malaphoric.compiled import Table
 from malaphoric.jobs import job
 from malaphoric.model import Model
@@ -8,6 +8,6 @@ from malaphoric.model import Model
 with job(snakemake) as this:
     s, table = this.settings, Table.load(snakemake.input.get("table"))
     model = Model.of(s["model"])
-    running = compiling.run(model, s["M_X"], s["smeft_accuracy"], table, this.log)
-    running.save(snakemake.output[0])
-    this.done(f"{len(running.values)} ports")
+    found = running.run(model, s["M_X"], s["smeft_accuracy"], table, this.log)
+    found.save(snakemake.output[0])
+    this.done(f"{len(found.values)} ports")

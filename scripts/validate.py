@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, engines, figures, validation
+from malaphoric import chunks, engines, figures, notes, validation
 from malaphoric.categories import observable_tuple
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
@@ -23,9 +23,8 @@ with job(snakemake) as this:
     minimum = np.nan if chosen["minimum"] is None else chosen["minimum"]
     result = validation.compare(exact, ours, data, minimum, additional)
     validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
-    figures.validation(
-        result["distance"], result["chi2"], validation.BOUNDS, s["title"], out.pdf, out.png
-    )
+    about = [validation.BOUNDS, s["title"], out.pdf, out.png, notes.of_data(s["overlays"])]
+    figures.validation(result["distance"], result["chi2"], *about)
     if result["failures"]:
         raise SystemExit(
             "the compiled engine is not good enough for this run:\n"

@@ -130,11 +130,11 @@ print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 def million_points(data: Likelihood) -> tuple[float, float]:
     """CPU seconds and peak memory (GiB) of a scan of 10^6 points with its files."""
-    from malaphoric import compiling
+    from malaphoric import running
 
     with tempfile.TemporaryDirectory() as folder:
         data.save(f"{folder}/likelihood.h5")
-        compiling.run(Model.load(MODEL), M_X).save(f"{folder}/running.h5")
+        running.run(Model.load(MODEL), M_X).save(f"{folder}/running.h5")
         out = subprocess.run(
             [
                 sys.executable,
@@ -160,9 +160,9 @@ def main() -> None:
     efficiency = two_cores()
     compiled, floor = compiled_against_floor(data)
     start = time.process_time()
-    from malaphoric import compiling
+    from malaphoric import running
 
-    compiling.run(Model.load(MODEL), M_X)
+    running.run(Model.load(MODEL), M_X)
     running = time.process_time() - start
     seconds, memory = million_points(data)
     rows = [

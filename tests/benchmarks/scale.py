@@ -8,6 +8,7 @@ nothing, and prints them with the table of docs/cluster.md. CPU seconds a point 
     scale.py small LIKELIHOOD.h5      the measurement with some hundred points, to see that it runs
 """
 
+import argparse
 import math
 import multiprocessing
 import resource
@@ -125,7 +126,8 @@ def table(bytes_a_point: dict, merge: dict) -> None:
                 wall = REST + math.ceil(number / cores) * chunk + merge[engine] * run.grid.size
                 disk = bytes_a_point[engine] * run.grid.size / 1e9
                 disk = f"{disk:.{0 if disk > 10 else 2}f} GB"
-                cells = (f"10^{power}", engine, cores, words(wall), disk, number + OTHERS[engine])
+                size, on = f"10{'⁰¹²³⁴⁵⁶⁷⁸⁹'[power]}", "10⁴" if cores == 10_000 else cores
+                cells = (size, engine, on, words(wall), disk, number + OTHERS[engine])
                 print(f"| {' | '.join(map(str, cells))} |")
 
 
@@ -141,7 +143,15 @@ def measure(small: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    if "table" not in sys.argv:
-        measure(sys.argv[2] if "small" in sys.argv else None)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="?", choices=("all", "table", "small"), default="all")
+    parser.add_argument("likelihood", nargs="?", help="likelihood.h5, for small")
+    options = parser.parse_args()
+    if (options.what == "small") != (options.likelihood is not None):
+        parser.error("small, and nothing else, needs the path of a likelihood.h5")
+    if options.what != "table":
+        measure(options.likelihood)
     # as measured above: chunks and scan.h5
     table({"compiled": 178, "exact": 4250}, {"compiled": 0.5e-6, "exact": 11.5e-6})

@@ -50,14 +50,23 @@ def test_running_explains_the_difference():
 
 
 ALL = ["quarks", "EWPOs", "LEP2", "LFU"]
+GRID = {"epsilon_hat": (-1.5, 0.5), "g_hat": (0, 0.3), "theta_sb": (-0.3, 0.1)}
 
 
 def unlike(
-    model=None, M_X=3000.0, smeft_accuracy="leadinglog", names=ALL, papers_data=True, ours=None
+    model=None,
+    M_X=3000.0,
+    smeft_accuracy="leadinglog",
+    names=ALL,
+    papers_data=True,
+    ours=None,
+    **ranges,
 ):
     model = model or Model.load("b3-l2").as_dict()
     found = ours or fits()
-    return comparison.unlike(Model.of(model), M_X, smeft_accuracy, names, papers_data, found)
+    grid = {name: {"min": a, "max": b} for name, (a, b) in {**GRID, **ranges}.items()}
+    setting = (M_X, smeft_accuracy, names, papers_data)
+    return comparison.unlike(Model.of(model), *setting, found, grid)
 
 
 def made(quarks=419.0, names=ALL):
@@ -94,6 +103,20 @@ def reasons(rows):
 
 
 EXACT = np.zeros((2, 4))
+
+
+def test_a_fit_in_another_box_is_not_compared():
+    """Truth: the paper's point is outside, or ours at the edge: the box is the cause, no valley."""
+    narrow = unlike(epsilon_hat=(-0.5, 0.0))
+    assert set(narrow) == {"fits"}
+    assert "does not hold the paper's epsilon_hat = -0.92" in narrow["fits"]
+    assert not any(
+        "best fit" in q for q in reasons(comparison.paper_rows(fits(), made(), EXACT, narrow))
+    )
+    found = fits()
+    found["malaphoric"]["at_limit"] = ["g_hat"]
+    assert "g_hat is at a limit" in unlike(ours=found)["fits"]
+    assert unlike() == {}
 
 
 def test_a_fit_of_fewer_parameters_is_not_compared():

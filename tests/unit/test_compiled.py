@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from importlib.resources import as_file
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from malaphoric import (
     compiling,
     engines,
     measurements,
+    running,
     store,
     validation,
 )
@@ -47,7 +49,7 @@ def table() -> compiled.Table:
 
 @pytest.fixture(scope="module")
 def b3_l2(table: compiled.Table) -> compiled.CompiledTheory:
-    return compiled.CompiledTheory(table, compiling.run(Model.load("b3-l2"), table=table))
+    return compiled.CompiledTheory(table, running.run(Model.load("b3-l2"), table=table))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_agrees_with_smelli(b3_l2, data):
 @pytest.mark.slow
 def test_serves_another_model_and_mass(table, data):
     model, mass = anything(), 1500.0
-    theory = compiled.CompiledTheory(table, compiling.run(model, mass, table=table))
+    theory = compiled.CompiledTheory(table, running.run(model, mass, table=table))
     points = np.array([[-0.3, 0.05, -0.1], [0.1, 0.1, 0.05]])
     compare(theory, ExactTheory(model, mass), points, data)
 
@@ -290,8 +292,13 @@ def test_refuses_foreign_versions(package, table, b3_l2, tmp_path, monkeypatch):
     path = tmp_path / "running.h5"
     b3_l2.running.save(path)
     foreign = store.versions() | {package: "0.0.1"}
+
+    def loads_map():
+        with as_file(running.PACKAGED) as path:
+            running.Map.load(path)
+
     monkeypatch.setattr(store, "versions", lambda: foreign)
-    for refuses in (compiled.check_table, compiled.Table.load):
+    for refuses in (running.check_tables, compiled.Table.load, loads_map):
         with pytest.raises(store.StoreError, match=f"{package}.*0.0.1; remake it .`make table`"):
             refuses()
     with pytest.raises(store.StoreError, match=f"{package}.*0.0.1; delete it and start again"):
@@ -311,6 +318,19 @@ def test_table_has_all_observables(table):
     assert table.observables == categories.observables()
 
 
+@pytest.mark.slow
+def test_assembled_from_its_parts(table, tmp_path):
+    """Truth: the table of the package, whose Standard Model smelli computes anew."""
+    compiling.assemble(table.parts, tmp_path / "table.h5")
+    again = compiled.Table.load(tmp_path / "table.h5")
+    assert again.observables == table.observables
+    assert again.ports() == table.ports()
+    np.testing.assert_allclose(again.sm, table.sm, rtol=1e-9)
+    for part, content in table.parts.items():
+        for name, value in content.items():
+            np.testing.assert_array_equal(again.parts[part][name], value)
+
+
 def test_refuses_a_model_outside_the_span(table):
     class Cubic:
         name = "cubic"
@@ -319,13 +339,13 @@ def test_refuses_a_model_outside_the_span(table):
             return {"ll_1111": np.asarray(e) ** 3}
 
     with pytest.raises(ConfigurationError, match=r"cubic.*accepted: `engine: exact`"):
-        compiling.run(Cubic(), table=table)
+        running.run(Cubic(), table=table)
 
 
 def test_refuses_a_model_that_the_table_neglects():
     """Truth: the smallest coefficient that is visible."""
     with pytest.raises(ConfigurationError, match=r"mine: CS_bstautau.*accepted: `engine: exact`"):
-        compiling._refuse_dropped({"C9_bsmumu": 9.0, "CS_bstautau": 1e-3}, "mine", 1.0)
+        running._refuse_neglected({"C7_bs": 9e-6, "CS_bstautau": 1e-3}, "mine")
 
 
 def test_monomials_have_no_cancellation():
@@ -342,7 +362,7 @@ def test_additional_observable(tmp_path, name):
     model, point = Model.load("b3-l2"), np.array([[-0.86, 0.078, -0.17]])
     compiling.compile_extra([name], tmp_path / "table.h5")
     table = compiled.Table.load(tmp_path / "table.h5")
-    compiling.run(model, table=table).save(tmp_path / "running.h5")
+    running.run(model, table=table).save(tmp_path / "running.h5")
     theory = engines.load_theory(
         model, "compiled", 3000.0, running=tmp_path / "running.h5", table=tmp_path / "table.h5"
     )

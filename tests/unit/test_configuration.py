@@ -96,6 +96,18 @@ def test_defaults():
     assert partial["covariance"] == {"draws": 100_000, "seed": 7}
 
 
+def test_command_of_the_box():
+    """What a user types to be proposed a box for the same model, mass, categories and data."""
+    command = "python -m malaphoric box b3-l2"
+    assert Configuration(copy.deepcopy(MINIMAL)).box_command == command
+    other = {"model": str(ROOT / "config/models/b3-l2.yaml"), "M_X": 2900, "lep2_set": "full"}
+    other |= {"categories": ["LFU", "EWPOs"]}
+    assert Configuration(copy.deepcopy(MINIMAL | other)).box_command == (
+        f"python -m malaphoric box {other['model']} --M-X 2900 --categories EWPOs LFU "
+        "--data results/test/likelihood.h5"
+    )
+
+
 def test_defaults_are_not_shared():
     """Truth: two configurations are two objects."""
     one, two = Configuration(MINIMAL), Configuration(MINIMAL)
@@ -242,11 +254,7 @@ BAD = [
     (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),
     (["confidence_levels"], [0.03, 0.03 + 1e-15], ["confidence_levels", "smaller"]),
-    (
-        ["data", "LEP2", "measurements", "exclude"],
-        list(MEASUREMENTS),
-        ["data.LEP2", "no measurement is left"],
-    ),
+    (["data", "LEP2"], NO_LEP2, ["data.LEP2", "no measurement is left"]),
     (["confidence_levels", 1], 95, ["confidence_levels.1", "95", "between 0 and 1"]),
     (["validation", "points"], 2, ["validation.points", "2", "8", "0 for no check"]),
     (["validation", "points"], 7, ["validation.points", "7", "8"]),

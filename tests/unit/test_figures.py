@@ -57,7 +57,7 @@ def test_a_scan_without_a_valid_point_is_an_empty_plane(draw, name):
     """Nothing to draw is said, not raised."""
     figure = draw(name, AXES, nothing)
     assert set(texts(figure)) == {"no valid point"}
-    assert not any("%" in entry for entry in entries(figure) if name != "profiles")
+    assert not any("%" in entry for entry in entries(figure))
 
 
 @pytest.mark.parametrize("name", PROFILED)
@@ -88,6 +88,41 @@ def test_theta_is_profiled_only_where_it_varies(draw):
     fixed = draw("profile_regions", (*AXES[:2], np.array([-0.15])), parabola).axes[0].get_title()
     assert "profiled" not in fixed
     assert "-0.15" in fixed
+
+
+@pytest.mark.parametrize("theta", [AXES[2], np.array([-0.15])], ids=["profiled", "fixed"])
+def test_masses(tmp_path, monkeypatch, theta):
+    """The title says what is done with theta_sb, small print what the box cuts, the PNG its mark.
+
+    chi2 of the parabola at epsilon_hat = -1, the edge: 95% at 1 TeV reach it; at 3 TeV it is a
+    physical limit.
+    """
+    shown, save = [], figures._save
+    monkeypatch.setattr(figures, "_save", lambda *a: (shown.append(a), save(*a)))
+    files = {}
+    for mass in (1000.0, 3000.0):
+        files[mass] = tmp_path / f"{mass:g}.h5"
+        scan = tmp_path / "scan.h5"
+        write_scan(scan, (np.arange(-10, 4) / 10, AXES[1], theta), parabola, mass)
+        statistics.profile(scan, files[mass], limit=1.0)
+    out = tmp_path / "a.pdf", tmp_path / "a.png"
+    figures.masses(files, "model", LEVELS, *out, ["With overlaid data: new."], "marked so")
+    figure, notes = shown[0][0], " ".join(shown[0][3])
+    assert ("profiled" in figure.axes[0].get_title()) == (len(theta) > 1)
+    assert "With overlaid data: new." in notes
+    assert "Regions of M_X = 1 TeV reach the edge of the box" in notes
+    assert b"marked so" in out[1].read_bytes()
+
+
+def test_pulls_without_a_best_fit(tmp_path, monkeypatch):
+    """Only the Standard Model is drawn."""
+    shown, save = [], figures._save
+    monkeypatch.setattr(figures, "_save", lambda *a: (shown.append(a), save(*a)))
+    row = {"observable": "m_W", "label": "m_W", "pull_sm": -1.0}
+    for pull, expected in (("", ["SM"]), (0.5, ["SM", "best fit"])):
+        files = tmp_path / "a.pdf", tmp_path / "a.png"
+        figures.pulls([{**row, "pull": pull}], "model", 3000.0, *files)
+        assert entries(shown[-1][0]) == expected
 
 
 @pytest.mark.parametrize("name", ["plane", "profile_regions", "profile_theta"])

@@ -57,6 +57,20 @@ def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
 
 
+def test_the_unmixed_region_alone_reaches_the_edge(said):
+    """chi2 of epsilon_hat = 0 has its minimum at g_hat = 0.29, the edge is at 0.3; Fig. 2."""
+
+    def moved(points):
+        shift = np.where(points[:, 0] == 0, -0.19, 0.0)
+        return parabola(points + np.stack([0 * shift, shift, 0 * shift], axis=1))
+
+    found = said(FINE, moved)
+    assert [note for note in found if "reaches" in note] == [
+        "The 68% region of the unmixed model reaches the edge of the box at g_hat = 0.3: what lies "
+        "beyond is not seen."
+    ]
+
+
 def test_a_grid_and_a_fit_that_disagree(said):
     """Two points in g_hat: the minimum is between them."""
     found = said((FINE[0], np.array([0.0, 0.3]), FINE[2]))

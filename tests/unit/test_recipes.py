@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from malaphoric import configuration, jobs, store
+from malaphoric import archive, configuration, jobs, store
 from malaphoric import recipes as recipes_module
 from malaphoric.configuration import Configuration
 from malaphoric.recipes import Recipes
@@ -34,7 +34,7 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (["M_X"], 2900, {*WEIGHED, "running", "running-extra", "papers_points"} - {"likelihood"}),
+        (["M_X"], 2900, {*WEIGHED, "running", "running-extra"} - {"likelihood"}),
         (["lep2_set"], "full", WEIGHED | MASSES),
         (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
@@ -93,12 +93,16 @@ def test_settings_are_plain_data():
 
 
 def test_the_papers_points_are_for_the_papers_model():
-    """Truth: charges and mass; not the name, and not where nothing is evaluated exactly."""
-    assert "papers_points" in recipes()
-    assert "papers_points" in recipes(["engine"], "exact")
-    assert "papers_points" not in recipes(["validation", "points"], 0)
-    assert "papers_points" not in recipes(["M_X"], 50000, changed(["grid"], SMALL, COMPILED))
-    assert "papers_points" not in recipes(["model"], "3b3-le-2lmu")
+    """Truth: charges, mass, data, categories; not where nothing is evaluated exactly."""
+    plain = changed(["data"], {}, COMPILED)
+    assert "papers_points" in recipes(data=plain)
+    assert "papers_points" in recipes(["engine"], "exact", plain)
+    assert "papers_points" not in recipes()  # other data
+    assert "papers_points" not in recipes(["lep2_set"], "full", plain)
+    assert "papers_points" not in recipes(["categories"], ["LFU"], plain)
+    assert "papers_points" not in recipes(["validation", "points"], 0, plain)
+    assert "papers_points" not in recipes(["M_X"], 50000, changed(["grid"], SMALL, plain))
+    assert "papers_points" not in recipes(["model"], "3b3-le-2lmu", plain)
 
 
 def test_a_run_that_is_not_checked_says_so():
@@ -160,6 +164,30 @@ class TestKept:
         jobs.keep(path, "two", [made], True)
         assert path.read_text() != before
         assert json.loads(path.read_text())["recipe"] == "two"
+
+    @pytest.mark.parametrize("content", ["[1, 2]", "3", "{}", '{"recipe": 1}', "{"])
+    def test_damaged_file_is_made_again(self, tmp_path, content):
+        """JSON that is no recipe, and no result: neither is an error, both are replaced."""
+        path, made = tmp_path / "recipe.json", tmp_path / "made.json"
+        path.write_text(content)
+        made.write_text(content)
+        assert jobs.kept(path) in (None, 1)
+        assert store.recipe_of(made) in ("", 1)
+        jobs.keep(path, "one", [made], True)
+        assert json.loads(path.read_text())["recipe"] == "one"
+
+    def test_who_no_longer_counts_removes_nothing(self, tmp_path):
+        """A job of an earlier configuration, held back: figures of the new one stay."""
+        figure = tmp_path / "figures/fig2.png"
+        store.write_text(figure, "of the new configuration")
+        settings = {"recipes": {"masses": {}}, "chunks": []}
+        with (
+            store.signing("x", lambda: False),
+            pytest.raises(store.StoreError, match="a run of another"),
+        ):
+            archive.tidy(tmp_path, [], settings)
+        assert figure.exists()
+        assert archive.tidy(tmp_path, [], settings) == [figure]
 
     def test_who_no_longer_counts_writes_nothing(self, tmp_path):
         """Truth: the old content stays, no temporary file does."""

@@ -85,4 +85,4 @@ def test_every_script_takes_its_recipe_only():
         text = path.read_text()
         assert not re.search(r"snakemake\.config|configuration import|load_yaml", text), path
         used = set(re.findall(r"snakemake\.(\w+)", text))
-        assert used <= {"input", "output", "params", "wildcards"}, path
+        assert used <= {"input", "output", "params", "threads", "wildcards"}, path

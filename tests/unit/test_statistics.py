@@ -81,7 +81,8 @@ def small_likelihood():
 
 def test_pulls():
     """(prediction - weighted average) / uncertainty by hand."""
-    first, second = statistics.pulls(np.array([1.5, 5.0]), small_likelihood())
+    best = {"points": np.zeros((2, 3)), "predictions": np.array([[9.0, 9.0], [1.5, 5.0]])}
+    first, second = statistics.pulls(best, small_likelihood())
     assert first["pull_sm"] == pytest.approx(2)
     assert first["pull"] == pytest.approx(1)
     assert first["change"] == pytest.approx(-1)
@@ -89,6 +90,14 @@ def test_pulls():
     assert second["observable"] == "b 1 6"
     assert second["experiment"] == pytest.approx(3)
     assert second["pull"] == pytest.approx(2 * 2**0.5)
+
+
+def test_pulls_without_a_best_fit():
+    """What is of the best fit stays empty; the Standard Model's numbers are there."""
+    best = {"points": np.zeros((0, 3)), "predictions": np.zeros((0, 2))}
+    first, _ = statistics.pulls(best, small_likelihood())
+    assert (first["prediction"], first["pull"], first["change"]) == ("", "", "")
+    assert first["pull_sm"] == pytest.approx(2)
 
 
 def write_scan(path, axes, chi2, M_X=3000.0, status=None):

@@ -57,6 +57,23 @@ def test_paper_in_table_4():
 FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global": 38.0}}
 
 
+@pytest.mark.parametrize(
+    ("fit", "remark"),
+    [
+        ({}, ""),
+        ({"valid": True, "at_limit": [], "undetermined": []}, ""),
+        ({"valid": False}, "no proven minimum"),
+        (
+            {"valid": False, "undetermined": ["theta_sb"], "at_limit": ["g_hat"]},
+            "undetermined: theta_sb; at a limit: g_hat; no proven minimum",
+        ),
+    ],
+)
+def test_a_degenerate_fit_is_marked(fit, remark):
+    """Truth: what best_fit.json says of it."""
+    assert tables._remark(fit) == remark
+
+
 def test_masses_say_which_fit_is_physical():
     """-0.6 is epsilon = -0.6 at 3 TeV and -2 at 10 TeV, where the physical fit is another one."""
     (row,) = tables.mass_rows({"hatted": FIT, "physical": FIT}, 3000.0)

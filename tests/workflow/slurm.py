@@ -95,7 +95,7 @@ class Slurm:
             self.call("munged", "--force", *options)
             self.call("slurmctld", "-c")
             self.call("slurmd")
-            self.wait(lambda: self.call("sinfo", "-h", "-o", "%t").strip() == "idle", 30)
+            self.wait(lambda: self.call("sinfo", "-h", "-o", "%t").strip() == "idle")
         except BaseException:
             self.__exit__()
             raise
@@ -109,7 +109,7 @@ class Slurm:
             number = int(pid.read_text())
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGTERM)
-            self.wait(lambda number=number: not alive(number), 30)
+            self.wait(lambda number=number: not alive(number))
 
     def call(self, *command: str) -> str:
         """Output of a command of SLURM."""
@@ -119,11 +119,10 @@ class Slurm:
         assert result.returncode == 0, f"{command}: {result.stderr}"
         return result.stdout
 
-    def wait(self, condition, seconds: float):
-        """Wait until the condition holds, and return what it said."""
-        end = time.monotonic() + seconds
+    def wait(self, condition, process: subprocess.Popen | None = None):
+        """Wait until the condition holds, or a process has ended, and return what it said."""
         while not (value := condition()):
-            assert time.monotonic() < end, "\n".join(
+            assert process is None or process.poll() is None or condition(), "\n".join(
                 path.read_text()[-2000:] for path in self.folder.glob("*.log")
             )
             time.sleep(0.2)

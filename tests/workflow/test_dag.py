@@ -149,6 +149,11 @@ def test_table_of_other_versions_is_named_before_any_job(workflow, how):
         assert "Traceback" not in text
     assert not (workflow.folder / "results").exists()
     assert workflow.plan("compile", "--forceall", "--config", "engine=exact")["compile_part"] == 6
+    workflow.configure(engine="exact")  # masses are of the compiled engine in any case
+    masses = workflow.run(how, "masses", check=False)
+    assert masses.returncode == 1
+    assert re.search("compiled.h5: .* installed is flavio 99.0; remake it", masses.stdout)
+    assert not (workflow.folder / "results").exists()
 
 
 def test_two_configurations_are_refused(workflow):

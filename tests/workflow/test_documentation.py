@@ -29,7 +29,7 @@ _COMMAND = re.compile(
 
 
 def see(*tests: str) -> tuple:
-    """Run by these tests: ``file::function``, or a file of continuous integration."""
+    """Run by these tests: ``file::function``, or a file of continuous integration that says it."""
     return "see", tests
 
 
@@ -50,8 +50,8 @@ MAKE = "make -o .venv/.installed CORES=1 "
 
 EXERCISED = {
     "make run": run(MAKE + "run"),
-    "make run PYTHON=python3.12": CI,
-    "make test": CI,
+    "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
+    "make test": run("make -n test"),  # `make test-all` runs its tests
     "make test-all": CI,
     'pytest tests/unit -k "bits or exact_engine or neighbours"': see(
         "tests/unit/test_compiled.py::test_bits_whatever_the_shell"
@@ -59,10 +59,8 @@ EXERCISED = {
     "python -m malaphoric box MODEL": see("test_compiled_run.py::test_the_default_box_is_proposed"),
     "python -m malaphoric point": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "make setup": CI,
-    "make bench": see("tests/benchmarks/bench.py"),  # minutes; not for tests
-    "make table": see(
-        "test_slurm.py::test_part_of_the_table", "test_profiles.py::test_generic_pro"
-    ),
+    "make bench": run("make -n bench"),  # minutes; not for tests
+    "make table": run("make -n table"),  # half an hour; parts of it:
     "make why": run(MAKE + "why"),
     "make export": see("test_documentation.py::test_export_and_make_check"),
     "make check": see("test_documentation.py::test_export_and_make_check"),
@@ -98,7 +96,9 @@ EXERCISED = {
     "pytest -m slurm -v": SLURM,
     'squeue --me -o "%i %T %M %k"': SLURM,
     "pip install snakemake-executor-plugin-htcondor": CI,
-    "git clone <address of this project> malaphoric && cd malaphoric": CI,
+    "git clone <address of this project> malaphoric && cd malaphoric": run(
+        "git clone --quiet . cloned/malaphoric && cd cloned/malaphoric && test -f Makefile"
+    ),
     "docker build -t malaphoric -f workflow/envs/Dockerfile .": see(
         "test_profiles.py::test_container_recipe_is_clean"
     ),
@@ -135,8 +135,10 @@ def test_every_command_is_exercised():
 
 def test_named_tests_exist():
     """Truth: the files; a test that was renamed is not forgotten here."""
-    for how, names in EXERCISED.values():
+    for command, (how, names) in EXERCISED.items():
         for name in names if how == "see" else ():
+            if name == ".ci/run":
+                assert command.split()[-1] in (ROOT / name).read_text(encoding="utf-8")
             file, _, function = name.partition("::")
             path = ROOT / file if "/" in file else Path(__file__).parent / file
             assert path.is_file(), name
@@ -204,7 +206,7 @@ SAID = {
     "snakemake --cores 2 masses -n --quiet rules": "mass",
     "python -m malaphoric check config/config.yaml": "accepted",
     "python scripts/coverage.py OUT 20": "95% region of three parameters",
-    "python tests/benchmarks/scale.py table": "| 10^8 | exact | 10000 |",
+    "python tests/benchmarks/scale.py table": "| 10⁸ | exact | 10⁴ |",
 }
 
 
@@ -213,6 +215,14 @@ SAID = {
 def test_command(project, command):
     """It succeeds in a project with a finished run, and says what it should."""
     assert SAID.get(command, "") in shell(command, project)
+
+
+def test_table_of_the_cluster(project):
+    """What docs/cluster.md says of scans of any size is what its script says."""
+    found = shell("python tests/benchmarks/scale.py table", project).splitlines()
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    assert [line for line in found if line.startswith("|") and line not in page] == []
+    assert len(found) > 15
 
 
 @pytest.mark.slow
@@ -229,30 +239,21 @@ def test_export_and_make_check(project, compiled):
 
 
 @pytest.mark.slow
-def test_python(compiled, monkeypatch):
-    """Blocks of Python, with the finished run in the place of the default one.
+def test_python(compiled):
+    """Blocks of Python in one process, with the finished run in the place of the default one.
 
-    `load_likelihood` is given the run's own files instead of making them, which takes a minute.
+    Nothing is to be said against the order in which they import.
     """
-    import malaphoric
-    from malaphoric import engines
-    from malaphoric.likelihood import Likelihood
-
-    folder = compiled.folder / "results/compiled"
-
-    def load_likelihood(model, engine):
-        assert engine == "compiled"
-        theory = engines.load_theory(model, engine, 3000.0, running=folder / "running.h5")
-        data = Likelihood.load(folder / "likelihood.h5")
-        return engines.ModelLikelihood(model, 3000.0, theory, data)
-
-    monkeypatch.setattr(malaphoric, "load_likelihood", load_likelihood)
     blocks = [text for page in PAGES for language, text in fenced(page) if language == "python"]
     assert len(blocks) == 2
-    for text in blocks:
-        names = {}
-        exec(text.replace("results/b3-l2", str(folder)), names)
-    assert names["lh"].n_obs["global"] == 509
+    text = "\n".join([*blocks, "print(lh.n_obs['global'])"])
+    text = text.replace("results/b3-l2", str(compiled.folder / "results/compiled"))
+    python = [sys.executable, "-W", "error::UserWarning:malaphoric", "-c", text]
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    done = subprocess.run(python, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "numpy was imported before" not in done.stderr
+    assert done.stdout.split()[-1] == "509"
 
 
 def test_yaml(tmp_path):

@@ -211,7 +211,7 @@ def test_run_with_an_additional_observable(again):
     again.configure(
         **overlay(again, ADDITIONAL, quarks={"observables": {"include": ["BR(B+->Knunu)"]}})
     )
-    assert set(again.plan()) == {"extra", "likelihood", "chunk", "papers_points", *WEIGHED}
+    assert set(again.plan()) == {"extra", "likelihood", "chunk", *WEIGHED}
     assert again.plan()["chunk"] == 2
     again.run("--cores", "2")
     after = stamps(again)

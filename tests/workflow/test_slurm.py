@@ -78,14 +78,14 @@ def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
             ours.command(*options), env=slurm.environment, stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        starved = set(slurm.wait(lambda: chunks("PENDING", 4), 300))
+        starved = set(slurm.wait(lambda: chunks("PENDING", 4), process))
         slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
         others = {*before, *starved}
-        cancelled, hanging = slurm.wait(lambda: chunks("RUNNING", 2, but=others), 600)
+        cancelled, hanging = slurm.wait(lambda: chunks("RUNNING", 2, but=others), process)
         slurm.call("scancel", cancelled)
         slurm.call("scancel", "--full", "--signal=STOP", hanging)
         slurm.call("scontrol", "update", f"jobid={hanging}", "timelimit=1")
-        process.wait(timeout=1200)
+        process.wait()
     finally:
         process.kill()
     assert process.returncode == 0, log.read_text()
@@ -109,7 +109,7 @@ def test_queued_orphan(slurm, tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    (orphan,) = slurm.wait(lambda: set(slurm.jobs("measurements")) - set(before), 600)
+    (orphan,) = slurm.wait(lambda: set(slurm.jobs("measurements")) - set(before), process)
     process.kill()
     process.wait()
     ours.configure(covariance={"seed": 3})
@@ -118,7 +118,7 @@ def test_queued_orphan(slurm, tmp_path):
     content = (tmp_path / "results/tiny/measurements.h5").read_bytes()
     slurm.call("scontrol", "update", f"nodename={slurm.host}", "state=resume")
     ends = ("FAILED", "COMPLETED", "CANCELLED")
-    assert slurm.wait(lambda: _in(slurm.jobs("measurements")[orphan], ends), 600) == "FAILED"
+    assert slurm.wait(lambda: _in(slurm.jobs("measurements")[orphan], ends)) == "FAILED"
     assert (tmp_path / "results/tiny/measurements.h5").read_bytes() == content
     said = "".join(path.read_text() for path in (tmp_path / "results/.slurm").rglob("*.log"))
     assert store.SUPERSEDED in said

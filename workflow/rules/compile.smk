@@ -11,6 +11,8 @@ rule compile_part:
     """One independent part of the table."""
     output:
         "results/.compile/{part}.h5",
+    wildcard_constraints:
+        part="|".join(PARTS),
     log:
         "results/.compile/logs/{part}.log",
     params:
@@ -41,3 +43,23 @@ rule compile:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/compile.py"
+
+
+rule compile_running:
+    """The running of every coefficient that a vector boson can generate, to where the table reads."""
+    input:
+        table=TABLE,
+    output:
+        "workflow/src/malaphoric/data/running.h5",
+    log:
+        "results/.compile/logs/running.log",
+    params:
+        recipe=text("compile_running"),
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards, attempt: 3000 * attempt,
+        runtime=lambda wildcards, attempt: 120 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/compile_running.py"

@@ -11,10 +11,11 @@ import math
 import sys
 
 from malaphoric import box, load_likelihood, point
-from malaphoric.compiled import check_table
+from malaphoric.categories import CATEGORIES
 from malaphoric.configuration import load_configuration
 from malaphoric.engines import ModelLikelihood
 from malaphoric.measurements import read_overlay
+from malaphoric.running import check_tables
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
 
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--M-X", type=_finite, default=3000.0, help="in GeV (default: 3000)")
         command.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
         command.add_argument("--data", help="likelihood.h5 of a run (default: the paper's data)")
+        some = {"nargs": "+", "choices": CATEGORIES, "default": CATEGORIES}
+        command.add_argument("--categories", help="that count (default: all)", **some)
     check = commands.add_parser("check", help="say whether a run configuration is accepted")
     check.set_defaults(run=_check)
     check.add_argument("file", help="YAML file; nothing in it is executed")
@@ -69,6 +72,7 @@ def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
         engine=options.engine,
         M_X=options.M_X,
         lep2_set=options.lep2_set,
+        categories=options.categories,
         data=options.data,
     )
 
@@ -103,7 +107,7 @@ def _check(options: argparse.Namespace) -> None:
     run = load_configuration(options.file)
     run.model.check_title()
     if run["engine"] == "compiled":
-        check_table()
+        check_tables()
     for path in run.selection.overlays:  # values are flavio's to read
         read_overlay(path)
     print(f"{options.file}: accepted, {run.grid.size} points")

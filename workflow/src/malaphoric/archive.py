@@ -20,7 +20,7 @@ import yaml
 
 from malaphoric import difference, store
 from malaphoric.likelihood import Likelihood
-from malaphoric.recipes import FIGURES, MASSES, VALIDATION
+from malaphoric.recipes import FIGURES, VALIDATION
 from malaphoric.schema import ROOT, load_yaml, validate
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
@@ -81,23 +81,22 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     results : list of str
         What this configuration makes.
     settings : dict
-        ``recipes`` by rule: what the rule ``masses`` made stays while it is made so. ``chunks``,
+        ``recipes`` by rule: what the rule ``masses`` made stays while it is made so, which its
+        figure is marked with. ``chunks``,
         their names: others of the compiled engine, which evaluates them again in no time, go;
         predictions of the exact engine stay, because they may be found again.
     """
     recipes = settings["recipes"]
-    masses = [
-        store.recipe_of(folder / "masses" / f"{mass}.json")
-        == store.digest(store.canonical(recipes[f"mass-{mass}"]))
-        for mass in MASSES
-    ]
-    kept = [*(_MASSES if all(masses) else []), *(["measurements.h5"] * ("measurements" in recipes))]
+    mark, drawn = store.digest(store.canonical(recipes["masses"])), folder / "figures/masses.png"
+    masses = drawn.exists() and mark.encode() in drawn.read_bytes()
+    kept = [*(_MASSES if masses else []), *(["measurements.h5"] * ("measurements" in recipes))]
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
     gone += [path for path in chunks if not _has_predictions(path)]
     for path in gone:
+        store.check_counts(path)
         path.unlink()
     with contextlib.suppress(OSError):  # not empty, or not there
         (folder / "validation").rmdir()

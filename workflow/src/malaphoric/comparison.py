@@ -51,6 +51,7 @@ def unlike(
     categories: list[str],
     papers_data: bool,
     fits: dict,
+    grid: dict,
 ) -> dict[str, str]:
     """In what a run is not the paper's: numbers that depend on it are not compared.
 
@@ -66,6 +67,8 @@ def unlike(
         Whether nothing is overlaid, included or excluded, and LEP2 is the paper's.
     fits : dict
         Content of ``best_fit.json``.
+    grid : dict
+        The configuration's: ``min`` and ``max`` of every axis.
 
     Returns
     -------
@@ -93,6 +96,17 @@ def unlike(
     free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
     if any(fits.get(name) and fits[name]["parameters"] != number for name, number in free.items()):
         result["fits"] = "Best fits are not compared: a parameter has one value only in this run."
+    outside = {
+        f"{axis} = {value:g}"
+        for table in TABLE4.values()
+        for axis, value in zip(AXES, table["point"], strict=True)
+        if not grid[axis]["min"] <= value <= grid[axis]["max"]
+    }
+    at_limit = {name for fit in map(fits.get, TABLE4) if fit for name in fit.get("at_limit", ())}
+    if outside or at_limit:
+        where = [f"the box of this run does not hold the paper's {x}" for x in sorted(outside)]
+        where += [f"{name} is at a limit in ours" for name in sorted(at_limit)]
+        result["fits"] = f"Best fits are not compared: {', '.join(where)}."
     return result
 
 

@@ -173,6 +173,11 @@ def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
     return float(delta - np.angle(1 + k * np.exp(1j * delta)))
 
 
+def gamma_nodes(ckm: np.ndarray, n: int) -> list[float]:
+    """The γ of `gamma_of_delta` at `chebyshev_nodes` of δ."""
+    return [gamma_of_delta(delta, ckm) for delta in chebyshev_nodes(n)]
+
+
 def mean_delta(ckm: np.ndarray) -> np.ndarray:
     """CKM phase that a decay and its CP conjugate have on average, shape (n,).
 
@@ -294,18 +299,30 @@ def _check_versions(stored: dict[str, str], what: str, remedy: str) -> None:
             )
 
 
+def check_file(file: h5py.File, path: str, content: str, version: int) -> None:
+    """Refuse a file of the package that this code does not read.
+
+    Raises
+    ------
+    malaphoric.store.StoreError
+        If it is another file, of another format, or made with other versions of smelli, flavio or
+        wilson than installed.
+    """
+    remedy = "remake it (`make table`)"
+    if file.attrs.get("content") != content:
+        raise store.StoreError(f"{path}: not a {content}; {remedy}")
+    if file.attrs["format"] != version:
+        raise store.StoreError(
+            f"{path}: format {file.attrs['format']}, this version reads {version}; {remedy}"
+        )
+    _check_versions(store.parse(file.attrs["versions"]), path, remedy)
+
+
 @contextlib.contextmanager
 def _open_table(path: str | Path) -> Iterator[h5py.File]:
     """A table's file, if it is one that this module reads, of the installed versions."""
-    remedy = "remake it (`make table`)"
     with store.read(path) as file:
-        if file.attrs.get("content") != CONTENT:
-            raise store.StoreError(f"{path}: not a {CONTENT}; {remedy}")
-        if file.attrs["format"] != FORMAT:
-            raise store.StoreError(
-                f"{path}: format {file.attrs['format']}, this version reads {FORMAT}; {remedy}"
-            )
-        _check_versions(store.parse(file.attrs["versions"]), str(path), remedy)
+        check_file(file, str(path), CONTENT, FORMAT)
         yield file
 
 

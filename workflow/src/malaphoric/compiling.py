@@ -1,4 +1,4 @@
-"""Making what `compiled` evaluates: the model-independent table, and a model's running map.
+"""Making what `compiled` evaluates: the model-independent table.
 
 Everything here asks flavio, smelli and wilson (imported when needed); bulk evaluation lives in
 `compiled`, the parameters' meaning in `smeft`.
@@ -21,19 +21,14 @@ import contextlib
 import itertools
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from malaphoric import categories, compiled, lep2, store
-from malaphoric.compiled import CKM, Port, Running
+from malaphoric.compiled import CKM, Port
 from malaphoric.schema import ConfigurationError
-
-if TYPE_CHECKING:
-    from malaphoric.model import Model
 
 
 def _unfit(what: str) -> ConfigurationError:
@@ -50,14 +45,8 @@ PARTS = ("b2q-0", "b2q-1", "b2q-mixing", "taylor", "electroweak", "ckm")
 _FROM_M12 = ("DeltaM_s", "S_psiphi")
 
 #: Radiative observables that mix several CKM factors: their new physics is in C7 and C8, which are
-#: negligible here (see `_DROPPED`), so that they are functions of δ.
+#: negligible here (see `running.neglected`), so that they are functions of δ.
 _RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
-
-#: Largest |C| of a neglected b → q coefficient (flavio's normalisation; C_S, C_P in 1/GeV) that a
-#: model may generate per unit coupling squared. Dipoles and (pseudo)scalars arise by running only:
-#: in practice 1e-8 and, for the τ at M_X = 10 TeV, 2e-4, growing with ln M_X; 1e-3 would be visible
-#: in B_s → l l at couplings of 1.
-_DROPPED = {"C7": 1e-5, "C8": 1e-5, "CS": 5e-4, "CP": 5e-4}
 
 #: C9 (of muons) at the points that decide how flavio subdivides its integrals.
 _TYPICAL = (0.0, -0.7, -1.4)
@@ -70,9 +59,6 @@ _BILINEAR = 1e-3
 #: Central differences: step in a coefficient, by sector; far below the SM, far above rounding.
 _STEPS = {"sdsd": 1e-14, "cucu": 1e-14, "dbdb": 1e-14, "sd": 1e-2, "sdnunu": 1e-2}
 _STEP = 1e-3
-
-#: Sizes of the monomials of the couplings for the linear and quadratic parts of the running.
-_SMALL, _LARGE = 1e-3, 0.3
 
 #: Step in a coefficient at m_Z, GeV^-2: v² C = 6e-4, where third order is below 1e-9.
 _STEP_EW = 1e-8
@@ -567,7 +553,8 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
 
     par0 = _parameters()
     ports = _ports(observables)
-    gammas = _gammas(compiled.N_DELTA_BASE, par0)
+    ckm = np.array([par0[name] for name in CKM])
+    gammas = compiled.gamma_nodes(ckm, compiled.N_DELTA_BASE)
     base = np.array(
         [
             [_real(_predict(o, par0 | {"gamma": g}, _answering())) for o in observables]
@@ -593,7 +580,7 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
         "ckm_slopes": ckm_slopes,
         "parity": _parity(observables, par0),
     }
-    nodes = _gammas(compiled.N_DELTA, par0)
+    nodes = compiled.gamma_nodes(ckm, compiled.N_DELTA)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for port in sorted(set().union(*ports.values())):
@@ -629,12 +616,6 @@ def _parity(observables: list, par: dict) -> np.ndarray:
     wc = _answering()
     values = [[_real(_predict(o, par | {"gamma": g}, wc)) for o in observables] for g in gammas]
     return np.where(np.multiply(*values) < 0, -1.0, 1.0)
-
-
-def _gammas(n: int, par: dict) -> list[float]:
-    """γ at the Chebyshev nodes of δ."""
-    ckm = np.array([par[name] for name in CKM])
-    return [compiled.gamma_of_delta(delta, ckm) for delta in compiled.chebyshev_nodes(n)]
 
 
 def _real(value: complex) -> float:
@@ -888,138 +869,3 @@ def _write(group: object, content: dict) -> None:
             store.write_array(group, name, value, text=True)
         else:
             store.write_array(group, name, value)
-
-
-# ----------------------------------------------------------------------------------------- running
-
-
-def run(
-    model: Model,
-    M_X: float = 3000.0,
-    smeft_accuracy: str = "leadinglog",
-    table: compiled.Table | None = None,
-    progress: Callable[[str], None] = lambda _: None,
-) -> Running:
-    """Running map of a model: from its couplings at M_X to the coefficients at every port.
-
-    Parameters
-    ----------
-    model : Model
-    M_X : float
-        Mass of the X boson and matching scale, in GeV.
-    smeft_accuracy : {"leadinglog", "integrate"}
-        Accuracy of wilson's running in the SMEFT.
-    table : compiled.Table, optional
-        Says which coefficients are needed (default: the table of the package).
-    progress : callable, optional
-
-    Returns
-    -------
-    compiled.Running
-
-    Raises
-    ------
-    ConfigurationError
-        If the model's coefficients are not in the span of `compiled.monomials`, or if it generates
-        b → q coefficients that the table neglects.
-    """
-    from wilson import Wilson, wcxf
-
-    table = table or compiled.Table.load()
-    directions = _directions(model, M_X)
-    ports = table.ports()
-    ew = Port(lep2.SCALE, "SMEFT", "Warsaw", "all")
-    ports[ew] = sorted({*ports.get(ew, []), *lep2.COEFFICIENTS})
-    nodes = _gammas(compiled.N_DELTA, dict(zip(CKM, table.ckm_sm, strict=True)))
-    values = {
-        port: np.zeros((len(nodes), len(directions), len(names)), dtype=complex)
-        for port, names in ports.items()
-    }
-    sm = dict(zip(CKM, map(float, table.ckm_sm), strict=True))
-
-    @cache
-    def at_mz(weights: tuple[tuple[int, float], ...]) -> wcxf.WC:
-        # the CKM phase is not known to wilson's running in the SMEFT
-        total: dict[str, float] = {}
-        for k, weight in weights:
-            for name, value in directions[k].items():
-                total[name] = total.get(name, 0.0) + weight * value
-        w = Wilson(total, scale=M_X, eft="SMEFT", basis="Warsaw")
-        w.set_option("smeft_accuracy", smeft_accuracy)
-        return w.match_run(w.get_option("smeft_matchingscale"), "SMEFT", "Warsaw")
-
-    def at_ports(weights: dict[int, float], gamma: float, wanted: Iterable[Port]) -> dict:
-        if not any(directions[k] for k in weights):
-            return {port: np.zeros(len(ports[port])) for port in wanted}
-        w = Wilson.from_wc(at_mz(tuple(weights.items())))
-        w.set_option("parameters", sm | {"gamma": gamma})
-        result = {}
-        for port in wanted:
-            sectors = port.sector if port.sector == "all" else (port.sector,)
-            found = w.match_run(port.scale, port.eft, port.basis, sectors).dict
-            if port.sector in ("sb", "db"):
-                _refuse_dropped(found, model.name, max(weights.values()))
-            result[port] = np.array([found.get(name, 0) for name in ports[port]])
-        return result
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for j, gamma in enumerate(nodes):
-            for k in range(len(directions)):
-                for port, found in at_ports({k: _SMALL}, gamma, ports).items():
-                    values[port][j, k] = found / _SMALL
-            progress(f"{j + 1}/{len(nodes)} values of delta")
-        # wilson's running is not quite linear: the Higgs operators shift its SM parameters
-        h, b2q = _LARGE, [port for port in ports if port.sector in ("sb", "db")]
-        second = {port: [] for port in b2q}
-        if b2q:
-            single = [at_ports({k: h}, sm["gamma"], b2q) for k in range(len(directions))]
-            linear = [at_ports({k: _SMALL}, sm["gamma"], b2q) for k in range(len(directions))]
-        for k, m in zip(*np.triu_indices(len(directions)), strict=True) if b2q else ():
-            both = at_ports({k: h, m: h}, sm["gamma"], b2q) if k != m else None
-            for port in b2q:
-                if both is None:
-                    rest = single[k][port] - linear[k][port] * h / _SMALL
-                else:
-                    rest = both[port] - single[k][port] - single[m][port]
-                second[port].append(rest / h**2)
-        progress("second order")
-    return Running(
-        model=model.as_dict(),
-        M_X=float(M_X),
-        smeft_accuracy=smeft_accuracy,
-        versions=store.versions(),
-        table=table.digest,
-        names=ports,
-        values=values,
-        second={port: np.array(rows) for port, rows in second.items()},
-    )
-
-
-def _directions(model: Model, M_X: float) -> list[dict[str, float]]:
-    """SMEFT coefficients multiplying each of `compiled.monomials`."""
-    rng = np.random.default_rng(0)
-    points = rng.uniform([-1.5, 0.0, -1.5], [1.5, 1.0, 1.5], (60, 3))
-    coefficients = model.smeft(*points.T, M_X=M_X)
-    names = sorted(coefficients)
-    matrix = np.array([np.broadcast_to(coefficients[n], len(points)) for n in names]).T
-    features = compiled.monomials(points)
-    solution = np.linalg.lstsq(features, matrix, rcond=None)[0]
-    if np.abs(features @ solution - matrix).max() > 1e-10 * np.abs(matrix).max():
-        raise _unfit(
-            f"model {model.name}: SMEFT coefficients that are not quadratic in the couplings with "
-            "harmonics of theta_sb up to the fourth"
-        )
-    solution[np.abs(solution) < 1e-13 * np.abs(solution).max()] = 0
-    return [{n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution]
-
-
-def _refuse_dropped(found: dict[str, complex], name: str, size: float) -> None:
-    """Complain about b → q coefficients that the table leaves out, at |couplings| = 1."""
-    for coefficient, value in found.items():
-        limit = _DROPPED.get(coefficient.split("_")[0].removesuffix("p"))
-        if limit is not None and abs(value) > limit * size:
-            raise _unfit(
-                f"model {name}: {coefficient} = {value / size:.1e} per unit coupling squared, "
-                f"which the table neglects (limit {limit})"
-            )

@@ -18,6 +18,7 @@ from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
 from malaphoric.paper import TABLE4, is_the_papers
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
+from malaphoric.smeft import M_REFERENCE
 
 #: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
 SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
@@ -31,11 +32,14 @@ _MOST_CHUNKS = 4000
 #: Exact points a job, at most: some five minutes of work.
 _MOST_EXACT_POINTS = 30
 
-#: The compiled engine's table, which comes with the package.
-TABLE = Path(__file__).parent / "data" / "compiled.h5"
+#: The compiled engine's table and the running of all coefficients, which come with the package.
+TABLE, RUNNING = (Path(__file__).parent / "data" / f"{n}.h5" for n in ("compiled", "running"))
 
 #: What predicts, and writes what it predicts to files.
-_ENGINES = {"exact": ("exact", "chunks"), "compiled": ("compiled", "compiling", "chunks")}
+_ENGINES = {
+    "exact": ("exact", "chunks"),
+    "compiled": ("compiled", "running", "compiling", "chunks"),
+}
 
 #: What of it changes no prediction: reading and writing, and the data.
 _NO_THEORY = ("store", "schema", "likelihood", "source")
@@ -169,9 +173,13 @@ class Configuration:
             With the additional observables of the configuration.
         """
         engine = engine or self.data["engine"]
-        table = store.file_digest(TABLE) if TABLE.exists() else None
+        # absent while they are remade
+        tables = {
+            name: store.file_digest(path) if path.exists() else None
+            for name, path in (("table", TABLE), ("running", RUNNING))
+        }
         return {
-            **({"table": table} if engine == "compiled" else {}),
+            **(tables if engine == "compiled" else {}),
             **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),
             "engine": engine,
             "model": self.model.as_dict(),
@@ -250,9 +258,22 @@ class Configuration:
         return max(2, -(-(self.data["validation"]["points"] + len(TABLE4)) // _MOST_EXACT_POINTS))
 
     @property
+    def box_command(self) -> str:
+        """What proposes a box for the run's model, mass, categories and data."""
+        command = f"python -m malaphoric box {self.data['model']}"
+        if self.data["M_X"] != M_REFERENCE:
+            command += f" --M-X {self.data['M_X']:g}"
+        if self.categories != list(CATEGORIES):
+            command += f" --categories {' '.join(self.categories)}"
+        if not self.has_the_papers_data:
+            command += f" --data results/{self.data['run']}/likelihood.h5"
+        return command
+
+    @property
     def is_the_papers(self) -> bool:
-        """Whether model and mass are the paper's."""
-        return is_the_papers(self.model, self.data["M_X"])
+        """Whether model, mass, data and categories are the paper's."""
+        same = is_the_papers(self.model, self.data["M_X"]) and self.has_the_papers_data
+        return same and self.categories == list(CATEGORIES)
 
 
 def load_configuration(path: str | Path) -> Configuration:

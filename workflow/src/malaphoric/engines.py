@@ -276,8 +276,8 @@ def load_theory(
         else:
             loaded = Table.load(table)
         if running is None:
-            from malaphoric import compiling
+            from malaphoric.running import run
 
-            return CompiledTheory(loaded, compiling.run(model, M_X, smeft_accuracy, loaded))
+            return CompiledTheory(loaded, run(model, M_X, smeft_accuracy, loaded))
         return CompiledTheory(loaded, Running.load(running))
     raise ConfigurationError(f"engine: {engine!r} is not accepted; accepted: exact, compiled")

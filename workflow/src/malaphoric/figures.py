@@ -76,8 +76,10 @@ def _new_figure() -> tuple[Figure, Axes]:
     return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
 
 
-def _save(figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = ()) -> None:
-    """Write PDF and PNG whole and without time stamps; notes in small print below."""
+def _save(
+    figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = ""
+) -> None:
+    """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
     lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
     if lines:
@@ -89,7 +91,7 @@ def _save(figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str]
         figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
     page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
     for path, form in ((pdf, "pdf"), (png, "png")):
-        metadata = {"CreationDate": None} if form == "pdf" else {"Software": None}
+        metadata = {"CreationDate": None} if form == "pdf" else {"Software": None, "Comment": mark}
         drawn = io.BytesIO()
         figure.savefig(drawn, format=form, metadata=metadata, bbox_inches=page)
         store.write_bytes(path, drawn.getvalue())
@@ -419,9 +421,10 @@ def profiles(
         handles = [
             Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
             for s, level in zip(("solid", "dashed"), levels, strict=True)
+            if any(curve["chi2"] for curve in curves.values())
         ]
-        handles += unphysical
-        figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        if handles := handles + unphysical:
+            figure.legend(handles=handles, loc="outside lower center", ncols=3)
         _title(panels[1], title, M_X)
         _save(figure, pdf, png, fits.get("notes", ()))
 
@@ -444,8 +447,10 @@ def masses(
     levels: tuple[float, float],
     pdf: str | Path,
     png: str | Path,
+    notes: Iterable[str] = (),
+    mark: str = "",
 ) -> None:
-    """Global regions of several masses in hatted variables, theta_sb profiled.
+    """Global regions of several masses in hatted variables.
 
     Relative to the minimum with |epsilon_hat| <= 1 at every mass; where |epsilon| = 1 is marked.
 
@@ -459,15 +464,20 @@ def masses(
         Two confidence levels, for two parameters.
     pdf, png : path
         Files to write.
+    notes : iterable of str
+        Sentences in small print below.
+    mark : str
+        Digest of the recipe, kept in the PNG.
     """
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        handles = []
+        handles, cut = [], []
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
         for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
             with store.read(path) as file:
                 x, y = file["epsilon_hat"][:], file["g_hat"][:]
                 chi2 = file["chi2"][category_names(file).index("global")]
+                third = _third(file["theta_sb"][:])
             label = rf"$M_X = {mass / 1000:g}$ TeV"
             known = np.isfinite(chi2) & _physical(x, M_REFERENCE)[:, np.newaxis]
             if not known.any():
@@ -475,7 +485,11 @@ def masses(
                 continue
             heights = [delta_chi2_level(level, 2) for level in levels]
             look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
-            _lines(axes, x, y, (chi2 - chi2[known].min()).T, levels=heights, **look)
+            delta = chi2 - chi2[known].min()
+            _lines(axes, x, y, delta.T, levels=heights, **look)
+            edges = [delta[0], delta[-1]] if abs(x).max() * mass < M_REFERENCE * (1 - 1e-9) else []
+            if any(np.nanmin(e, initial=np.inf) <= heights[1] for e in (*edges, delta[:, -1])):
+                cut.append(f"{mass / 1000:g}")
             for limit in (-M_REFERENCE / mass, M_REFERENCE / mass):
                 if x[0] < limit < x[-1]:
                     axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
@@ -486,9 +500,13 @@ def masses(
         axes.set_xlabel(LABELS["epsilon_hat"])
         axes.set_ylabel(LABELS["g_hat"])
         percent = " and ".join(f"{100 * level:g}%" for level in levels)
-        axes.set_title(rf"{title}, global {percent} (solid, dashed), $\theta_{{sb}}$ profiled")
+        axes.set_title(f"{title}, global {percent} (solid, dashed), {third}")
         _legend(axes, handles)
-        _save(figure, pdf, png)
+        notes = [*notes, "Regions are relative to the minimum with |epsilon_hat| <= 1."]
+        if cut:
+            edge = "reach the edge of the box: what lies beyond is not seen."
+            notes.append(f"Regions of M_X = {', '.join(cut)} TeV {edge}")
+        _save(figure, pdf, png, notes, mark)
 
 
 def _physical(epsilon_hat: np.ndarray, M_X: float) -> np.ndarray:
@@ -546,12 +564,12 @@ def pulls(
         for first, last in list(pairwise([*starts, len(rows)]))[::2]:
             axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
         before = np.array([row["pull_sm"] for row in rows])
-        after = np.array([row["pull"] for row in rows])
-        axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
         axes.plot(before, y, "o", markersize=4.5, mfc="white", color="black", label="SM", zorder=2)
-        axes.plot(
-            after, y, "o", markersize=4.5, color=COLOURS["global"], label="best fit", zorder=3
-        )
+        if all(row["pull"] != "" for row in rows):  # there is a best fit
+            after = np.array([row["pull"] for row in rows])
+            axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
+            look = {"markersize": 4.5, "color": COLOURS["global"], "zorder": 3}
+            axes.plot(after, y, "o", label="best fit", **look)
         for sigma in (-2, -1, 0, 1, 2):
             axes.axvline(sigma, color="0.85" if sigma else "0.5", linewidth=0.7, zorder=0)
         axes.set_yticks(y, [row["label"] for row in rows], fontsize=8)
@@ -575,6 +593,7 @@ def validation(
     title: str,
     pdf: str | Path,
     png: str | Path,
+    notes: Iterable[str] = (),
 ) -> None:
     """Error of the compiled chi2 against the distance from the best fit.
 
@@ -590,6 +609,8 @@ def validation(
         Name of the model.
     pdf, png : path
         Files to write.
+    notes : iterable of str
+        Sentences in small print below.
     """
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
@@ -609,4 +630,4 @@ def validation(
         axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
         axes.set_title(f"{title}: exact points of the run (lines: bounds)")
         axes.legend(loc="best")
-        _save(figure, pdf, png)
+        _save(figure, pdf, png, notes)

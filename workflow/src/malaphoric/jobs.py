@@ -98,7 +98,8 @@ def keep(path: str | Path, recipe: str, made: Iterable[str | Path], write: bool)
     path = Path(path)
     try:
         old = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        old["recipe"], old["revision"] + 1
+    except (OSError, ValueError, LookupError, TypeError):
         old = {"recipe": None, "revision": 0}
     # one without a mark, or damaged, is refused by its reader
     foreign = any(store.recipe_of(file) not in (None, "", store.digest(recipe)) for file in made)
@@ -121,7 +122,7 @@ def kept(path: str) -> str | None:
     """The recipe that counts now: that of another configuration if one was started meanwhile."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError, TypeError):
         return None
 
 

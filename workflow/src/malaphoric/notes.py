@@ -63,8 +63,11 @@ def of_fits(
     for name in ("unmixed", "malaphoric"):
         if fit := fits[name]:
             sentences += _of_one(name, fit, box)
+    cut = _cut(fits["malaphoric"], profiles, box, M_X, levels) if fits["malaphoric"] else []
+    if fit := fits["unmixed"]:
+        sentences += _cut_unmixed(fit, grid["unmixed_edges"], cut, box, M_X, levels)
     if fit := fits["malaphoric"]:
-        if cut := _cut(fit, profiles, box, M_X, levels):
+        if cut:
             ranges = [
                 f"{name} {a['min']:g} to {a['max']:g}" for name, a in (propose() or {}).items()
             ]
@@ -116,6 +119,29 @@ def _cut(
     return [
         f"The {what} reaches the edge of the box at {_and(places)}: what lies beyond is not seen."
         for what, places in edges.items()
+    ]
+
+
+def _cut_unmixed(
+    fit: dict,
+    edges: list,
+    said: list[str],
+    box: Box,
+    M_X: float,
+    levels: tuple[float, float],
+) -> list[str]:
+    """What of the unmixed model reaches an edge of its plane, and was not said of both models."""
+    found: dict[str, list[str]] = {}
+    for name, edge, height in edges:
+        place = f"{name} = {edge:g}"
+        inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
+        loose = name in fit.get("undetermined", ()) or _is_physical(name, edge, box, M_X)
+        if inside and not loose and not any(place in sentence for sentence in said):
+            found.setdefault(inside[0], []).append(place)
+    return [
+        f"The {level} region of the unmixed model reaches the edge of the box at {_and(places)}: "
+        "what lies beyond is not seen."
+        for level, places in found.items()
     ]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from malaphoric import lep2, source, store
 from malaphoric.categories import observable_key
-from malaphoric.configuration import TABLE, Configuration
+from malaphoric.configuration import RUNNING, TABLE, Configuration
 from malaphoric.paper import TABLE4
 from malaphoric.schema import ROOT
 
@@ -143,7 +143,7 @@ class Recipes(dict):
     def _theory(self) -> None:
         run = self.run
         if run["engine"] == "compiled":
-            self._add("running", self._model, files=[TABLE])
+            self._add("running", self._model, files=[TABLE, RUNNING])
             if run.selection.extra:
                 self._add("extra_table", {"observables": _lists(run.selection.extra)})
                 self._add("running-extra", self._model, {"table": "extra_table"})
@@ -185,6 +185,7 @@ class Recipes(dict):
             "levels": list(run["confidence_levels"]),
             "check": run.check,
             "note": run.note,
+            "box_command": run.box_command,
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
         self._add("best_fit", settings, {**inputs, **self._tables})
@@ -205,6 +206,7 @@ class Recipes(dict):
         exact = {f"exact_{part}": "exact_points" for part in range(run.validation_parts)}
         exact |= {"paper": "papers_points", **points}
         settings = {**common, "theory": run.layers("exact")[-1], "title": title}
+        settings["overlays"] = run.portable["data"]["overlays"]
         self._add("validate", settings, {**inputs, **exact})
 
     def _results(self) -> None:
@@ -215,7 +217,7 @@ class Recipes(dict):
         papers |= {"exact_theory": run.layers("exact")[-1], "check": run.check}
         for name in ("tables", "comparison"):
             inputs = {**best, "paper": "papers_points"}
-            self._add(name, {**self._model, **common, **papers}, inputs)
+            self._add(name, {**self._model, **common, **papers, "grid": run["grid"]}, inputs)
         self._add("pulls", common, best)
         for name, rule in FIGURES.items():
             settings = {**self._style, "draw": rule.draw}
@@ -232,9 +234,9 @@ class Recipes(dict):
         settings["configuration"].pop("M_X")
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
-            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE])
+            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE, RUNNING])
         settings = {key: self._style[key] for key in ("title", "levels")}
-        settings["masses"] = list(MASSES)
+        settings |= {"masses": list(MASSES), "overlays": run.portable["data"]["overlays"]}
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
     def _record(self) -> None:
@@ -246,7 +248,7 @@ class Recipes(dict):
         paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
         files = [run.model_file, *run.selection.overlays]
         self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
-        for name in ("compile_part", "compile"):
+        for name in ("compile_part", "compile", "compile_running"):
             self._add(name, {})
 
 

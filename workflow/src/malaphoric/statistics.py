@@ -182,8 +182,9 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         Best physical points of the grid as starting points of fits: ``all``, by category, and
         ``unmixed`` (epsilon_hat = 0), each a dict of epsilon_hat, g_hat, theta_sb and chi2 by
         category (or None); ``lines``, by axis, where the global profile of one parameter is, shape
-        (n, 3); ``minimum`` of the global profile over theta_sb (or None); ``steps`` of the axes;
-        ``census``: numbers of points; ``notes``.
+        (n, 3); ``unmixed_edges``: [axis, value, smallest global chi2 above the minimum] of the
+        plane of epsilon_hat = 0; ``minimum`` of the global profile over theta_sb (or None);
+        ``steps`` of the axes; ``census``: numbers of points; ``notes``.
     """
     with store.read(scan) as file:
         names = category_names(file)
@@ -195,12 +196,14 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
         shape = (len(names), len(axes[0]), len(axes[1]))
         chi2, theta, dip = (np.full(shape, np.nan) for _ in range(3))
         over_theta = np.full((len(names), len(axes[2])), np.nan)
-        best = _BestPoints(names, axes)
+        best, edges = _BestPoints(names, axes), []
         for i, slab in scan_slabs(file):
             chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
             dip[:, i] = _deepest_dip(slab)
             if physical[i]:
                 best.add(i, slab)
+                if axes[0][i] == 0:
+                    edges = _edges(slab[names.index(categories.GLOBAL)], axes[1:])
                 line, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
                 over_theta = np.fmin(over_theta, line)
     inside = np.where(physical[:, np.newaxis], chi2, np.nan)
@@ -217,11 +220,25 @@ def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> d
     _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
     return {
         **best.plain(),
+        "unmixed_edges": edges,
         "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
         "steps": grid.steps,
         "census": census,
         "notes": notes,
     }
+
+
+def _edges(chi2: np.ndarray, axes: list[np.ndarray]) -> list[list]:
+    """Smallest chi2 above the minimum at each edge of a plane (g_hat, theta_sb), where one is."""
+    found = []
+    if min(chi2.shape) > 1 and np.isfinite(chi2).any():
+        for i, name in enumerate(AXES[1:]):
+            for end in (0, -1):
+                line = chi2.take(end, axis=i)
+                if np.isfinite(line).any():
+                    height = float(np.nanmin(line) - np.nanmin(chi2))
+                    found.append([name, float(axes[i][end]), height])
+    return found
 
 
 def _deepest_dip(chi2: np.ndarray) -> np.ndarray:
@@ -378,12 +395,13 @@ class _BestPoints:
         }
 
 
-def pulls(predictions: np.ndarray, data: Likelihood) -> list[dict]:
-    """All measured observables at a point: prediction, measurement, pulls in the SM and the model.
+def pulls(best: dict, data: Likelihood) -> list[dict]:
+    """All measured observables: prediction at the best fit, measurement, pulls there and in the SM.
 
     Parameters
     ----------
-    predictions : ndarray, shape (n_observables,)
+    best : dict
+        Best fits from `chunks.read_points`: the last counts. Without one, what is of it is "".
     data : Likelihood
 
     Returns
@@ -395,44 +413,33 @@ def pulls(predictions: np.ndarray, data: Likelihood) -> list[dict]:
     """
     central, uncertainty = data.measured()
     category = {int(i): k.category for k in data.constraints for i in k.columns}
+    predictions = best["predictions"][-1] if len(best["points"]) else None
     rows = []
     for i in sorted(category):
         theory = data.theory_uncertainty[i]
         pull_sm = (data.sm[i] - central[i]) / uncertainty[i]
-        pull = (predictions[i] - central[i]) / uncertainty[i]
+        found = dict.fromkeys(("prediction", "pull", "change"), "")
+        if predictions is not None:
+            pull = float((predictions[i] - central[i]) / uncertainty[i])
+            change = abs(pull) - float(abs(pull_sm))
+            found = {"prediction": float(predictions[i]), "pull": pull, "change": change}
         rows.append(
             {
                 "observable": categories.observable_key(data.observables[i]),
                 "category": category[i],
-                "prediction": float(predictions[i]),
+                "prediction": found["prediction"],
                 "prediction_sm": float(data.sm[i]),
                 "experiment": float(central[i]),
                 "uncertainty": float(uncertainty[i]),
                 "uncertainty_experiment": float(np.sqrt(max(uncertainty[i] ** 2 - theory**2, 0))),
                 "uncertainty_theory": float(theory),
-                "pull": float(pull),
+                "pull": found["pull"],
                 "pull_sm": float(pull_sm),
-                "change": float(abs(pull) - abs(pull_sm)),
+                "change": found["change"],
                 "label": data.labels[i] if data.labels else "",
             }
         )
     return rows
-
-
-def best_prediction(best: dict, data: Likelihood) -> np.ndarray:
-    """Predictions at the last of the best fits; the Standard Model's where there is none.
-
-    Parameters
-    ----------
-    best : dict
-        From `chunks.read_points`.
-    data : Likelihood
-
-    Returns
-    -------
-    ndarray, shape (n_observables,)
-    """
-    return best["predictions"][-1] if len(best["points"]) else data.sm
 
 
 def best_points(fits: dict) -> np.ndarray:

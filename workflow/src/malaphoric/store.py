@@ -77,11 +77,23 @@ def signing(recipe: str, counts: Callable[[], bool]) -> Iterator[None]:
         _signing = before
 
 
+def check_counts(path: str | Path) -> None:
+    """Refuse to touch a file when another configuration has taken the place of this job's.
+
+    Raises
+    ------
+    StoreError
+    """
+    if not _signing.counts():
+        raise StoreError(f"{path}: not written: {SUPERSEDED}")
+
+
 def recipe_of(path: str | Path) -> str | None:
     """The digest of the recipe that a file (HDF5 or JSON) is marked with, if it exists and is."""
     try:
         if Path(path).suffix == ".json":
-            return json.loads(Path(path).read_text(encoding="utf-8")).get("recipe", "")
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            return content.get("recipe", "") if isinstance(content, dict) else ""
         with h5py.File(path, "r") as file:
             return file.attrs.get("recipe", "")
     except FileNotFoundError:
@@ -112,8 +124,7 @@ def whole(path: str | Path) -> Iterator[Path]:
             umask = os.umask(0)
             os.umask(umask)
             temporary.chmod(0o666 & ~umask)
-            if not _signing.counts():
-                raise StoreError(f"{path}: not written: {SUPERSEDED}")
+            check_counts(path)
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -123,7 +123,7 @@ def table4_rows(
     if len(ours) == len(TABLE4):
         add_improvement(ours["malaphoric"], ours["unmixed"])
     rows = [_row("SM", fits["SM"], M_X)]
-    rows += [_row(f"{name}: best fit", ours[name], M_X) for name in found]
+    rows += [_row(f"{name}: best fit", ours[name], M_X, _remark(fits[name])) for name in found]
     for number, (name, theirs) in enumerate(TABLE4.items()):
         if paper:
             parameters = sum(x != 0 for x in theirs["point"])
@@ -142,7 +142,17 @@ def zprime_columns(fit: dict, M_X: float) -> dict:
     return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
 
 
-def _row(label: str, fit: dict, M_X: float) -> dict:
+def _remark(fit: dict) -> str:
+    """What makes a best fit another than it looks, in a word."""
+    words = {
+        "undetermined": fit.get("undetermined") or (),
+        "at a limit": fit.get("at_limit") or (),
+    }
+    found = [f"{word}: {' '.join(names)}" for word, names in words.items() if names]
+    return "; ".join([*found, *([] if fit.get("valid", True) else ["no proven minimum"])])
+
+
+def _row(label: str, fit: dict, M_X: float, remark: str = "") -> dict:
     """A row of Table 4; what a fit lacks stays empty."""
     return {
         "fit": label,
@@ -154,6 +164,7 @@ def _row(label: str, fit: dict, M_X: float) -> dict:
         "p_value_over_SM": fit.get("p_value_over_SM", ""),
         "p_value_over_unmixed": fit.get("p_value_over_unmixed", ""),
         **zprime_columns(fit, M_X),
+        "remark": remark,
     }
 
 
