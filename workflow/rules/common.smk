@@ -43,6 +43,15 @@ def theory_inputs():
     return inputs
 
 
+def mass_likelihood(wildcards):
+    """The data half; refuses what the compiled engine, which makes all masses, cannot do."""
+    try:
+        check_tables()
+    except store.StoreError as error:
+        raise WorkflowError(str(error)) from None
+    return f"{OUT}/likelihood.h5"
+
+
 def chunk_inputs(wildcards):
     """What is remade makes no chunk again: another theory or other data is another file.
 

@@ -10,15 +10,6 @@ MASS_RECIPES = {
 }
 
 
-def mass_likelihood(wildcards):
-    """The data half; refuses what the compiled engine, which makes all masses, cannot do."""
-    try:
-        check_tables()
-    except store.StoreError as error:
-        raise WorkflowError(str(error)) from None
-    return f"{OUT}/likelihood.h5"
-
-
 rule mass:
     """Scan, profile and best fit at another mass, on the run's grid."""
     input:
