@@ -15,11 +15,11 @@ run: setup
 
 # Proves the installation and the physics in minutes; test-all has faults, kills, re-runs and SLURM.
 test: style
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n $(CORES) -m "not slow"
 
 # One process more than cores, because some tests wait for a batch system.
 test-all: style
-	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --dist loadgroup --durations 40
+	$(BIN)/python -m pytest -n $$(($(CORES) + 1)) --durations 40
 
 style: setup
 	$(BIN)/ruff check .

@@ -11,7 +11,9 @@ with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
-    table = {row["observable"]: row for row in statistics.pulls(best, data)}
+    table = {
+        row["observable"]: row for row in statistics.pulls(statistics.best_prediction(best), data)
+    }
     for key in s["observables"]:
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")

@@ -8,7 +8,7 @@ with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
-    rows = statistics.pulls(best, data)
+    rows = statistics.pulls(statistics.best_prediction(best), data)
     rows.sort(key=lambda row: -abs(row["pull_sm"] if row["pull"] == "" else row["pull"]))
     store.write_csv(snakemake.output[0], rows)
     this.done(f"{len(rows)} observables")

@@ -103,7 +103,7 @@ def test_command_of_the_box():
     other = {"model": str(ROOT / "config/models/b3-l2.yaml"), "M_X": 2900, "lep2_set": "full"}
     other |= {"categories": ["LFU", "EWPOs"]}
     assert Configuration(copy.deepcopy(MINIMAL | other)).box_command == (
-        f"python -m malaphoric box {other['model']} --M-X 2900 --categories EWPOs LFU "
+        "python -m malaphoric box MODEL --M-X 2900 --categories EWPOs LFU "
         "--data results/test/likelihood.h5"
     )
 

@@ -82,7 +82,7 @@ def small_likelihood():
 def test_pulls():
     """(prediction - weighted average) / uncertainty by hand."""
     best = {"points": np.zeros((2, 3)), "predictions": np.array([[9.0, 9.0], [1.5, 5.0]])}
-    first, second = statistics.pulls(best, small_likelihood())
+    first, second = statistics.pulls(statistics.best_prediction(best), small_likelihood())
     assert first["pull_sm"] == pytest.approx(2)
     assert first["pull"] == pytest.approx(1)
     assert first["change"] == pytest.approx(-1)
@@ -95,7 +95,7 @@ def test_pulls():
 def test_pulls_without_a_best_fit():
     """What is of the best fit stays empty; the Standard Model's numbers are there."""
     best = {"points": np.zeros((0, 3)), "predictions": np.zeros((0, 2))}
-    first, _ = statistics.pulls(best, small_likelihood())
+    first, _ = statistics.pulls(statistics.best_prediction(best), small_likelihood())
     assert (first["prediction"], first["pull"], first["change"]) == ("", "", "")
     assert first["pull_sm"] == pytest.approx(2)
 

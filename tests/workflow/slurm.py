@@ -109,7 +109,11 @@ class Slurm:
             number = int(pid.read_text())
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGTERM)
-            self.wait(lambda number=number: not alive(number))
+            end = time.monotonic() + 30
+            while alive(number):
+                if time.monotonic() > end:  # it waits for a job that hangs
+                    os.kill(number, signal.SIGKILL)
+                time.sleep(0.2)
 
     def call(self, *command: str) -> str:
         """Output of a command of SLURM."""

@@ -142,7 +142,7 @@ def test_exact_points_are_found_again(compiled, tmp_path):
     workflow.patch_scripts("exact_points.py", "sys.modules['smelli'] = None")
     workflow.run("--cores", "2", "--until", "validate")
     with open(tmp_path / OUT / "validation/points.csv") as file:
-        assert len(list(csv.DictReader(file))) == 8 + 2 + 2
+        assert len(list(csv.DictReader(file))) == 8 + 2  # the paper's are of the paper's data
     # that the patch would have been noticed
     shutil.rmtree(tmp_path / KEPT)
     result = workflow.run("--cores", "1", "--force", f"{OUT}/exact/paper.h5", check=False)

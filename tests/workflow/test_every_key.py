@@ -278,7 +278,6 @@ def test_drawn_configurations_are_planned(tmp_path):
     assert planned > 50
 
 
-@pytest.mark.xdist_group("drawn")  # they share a folder
 @pytest.mark.parametrize("seed", range(24))
 def test_drawn_configuration(somewhere, seed):
     """Results, or one sentence before any job; never a traceback."""
@@ -290,7 +289,7 @@ def test_drawn_configuration(somewhere, seed):
     if result.returncode:
         assert "accepted" in result.stdout
         started = re.search(r"^(local)?rule", result.stdout, re.M)
-        assert not started or "which the compiled engine neglects" in result.stdout
+        assert not started or "not accepted by the compiled engine" in result.stdout
         return
     found = somewhere.files("random")
     assert {"scan.h5", "profile.h5", "best_fit.json", "tables/table4.csv"} <= set(found)

@@ -8,7 +8,7 @@ from harness import COMPILED, ROOT, Workflow
 from malaphoric import store
 
 # one process: there is one SLURM
-pytestmark = [pytest.mark.slow, pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 # the profile as it is, but impatient
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"]

@@ -12,7 +12,6 @@ from harness import COMPILED
 OUT = "results/compiled"
 
 
-@pytest.mark.xdist_group("compiled")
 def test_from_nothing_to_figures(workflow):
     """Truth: Table 1 and Table 4 of the paper; LEP2 as corrected here."""
     workflow.configure(**COMPILED, validation={"points": 0})

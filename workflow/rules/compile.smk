@@ -55,7 +55,7 @@ rule compile_running:
         "results/.compile/logs/running.log",
     params:
         recipe=text("compile_running"),
-    threads: workflow.cores
+    threads: 64  # as many as there are
     resources:
         mem_mb=lambda wildcards, attempt: 3000 * attempt,
         runtime=lambda wildcards, attempt: 120 * attempt,

@@ -260,7 +260,8 @@ class Configuration:
     @property
     def box_command(self) -> str:
         """What proposes a box for the run's model, mass, categories and data."""
-        command = f"python -m malaphoric box {self.data['model']}"
+        name = str(self.data["model"])  # a path is not what results depend on
+        command = f"python -m malaphoric box {'MODEL' if name != Path(name).stem else name}"
         if self.data["M_X"] != M_REFERENCE:
             command += f" --M-X {self.data['M_X']:g}"
         if self.categories != list(CATEGORIES):

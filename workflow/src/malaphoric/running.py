@@ -83,8 +83,9 @@ def _refuse_neglected(found: dict[str, float], name: str) -> None:
         limit = _NEGLECTED[coefficient.split("_")[0].removesuffix("p")]
         if value > limit:
             raise ConfigurationError(
-                f"model {name}: {coefficient} = {value:.1e} per unit coupling squared, which "
-                f"the compiled engine neglects (limit {limit}); accepted: `engine: exact`"
+                f"model {name}: {coefficient} = {value:.1e} per unit coupling squared, which the "
+                f"tables neglect (limit {limit}): not accepted by the compiled engine; accepted: "
+                "`engine: exact`"
             )
 
 

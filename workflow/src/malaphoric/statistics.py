@@ -395,13 +395,13 @@ class _BestPoints:
         }
 
 
-def pulls(best: dict, data: Likelihood) -> list[dict]:
-    """All measured observables: prediction at the best fit, measurement, pulls there and in the SM.
+def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
+    """All measured observables at a point: prediction, measurement, pulls in the SM and the model.
 
     Parameters
     ----------
-    best : dict
-        Best fits from `chunks.read_points`: the last counts. Without one, what is of it is "".
+    predictions : ndarray, shape (n_observables,), or None
+        At the point; without one, what is of it is "".
     data : Likelihood
 
     Returns
@@ -413,7 +413,6 @@ def pulls(best: dict, data: Likelihood) -> list[dict]:
     """
     central, uncertainty = data.measured()
     category = {int(i): k.category for k in data.constraints for i in k.columns}
-    predictions = best["predictions"][-1] if len(best["points"]) else None
     rows = []
     for i in sorted(category):
         theory = data.theory_uncertainty[i]
@@ -440,6 +439,11 @@ def pulls(best: dict, data: Likelihood) -> list[dict]:
             }
         )
     return rows
+
+
+def best_prediction(best: dict) -> np.ndarray | None:
+    """Predictions at the last of the best fits of `chunks.read_points`, shape (n_observables,)."""
+    return best["predictions"][-1] if len(best["points"]) else None
 
 
 def best_points(fits: dict) -> np.ndarray:
