@@ -96,11 +96,14 @@ def test_defaults():
     assert partial["covariance"] == {"draws": 100_000, "seed": 7}
 
 
-def test_command_of_the_box():
+def test_command_of_the_box(tmp_path):
     """What a user types to be proposed a box for the same model, mass, categories and data."""
     command = "python -m malaphoric box b3-l2"
-    assert Configuration(copy.deepcopy(MINIMAL)).box_command == command
-    other = {"model": str(ROOT / "config/models/b3-l2.yaml"), "M_X": 2900, "lep2_set": "full"}
+    for model in ("b3-l2", str(ROOT / "config/models/b3-l2.yaml")):
+        assert Configuration(copy.deepcopy(MINIMAL | {"model": model})).box_command == command
+    path = tmp_path / "mine.yaml"
+    path.write_text((ROOT / "config/models/b3-l2.yaml").read_text().replace("b3-l2", "mine"))
+    other = {"model": str(path), "M_X": 2900, "lep2_set": "full"}
     other |= {"categories": ["LFU", "EWPOs"]}
     assert Configuration(copy.deepcopy(MINIMAL | other)).box_command == (
         "python -m malaphoric box MODEL --M-X 2900 --categories EWPOs LFU "

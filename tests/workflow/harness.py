@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,8 @@ class Workflow:
             stderr=subprocess.DEVNULL,
             env=self.environment,
             start_new_session=True,
+            # of a shell in the background, which ignores it, this would be inherited
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(

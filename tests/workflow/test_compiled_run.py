@@ -145,7 +145,7 @@ def test_exact_points_are_found_again(compiled, tmp_path):
         assert len(list(csv.DictReader(file))) == 8 + 2  # the paper's are of the paper's data
     # that the patch would have been noticed
     shutil.rmtree(tmp_path / KEPT)
-    result = workflow.run("--cores", "1", "--force", f"{OUT}/exact/paper.h5", check=False)
+    result = workflow.run("--cores", "1", "--force", f"{OUT}/exact/0.h5", check=False)
     assert "smelli" in result.stdout
 
 

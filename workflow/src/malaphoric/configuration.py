@@ -260,8 +260,12 @@ class Configuration:
     @property
     def box_command(self) -> str:
         """What proposes a box for the run's model, mass, categories and data."""
-        name = str(self.data["model"])  # a path is not what results depend on
-        command = f"python -m malaphoric box {'MODEL' if name != Path(name).stem else name}"
+        name = self.model.name  # not the path, which results do not depend on
+        try:
+            known = Model.load(name) == self.model
+        except ConfigurationError:
+            known = False
+        command = f"python -m malaphoric box {name if known else 'MODEL'}"
         if self.data["M_X"] != M_REFERENCE:
             command += f" --M-X {self.data['M_X']:g}"
         if self.categories != list(CATEGORIES):
