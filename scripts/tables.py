@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 from malaphoric import chunks, tables
-from malaphoric.categories import CATEGORIES
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
@@ -17,8 +16,7 @@ with job(snakemake) as this:
     paper = None
     if snakemake.input.get("paper"):
         paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
-    comparable = s["papers"] and s["papers_data"] and data.categories == list(CATEGORIES)
-    rows = tables.table4_rows(fits, best, paper, data, comparable, s["M_X"])
+    rows = tables.table4_rows(fits, best, paper, data, s["papers"], s["M_X"])
     notes = list(fits["notes"])
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")

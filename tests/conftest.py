@@ -33,6 +33,7 @@ class ByGroup(LoadScopeScheduling):
         return next((group for group in TOGETHER if nodeid.startswith(group)), nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
     """Groups start in the order of the tests, not by their number of tests."""
     config.option.loadscopereorder = False

@@ -13,6 +13,7 @@ from pathlib import Path
 from malaphoric import source, store
 from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.likelihood import nothing_left
 from malaphoric.measurements import packaged
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
@@ -70,6 +71,16 @@ class Configuration:
         self.model_file = Model.find(self.data["model"])
         self.model = Model.load(self.model_file)
         self.grid = Grid.from_dict(self.data["grid"])
+        self._digests: dict[Path, str | None] = {}
+
+    def digest(self, path: Path) -> str | None:
+        """Digest of a file, read once a configuration; None of one that is not there.
+
+        The tables are absent while they are remade.
+        """
+        if path not in self._digests:
+            self._digests[path] = store.file_digest(path) if path.exists() else None
+        return self._digests[path]
 
     def __getitem__(self, key: str) -> object:
         return self.data[key]
@@ -121,10 +132,7 @@ class Configuration:
         """Refuse categories without measurements and observables of interest nobody computes."""
         for category in self.selection.empty():
             if category in self.categories:
-                raise ConfigurationError(
-                    f"{source}: data.{category}: no measurement is left, which is not accepted for "
-                    "a category that counts; accepted: fewer exclusions, or categories without it"
-                )
+                raise nothing_left(category, f"{source}: ")
         computed = {
             observable_key(x) for names in known().get("observables", {}).values() for x in names
         }
@@ -173,11 +181,7 @@ class Configuration:
             With the additional observables of the configuration.
         """
         engine = engine or self.data["engine"]
-        # absent while they are remade
-        tables = {
-            name: store.file_digest(path) if path.exists() else None
-            for name, path in (("table", TABLE), ("running", RUNNING))
-        }
+        tables = {"table": self.digest(TABLE), "running": self.digest(RUNNING)}
         return {
             **(tables if engine == "compiled" else {}),
             **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),

@@ -23,7 +23,16 @@ import numpy as np
 
 from malaphoric import compiled, lep2, store
 from malaphoric.compiled import Port
-from malaphoric.running import B_TO_Q, CONTENT, FORMAT, LOG_M_X, Component, neglected, nodes
+from malaphoric.running import (
+    B_TO_Q,
+    CONTENT,
+    FORMAT,
+    LOG_M_X,
+    Component,
+    neglected,
+    nodes,
+    parts,
+)
 
 #: Flavour rotations of the second order: of left- and right-handed b with d and s.
 ROTATIONS = tuple(itertools.product("LR", (0, 1), ("re", "im")))
@@ -132,16 +141,6 @@ def inputs() -> list[Component]:
     return sorted(result)
 
 
-def _parts(values: dict[str, complex]) -> dict[Component, float]:
-    """Real and imaginary parts that are not zero."""
-    result = {}
-    for name, value in values.items():
-        for part, number in (("re", np.real(value)), ("im", np.imag(value))):
-            if number:
-                result[Component(name, part)] = float(number)
-    return result
-
-
 def _times(component: Component, size: float) -> dict[str, complex]:
     return {component.name: size * (1j if component.part == "im" else 1.0)}
 
@@ -152,7 +151,7 @@ def _first(at: tuple[Component, float]) -> dict[Component, float]:
     size = _LINEAR / M_X**2
     return {
         c: x / size
-        for c, x in _parts(to_mz(_times(component, size), M_X)).items()
+        for c, x in parts(to_mz(_times(component, size), M_X)).items()
         if abs(x) > _SMALLEST * size
     }
 
@@ -219,7 +218,7 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
         / (2 * size * reference["moved"])
         for n in names
     }
-    return shifts, {c: x for c, x in _parts(change).items() if abs(x) > _SMALLEST_SECOND}
+    return shifts, {c: x for c, x in parts(change).items() if abs(x) > _SMALLEST_SECOND}
 
 
 def _rotated(component: Component) -> list[dict[Component, float]]:
@@ -243,7 +242,7 @@ def _rotated(component: Component) -> list[dict[Component, float]]:
             )
             ends.append(smeftutil.arrays2wcxf_nonred(turned))
         change = {n: (ends[0].get(n, 0) - ends[1].get(n, 0)) / 2e-4 for n in {*ends[0], *ends[1]}}
-        result.append({c: x for c, x in _parts(change).items() if abs(x) > 1e-6})
+        result.append({c: x for c, x in parts(change).items() if abs(x) > 1e-6})
     return result
 
 

@@ -418,12 +418,13 @@ def profiles(
         unphysical = _mark_unphysical(panels[0], axis["epsilon_hat"], M_X)
         panels[0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
         panels[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
-        handles = [
-            Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
-            for s, level in zip(("solid", "dashed"), levels, strict=True)
-            if any(curve["chi2"] for curve in curves.values())
-        ]
-        if handles := handles + unphysical:
+        handles = unphysical
+        if any(curve["chi2"] for curve in curves.values()):
+            handles = [
+                Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
+                for s, level in zip(("solid", "dashed"), levels, strict=True)
+            ] + handles
+        if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=3)
         _title(panels[1], title, M_X)
         _save(figure, pdf, png, fits.get("notes", ()))

@@ -125,6 +125,14 @@ def _whitening(covariance: np.ndarray) -> np.ndarray:
     return np.linalg.solve(lower, np.diag(1 / error))
 
 
+def nothing_left(category: str, source: str = "") -> ConfigurationError:
+    """The error for a category that counts and has no measurement."""
+    return ConfigurationError(
+        f"{source}data.{category}: no measurement is left, which is not accepted for a category "
+        "that counts; accepted: fewer exclusions, or categories without it"
+    )
+
+
 @dataclass
 class Likelihood:
     """All constraints of a run, by category.
@@ -330,10 +338,7 @@ class Likelihood:
             constraints = read_constraints(file)
             for category in selection or ():
                 if not any(k.category == category for k in constraints):
-                    raise ConfigurationError(
-                        f"data.{category}: no measurement is left, which is not accepted for a "
-                        "category that counts; accepted: fewer exclusions, or categories without it"
-                    )
+                    raise nothing_left(category)
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
                 constraints=constraints,

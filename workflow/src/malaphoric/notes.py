@@ -116,6 +116,11 @@ def _cut(
             what += [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
             if what:
                 edges.setdefault(what[0], []).append(f"{name} = {edge:g}")
+    return _reaching(edges)
+
+
+def _reaching(edges: dict[str, list[str]]) -> list[str]:
+    """Sentences on what reaches which edges of the box."""
     return [
         f"The {what} reaches the edge of the box at {_and(places)}: what lies beyond is not seen."
         for what, places in edges.items()
@@ -134,15 +139,11 @@ def _cut_unmixed(
     found: dict[str, list[str]] = {}
     for name, edge, height in edges:
         place = f"{name} = {edge:g}"
-        inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
+        inside = [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
         loose = name in fit.get("undetermined", ()) or _is_physical(name, edge, box, M_X)
         if inside and not loose and not any(place in sentence for sentence in said):
-            found.setdefault(inside[0], []).append(place)
-    return [
-        f"The {level} region of the unmixed model reaches the edge of the box at {_and(places)}: "
-        "what lies beyond is not seen."
-        for level, places in found.items()
-    ]
+            found.setdefault(f"{inside[0]} of the unmixed model", []).append(place)
+    return _reaching(found)
 
 
 def _is_physical(name: str, edge: float, box: Box, M_X: float) -> bool:

@@ -88,8 +88,7 @@ class Recipes(dict):
         """Add a recipe; inputs are given by the name of the rule that makes them."""
         digests = {key: self[rule].digest for key, rule in (inputs or {}).items() if rule in self}
         code = code or source.code(ROOT / "scripts" / f"{name.split('-')[0]}.py")
-        # the table is absent while it is remade
-        content = [store.file_digest(path) for path in files if path.exists()]
+        content = list(filter(None, map(self.run.digest, files)))
         self[name] = Recipe(dict(settings), digests, content, **code)
 
     @cached_property

@@ -53,6 +53,16 @@ class Component(NamedTuple):
     part: str
 
 
+def parts(coefficients: dict[str, complex]) -> dict[Component, float]:
+    """Real and imaginary parts of coefficients by name, those that are not zero."""
+    return {
+        Component(name, part): float(number)
+        for name, value in coefficients.items()
+        for part, number in (("re", np.real(value)), ("im", np.imag(value)))
+        if number
+    }
+
+
 def nodes(n: int) -> np.ndarray:
     """Chebyshev nodes of ln(M_X/GeV), shape (n,)."""
     low, high = LOG_M_X
@@ -106,11 +116,11 @@ class _Sparse:
         return cls(shape, group["where"][()], group["values"][()])
 
     def dense(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """The matrix, or the weighted sum of those of the nodes."""
+        """The matrix, or those of the nodes along a first axis, or their weighted sum."""
         values = self.values if weights is None else weights @ self.values
-        result = np.zeros(self.shape[0] * self.shape[1], dtype=values.dtype)
-        result[self.where] = values
-        return result.reshape(self.shape)
+        result = np.zeros((*values.shape[:-1], self.shape[0] * self.shape[1]), values.dtype)
+        result[..., self.where] = values
+        return result.reshape(*values.shape[:-1], *self.shape)
 
     def after(self, x: np.ndarray) -> np.ndarray:
         """The product of x with the matrix, whose few entries are gone through one by one."""
@@ -179,10 +189,8 @@ class Map:
         """Coefficients at M_X as the map takes them, shape (n_inputs,)."""
         result = np.zeros(len(self.inputs))
         index = {component: i for i, component in enumerate(self.inputs)}
-        for name, value in coefficients.items():
-            for part, number in (("re", np.real(value)), ("im", np.imag(value))):
-                if number:
-                    result[index[Component(name, part)]] = number
+        for component, value in parts(coefficients).items():
+            result[index[component]] = value
         return result
 
     def holds(self, port: Port, names: list[str]) -> bool:
@@ -222,10 +230,7 @@ class Map:
     def to_port(self, port: Port, names: list[str]) -> np.ndarray:
         """Coefficients of a port for those at m_Z, shape (N_DELTA, n_components, n_names)."""
         columns = [self.names[port].index(name) for name in names]
-        sparse = self._ports[port]
-        result = np.zeros((len(sparse.values), sparse.shape[0] * sparse.shape[1]), dtype=complex)
-        result[:, sparse.where] = sparse.values
-        return result.reshape(-1, *sparse.shape)[:, :, columns]
+        return self._ports[port].dense()[:, :, columns]
 
 
 @contextlib.contextmanager
@@ -318,7 +323,8 @@ def run(
         if inside and held.holds(port, every[port]):
             matrix = held.to_port(port, every[port])
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
-            second[port] = np.tensordot(at_sm, products @ matrix, axes=1)[0]
+            if port.sector in B_TO_Q:
+                second[port] = np.tensordot(at_sm, products @ matrix, axes=1)[0]
         else:
             asked[port] = every[port]
     if asked:
@@ -329,9 +335,9 @@ def run(
         below = {port: n for port, n in asked.items() if port.sector in B_TO_Q}
         rows = [_by_name(held.components, row) for row in products] if below else []
         second |= _asked_to_ports(below, table.ckm_sm, rows, table.ckm_sm[3])
-    second = {port: second[port][:, : len(names[port])] for port in names if port.sector in B_TO_Q}
     for port in second:
         n = len(names[port])
+        second[port] = second[port][:, :n]
         largest = abs(values[port][:, :, n:]).max(axis=(0, 1))
         _refuse_neglected(dict(zip(every[port][n:], largest, strict=True)), model.name)
         values[port] = values[port][:, :, :n]
@@ -358,8 +364,8 @@ def _by_name(components: list[Component], row: np.ndarray) -> dict[str, complex]
 
 def _by_component(components: list[Component], named: dict[str, complex]) -> np.ndarray:
     """The inverse of `_by_name`; what has no component is left out."""
-    parts = {"re": np.real, "im": np.imag}
-    return np.array([float(parts[part](named.get(name, 0))) for name, part in components])
+    found = parts(named)
+    return np.array([found.get(component, 0.0) for component in components])
 
 
 def _columns(rows: list[dict[str, complex]], names: list[str]) -> np.ndarray:

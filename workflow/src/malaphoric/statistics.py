@@ -417,24 +417,24 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
     for i in sorted(category):
         theory = data.theory_uncertainty[i]
         pull_sm = (data.sm[i] - central[i]) / uncertainty[i]
-        found = dict.fromkeys(("prediction", "pull", "change"), "")
+        prediction = pull = change = ""
         if predictions is not None:
+            prediction = float(predictions[i])
             pull = float((predictions[i] - central[i]) / uncertainty[i])
             change = abs(pull) - float(abs(pull_sm))
-            found = {"prediction": float(predictions[i]), "pull": pull, "change": change}
         rows.append(
             {
                 "observable": categories.observable_key(data.observables[i]),
                 "category": category[i],
-                "prediction": found["prediction"],
+                "prediction": prediction,
                 "prediction_sm": float(data.sm[i]),
                 "experiment": float(central[i]),
                 "uncertainty": float(uncertainty[i]),
                 "uncertainty_experiment": float(np.sqrt(max(uncertainty[i] ** 2 - theory**2, 0))),
                 "uncertainty_theory": float(theory),
-                "pull": found["pull"],
+                "pull": pull,
                 "pull_sm": float(pull_sm),
-                "change": found["change"],
+                "change": change,
                 "label": data.labels[i] if data.labels else "",
             }
         )
