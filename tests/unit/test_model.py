@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from malaphoric import Model
-from malaphoric.model import MIXING, MODELS
-from malaphoric.schema import ConfigurationError, load_schema
+from malaphoric.model import MODELS
+from malaphoric.schema import ConfigurationError
+from malaphoric.smeft import COUPLINGS
 
 VALID = {
     "name": "test-model",
@@ -24,7 +25,7 @@ VALID = {
         "X_u": [0, 0, 1],
         "X_H": "-1/2",
     },
-    "mixing": "rotation_sb",
+    "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb"}]},
 }
 
 
@@ -124,22 +125,26 @@ def test_huge_space_in_a_title_costs_nothing():
     Model.from_dict(changed(["title"], r"$a\hspace{1000000000}b$")).check_title()
 
 
-def test_mixing_is_one_that_is_computed():
-    """Truth: the schema accepts what there is a function for, and a model does, too."""
-    assert list(MIXING) == load_schema("model")["properties"]["mixing"]["enum"]
-    with pytest.raises(ConfigurationError, match="mixing: 'up' is not accepted; accepted: rotati"):
-        dataclasses.replace(Model.from_dict(VALID), mixing="up")
-    with pytest.raises(ConfigurationError, match="mixing: 'up' is not accepted; accepted: rotati"):
-        Model.from_dict(changed(["mixing"], "up"))
+def test_parameters():
+    """Truth: the two of every model, then angles and phases in the order of their first mention."""
+    assert Model.load("b3-l2").parameters == ("epsilon_hat", "g_hat", "theta_sb")
+    rotations = [
+        {"plane": 12, "angle": "b", "phase": "a"},
+        {"plane": 23, "angle": 0.1, "phase": "c"},
+        {"plane": 13, "angle": "b"},
+    ]
+    model = Model.from_dict(changed(["mixing"], {"V_uR": rotations[2:], "V_dL": rotations}))
+    assert model.parameters == ("epsilon_hat", "g_hat", "b", "a", "c")
+    assert Model.from_dict(changed(["mixing"], {})).parameters == ("epsilon_hat", "g_hat")
+    with pytest.raises(ConfigurationError, match=r"epsilon_hat, g_hat, b, a, c are not accepted"):
+        model.require(("epsilon_hat", "g_hat", "theta_sb"))
 
 
-def test_mixing_decides(monkeypatch):
-    """Truth: an ansatz without mixing has no flavour-changing coupling."""
-    none = lambda theta: np.broadcast_to(np.eye(3), (theta.size, 3, 3))  # noqa: E731
-    monkeypatch.setitem(MIXING, "none", none)
-    model = dataclasses.replace(Model.load("b3-l2"), mixing="none")
-    point = (-0.9, 0.08, -0.17)
-    assert model.smeft(*point)["lq1_2223"] == 0 != Model.load("b3-l2").smeft(*point)["lq1_2223"]
+def test_mixing_decides():
+    """Truth: a model without mixing has no flavour-changing coupling."""
+    model = dataclasses.replace(Model.load("b3-l2"), mixing={})
+    assert "lq1_2223" not in model.smeft(-0.9, 0.08)
+    assert Model.load("b3-l2").smeft(-0.9, 0.08, -0.17)["lq1_2223"] != 0
 
 
 def test_fractions_and_numbers():
@@ -168,15 +173,18 @@ def test_as_dict_is_plain_and_without_prose():
 
 
 def test_mixing_matrix():
-    """Truth: eq. (3.2), entry by entry, and unitarity."""
-    angles = np.array([0.0, 0.3, -1.1, math.pi / 2])
-    v = Model.load("b3-l2").v_dl(angles)
-    assert v.shape == (4, 3, 3)
-    for angle, m in zip(angles, v, strict=True):
+    """Truth: V_dL of eq. (3.2), entry by entry, in Xi of eq. (2.12)."""
+    model, x = Model.from_dict(VALID), np.diag([0, 1 / 6, 1])
+    for angle in (0.0, 0.3, -1.1, math.pi / 2):
         c, s = math.cos(angle), math.sin(angle)
-        np.testing.assert_allclose(m, [[1, 0, 0], [0, c, s], [0, -s, c]], atol=1e-16)
-        np.testing.assert_allclose(m @ m.T, np.eye(3), atol=1e-15)
-    assert Model.load("b3-l2").v_dl(0.3).shape == (1, 3, 3)
+        v = np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
+        found = dict(zip(COUPLINGS, model.couplings([[0.0, 0.7, angle]])[:, 0], strict=True))
+        xi = 0.7 * v.T @ x @ v
+        for i, j in ((0, 0), (1, 1), (2, 2)):
+            assert found[f"q_{i + 1}{j + 1}"] == pytest.approx(xi[i, j], abs=1e-15)
+        for i, j in ((0, 1), (0, 2), (1, 2)):
+            assert found[f"Re q_{i + 1}{j + 1}"] == pytest.approx(xi[i, j], abs=1e-15)
+        assert not any(v for k, v in found.items() if k.startswith("Im") or k[3:5] in ("u_", "d_"))
 
 
 # path of the entry, its bad value (... for a missing key), what the message must contain
@@ -207,7 +215,17 @@ BAD = [
     (["charges", "X_H"], "", ["charges.X_H", "''", "fraction"]),
     (["charges", "X_H"], 1e4, ["charges.X_H", "10000", "1000"]),
     (["charges"], [1, 2], ["charges", "[1, 2]", "X_H"]),
-    (["mixing"], "rotation", ["mixing", "'rotation'", "rotation_sb"]),
+    (["mixing"], "rotation_sb", ["mixing", "'rotation_sb'", "{V_dL: [{plane: 23, angle: theta_sb}]"]),
+    (["mixing", "V_uL"], [], ["mixing.V_uL", "V_dL, V_dR, V_uR"]),
+    (["mixing", "V_dL"], {"plane": 23}, ["mixing.V_dL", "list"]),
+    (["mixing", "V_dL", 0, "plane"], 32, ["mixing.V_dL.0.plane", "32", "12, 13 or 23"]),
+    (["mixing", "V_dL", 0, "plane"], "23", ["mixing.V_dL.0.plane", "'23'", "12, 13 or 23"]),
+    (["mixing", "V_dL", 0, "angle"], ..., ["mixing.V_dL.0.angle", "plane and angle"]),
+    (["mixing", "V_dL", 0, "angle"], 100, ["mixing.V_dL.0.angle", "100", "7"]),
+    (["mixing", "V_dL", 0, "angle"], "g_hat", ["mixing.V_dL.0.angle", "'g_hat'", "not epsilon_hat"]),
+    (["mixing", "V_dL", 0, "angle"], "M_X", ["mixing.V_dL.0.angle", "'M_X'", "lower case"]),
+    (["mixing", "V_dL", 0, "phase"], None, ["mixing.V_dL.0.phase", "None", "parameter"]),
+    (["mixing", "V_dL"], [{"plane": 12, "angle": x} for x in range(-5, 5)], ["mixing.V_dL", "at most 9"]),
     (["name"], "a/b", ["name", "'a/b'", "letters"]),
     (["name"], 7, ["name", "7", "letters"]),
     (["title"], "", ["title", "''", "text"]),

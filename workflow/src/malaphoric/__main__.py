@@ -14,7 +14,9 @@ from malaphoric import box, load_likelihood, point
 from malaphoric.categories import CATEGORIES
 from malaphoric.configuration import load_configuration
 from malaphoric.engines import ModelLikelihood
+from malaphoric.grid import AXES
 from malaphoric.measurements import read_overlay
+from malaphoric.model import Model
 from malaphoric.running import check_tables
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
@@ -67,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
+    Model.load(options.model).require(AXES)
     return load_likelihood(
         options.model,
         engine=options.engine,

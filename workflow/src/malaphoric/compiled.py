@@ -3,9 +3,10 @@
 Here lives the evaluation in plain numpy, without flavio, smelli or wilson; the tables and a model's
 running map are made in `compiling`, which also says what physics makes the forms below exact.
 
-A point is evaluated in four steps: couplings → monomials; monomials → CKM elements, by smelli's own
-iteration; (monomials, δ) → Wilson coefficients at the *ports* where flavio reads them, linear; and
-coefficients and CKM elements → observables, by bilinear forms and first-order expansions.
+A point is evaluated in four steps: couplings → monomials (`basis`); monomials → CKM elements, by
+smelli's own iteration; (monomials, δ) → Wilson coefficients at the *ports* where flavio reads them,
+linear; and coefficients and CKM elements → observables, by bilinear forms and expansions to first
+or second order.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
+from malaphoric.basis import Basis
 from malaphoric.grid import BLOCK
 from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
-CONTENT, FORMAT = "malaphoric compiled table", 2
+CONTENT, FORMAT = "malaphoric compiled table", 3
 
 _PACKAGED = files(__package__).joinpath("data", "compiled.h5")
 
@@ -34,6 +36,12 @@ LEPTONS = ("e", "mu", "tau")
 
 #: b → q l l coefficients (flavio basis) that enter the bilinear forms, for each lepton.
 COEFFICIENTS = ("C9", "C10", "C9p", "C10p")
+
+#: Those that arise by running only and are small: their first order is enough, see `small`.
+_DIPOLES, _SCALARS = ("C7", "C8", "C7p", "C8p"), ("CS", "CP", "CSp", "CPp")
+
+#: Sectors of b → q l l and b → q γ.
+B_TO_Q = ("sb", "db")
 
 #: Number of δ nodes of coefficients and slopes, and of the Standard Model values.
 N_DELTA, N_DELTA_BASE = 12, 24
@@ -44,6 +52,9 @@ _TAIL = 1e-7
 #: smelli iterates the CKM extraction this often.
 _CKM_ITERATIONS = 10
 
+# Subspaces of what is quadratic: singular values that count, relative to the largest.
+_SECOND_ORDER, _QUADRATIC = 1e-4, 1e-7
+
 # Size of λ_t: makes the constant in the bilinear forms like the other factors.
 _LAMBDA = 0.04
 
@@ -52,9 +63,6 @@ _N_AMPLITUDES = 3 + len(COEFFICIENTS)
 #: Number of monomials of a bilinear form, see `forms_of`: without and with meson mixing.
 N_FORMS = _N_AMPLITUDES**2
 N_FORMS_MIXING = N_FORMS + _N_AMPLITUDES * (_N_AMPLITUDES + 1)
-
-#: Number of `monomials`.
-N_MONOMIALS = 9
 
 # Where the LEP2 amplitudes read their coefficients: EFT, basis, sector.
 _AT_MZ = ("SMEFT", "Warsaw", "all")
@@ -83,29 +91,11 @@ class Port(NamedTuple):
 # --------------------------------------------------------------------------------------- functions
 
 
-def monomials(points: np.ndarray) -> np.ndarray:
-    """Functions of the couplings that span the SMEFT coefficients of every such model.
-
-    The currents are linear in epsilon and g, and θ_sb rotates one plane: their products have even
-    harmonics of θ up to the second for one mixed current and the fourth for two.
-
-    Parameters
-    ----------
-    points : ndarray, shape (n, 3)
-        epsilon_hat, g_hat, theta_sb (rad).
-
-    Returns
-    -------
-    ndarray, shape (n, 9)
-        ε², εg (1, 1 − cos 2θ, sin 2θ), g² (1, 1 − cos 2θ, sin 2θ, 1 − cos 4θ, sin 4θ).
-    """
-    e, g, t = np.asarray(points, dtype=float).T
-    first, second = 2 * np.sin(t) ** 2, 2 * np.sin(2 * t) ** 2  # 1 - cos, without cancellation
-    s2, s4 = np.sin(2 * t), np.sin(4 * t)
-    eg, gg = e * g, g * g
-    return np.stack(
-        [e * e, eg, eg * first, eg * s2, gg, gg * first, gg * s2, gg * second, gg * s4], axis=1
-    )
+def small(sector: str) -> list[str]:
+    """Dipole and scalar coefficients of a b → q sector."""
+    q = sector[0]
+    scalars = [f"{c}_b{q}{lep}{lep}" for c in _SCALARS for lep in LEPTONS]
+    return [f"{c}_b{q}" for c in _DIPOLES] + scalars
 
 
 def chebyshev_nodes(n: int) -> np.ndarray:
@@ -423,7 +413,7 @@ class Table:
                 names.setdefault(Port(*port), set()).update(
                     f"{c}_b{sector[0]}{lep}{lep}" for c in COEFFICIENTS for lep in LEPTONS
                 )
-        for part in {"taylor", "ckm"} & set(self.parts):
+        for part in self.parts:
             for port, path in self.slopes(part).items():
                 names.setdefault(port, set()).update(json.loads(self.parts[part][f"{path}/names"]))
         for meson in ("Bs", "B0"):
@@ -438,14 +428,12 @@ class Table:
 
 @dataclass
 class Running:
-    """Running map of a model: coefficients at every port, linear in the `monomials`.
+    """Running map of a model: coefficients at every port, linear in its monomials.
 
     Attributes
     ----------
-    model : dict
-        `Model.as_dict` of the model.
-    M_X : float
-        Matching scale in GeV.
+    basis : Basis
+        The model, its mass and its monomials.
     smeft_accuracy : str
         wilson's option.
     versions : dict
@@ -454,15 +442,14 @@ class Running:
         Digest of the table whose ports it serves.
     names : dict of Port to list of str
         Coefficients at each port.
-    values : dict of Port to ndarray, shape (N_DELTA, 9, n_names), complex
+    values : dict of Port to ndarray, shape (N_DELTA, n_masses * n_monomials, n_names), complex
         Coefficients of unit monomials at `chebyshev_nodes` of δ; Vus, Vcb, Vub of the SM.
-    second : dict of Port to ndarray, shape (45, n_names), complex
+    second : dict of Port to ndarray, shape (n_masses * n_pairs, n_names), complex
         For the b → q ports: coefficients of the products of two monomials (upper triangle). wilson
         lets Higgs operators shift its Standard Model parameters, a relative 1e-4 of the running.
     """
 
-    model: dict
-    M_X: float
+    basis: Basis
     smeft_accuracy: str
     versions: dict[str, str]
     table: str
@@ -475,15 +462,14 @@ class Running:
         with store.create(
             path,
             content="malaphoric running map",
-            model=self.model,
-            M_X=self.M_X,
             smeft_accuracy=self.smeft_accuracy,
             versions=self.versions,
             table=self.table,
         ) as file:
+            self.basis.save(file.create_group("basis"))
             for port in sorted(self.values):
                 names = json.dumps(self.names[port])
-                store.write_array(file, port.label, self.values[port], names=names)
+                store.write_array(file, f"first/{port.label}", self.values[port], names=names)
                 if port in self.second:
                     store.write_array(file, f"second/{port.label}", self.second[port])
 
@@ -502,11 +488,10 @@ class Running:
                 raise store.StoreError(f"{path}: not a malaphoric running map; {store.REMEDY}")
             versions = store.parse(file.attrs["versions"])
             _check_versions(versions, str(path), "delete it and start again")
-            ports = {Port.parse(label): item for label, item in file.items() if label != "second"}
+            ports = {Port.parse(label): item for label, item in file["first"].items()}
             second = {Port.parse(label): item[()] for label, item in file.get("second", {}).items()}
             return cls(
-                model=store.parse(file.attrs["model"]),
-                M_X=float(file.attrs["M_X"]),
+                basis=Basis.load(file["basis"]),
                 smeft_accuracy=file.attrs["smeft_accuracy"],
                 versions=versions,
                 table=file.attrs.get("table", "unknown"),
@@ -515,8 +500,13 @@ class Running:
                 second=second,
             )
 
+    @property
+    def n_masses(self) -> int:
+        """How many masses the first order is interpolated between."""
+        return next(iter(self.values.values())).shape[1] // self.basis.size
+
     def select(self, port: Port, names: list[str]) -> np.ndarray:
-        """Coefficients of unit monomials at the δ nodes, shape (N_DELTA, 9, len(names))."""
+        """Coefficients of unit monomials at the δ nodes, shape (N_DELTA, n, len(names))."""
         columns = [self.names[port].index(name) for name in names]
         return self.values[port][:, :, columns]
 
@@ -534,6 +524,43 @@ class _Forms:
     c: slice  #: columns of the coefficients
     matrix: np.ndarray
     out: np.ndarray
+
+
+class _Quadratic:
+    """Quadratic functions of monomials, in the subspace where they do not vanish.
+
+    Parameters
+    ----------
+    tensor : ndarray, shape (k, k, n)
+        Symmetric in the first two.
+    tolerance : float
+        What singular values count, relative to the largest.
+    """
+
+    def __init__(self, tensor: np.ndarray, tolerance: float) -> None:
+        k = len(tensor)
+        unfolded = tensor.reshape(k, -1)
+        squares, vectors = np.linalg.eigh(unfolded @ unfolded.T)
+        self._subspace = vectors[:, squares > tolerance**2 * squares.max(initial=0.0)]
+        core = np.einsum("ia,ijn,jb->abn", self._subspace, tensor, self._subspace, optimize=True)
+        self._i, self._j = np.triu_indices(len(core))
+        self._core = core[self._i, self._j]
+        self._core[self._i != self._j] *= 2
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Values (m, n) at x (m, k)."""
+        z = x @ self._subspace
+        return (z[:, self._i] * z[:, self._j]) @ self._core
+
+
+def _symmetric(of_pairs: np.ndarray) -> np.ndarray:
+    """A tensor (k, k, n) from what multiplies products of two (k (k + 1) / 2, n)."""
+    k = int((2 * len(of_pairs)) ** 0.5)
+    i, j = np.triu_indices(k)
+    tensor = np.zeros((k, k, of_pairs.shape[1]))
+    tensor[i, j] += of_pairs / 2
+    tensor[j, i] += of_pairs / 2
+    return tensor
 
 
 @dataclass
@@ -559,11 +586,15 @@ class CompiledTheory:
     def __post_init__(self) -> None:
         if self.running.table != self.table.digest:
             raise store.StoreError(
-                f"running map of {self.running.model['name']}: made for table "
+                f"running map of {self.running.basis.model.name}: made for table "
                 f"{self.running.table[:12]}, this one is {self.table.digest[:12]}; delete it and "
                 "start again"
             )
         self.observables, self.sm = self.table.observables, self.table.sm
+        self.parameters = self.running.basis.parameters
+        self._n = self.running.n_masses * self.running.basis.size
+        odd = np.tile(self.running.basis.odd, self.running.n_masses)
+        self._odd = odd if odd.any() else None
         self._column = {name: i for i, name in enumerate(self.observables)}
         # a table of additional observables has some of the parts only
         self._parts = {name for name in ("taylor", "electroweak") if name in self.table.parts}
@@ -586,7 +617,7 @@ class CompiledTheory:
             self._to_lep2 = self._at_mz(Port(lep2.SCALE, *_AT_MZ), list(lep2.COEFFICIENTS))
             done.append(self._lep2)
         if "mixing" in self._parts:
-            done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi")]))
+            done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi", "S_psiK")]))
         if sorted(np.concatenate(done)) != list(range(len(self.observables))):
             raise store.StoreError("the table does not cover its observables; remake it")
 
@@ -603,7 +634,7 @@ class CompiledTheory:
 
     def _prepare_ckm(self) -> None:
         part = self.table.parts["ckm"]
-        tree = np.zeros((N_DELTA, N_MONOMIALS, 3))
+        tree = np.zeros((N_DELTA, self._n, 3))
         for port, path in self.table.slopes("ckm").items():
             tree += _contract(self.running, port, part, path)
         blocks = [tree]
@@ -615,9 +646,9 @@ class CompiledTheory:
             m12 = m12 @ part[f"{prefix}/elements"]
             blocks += [m12.real[:, :, None], m12.imag[:, :, None]]
             self._mixing[q] = (complex(*part[f"{prefix}/sm"]), part[f"{prefix}/gamma12"])
-        expansion = _expand(np.concatenate(blocks, axis=2)).transpose(1, 0, 2)
-        self._n_ckm = expansion.shape[1]
-        self._ckm_running = np.ascontiguousarray(expansion.reshape(N_MONOMIALS, -1).T)
+        expansion = _expand(np.concatenate(blocks, axis=2)).transpose(0, 2, 1)
+        self._n_ckm = len(expansion)
+        self._ckm_running = np.ascontiguousarray(expansion.reshape(-1, self._n))
         self._ckm_initial = part["initial"]
         self._ckm_experiment = part["experiment"]
         self._ckm_tree = part["without_ckm"]
@@ -657,7 +688,7 @@ class CompiledTheory:
         self._b2q_columns = np.concatenate(columns)
         c, second = np.concatenate(coefficients, axis=2), np.concatenate(second, axis=1)
         self._coefficients = _flatten(np.concatenate([c.real, c.imag], axis=2))
-        self._second = np.concatenate([second.real, second.imag], axis=1)
+        self._prepare_second(np.concatenate([second.real, second.imag], axis=1))
         self._forms = [
             _Forms(
                 q=port.sector[0],
@@ -675,6 +706,26 @@ class CompiledTheory:
         first = [t for t in numerators if not (t[0] in seen or seen.add(t[0]))]
         second = [t for t in numerators if t not in first]
         self._fractions = [np.array(x, dtype=int).reshape(-1, 3).T for x in (first, second)]
+        self._prepare_small()
+
+    def _prepare_second(self, of_pairs: np.ndarray) -> None:
+        """Second order of the running, one quadratic form for each mass it is interpolated at."""
+        n_pairs = self.running.basis.size * (self.running.basis.size + 1) // 2
+        self._n_second = len(of_pairs) // n_pairs
+        by_mass = of_pairs.reshape(self._n_second, n_pairs, -1).transpose(1, 0, 2)
+        self._second = _Quadratic(_symmetric(by_mass.reshape(n_pairs, -1)), _SECOND_ORDER)
+
+    def _prepare_small(self) -> None:
+        """First order in the coefficients that arise by running only."""
+        slopes, offset = np.zeros((N_DELTA, self._n, self._b2q_columns.size)), 0
+        for name, part in sorted(self.table.parts.items()):
+            if not name.startswith("b2q"):
+                continue
+            for port, path in self.table.slopes(name).items():
+                columns = offset + part[f"{path}/columns"]
+                slopes[:, :, columns] += _contract(self.running, port, part, path)
+            offset += len(categories.parse_observables(part["observables"]))
+        self._small = _flatten(slopes)
 
     def _prepare_taylor(self) -> None:
         part = self.table.parts["taylor"]
@@ -682,21 +733,36 @@ class CompiledTheory:
         self._base = chebyshev_coefficients(part["base"])
         self._parity = part["parity"]
         self._ckm_slopes = part["ckm_slopes"]
-        slopes = np.zeros((N_DELTA, N_MONOMIALS, self._taylor.size))
+        slopes = np.zeros((N_DELTA, self._n, self._taylor.size))
+        second = np.zeros((self._n, self._n, N_DELTA, self._taylor.size))
         for port, path in self.table.slopes("taylor").items():
-            slopes[:, :, part[f"{path}/columns"]] += _contract(self.running, port, part, path)
+            columns = part[f"{path}/columns"]
+            slopes[:, :, columns] += _contract(self.running, port, part, path)
+            if f"{path}/quadratic" in part:
+                values = self.running.select(port, json.loads(part[f"{path}/names"]))
+                values = np.concatenate([values.real, values.imag], axis=2)
+                quadratic = part[f"{path}/quadratic"]
+                for j, (v, q) in enumerate(zip(values, quadratic, strict=True)):
+                    second[:, :, j, columns] += np.einsum("ka,lb,abo->klo", v, v, q, optimize=True)
         self._slopes = _flatten(slopes)
+        self._squared = np.flatnonzero(second.any(axis=(0, 1, 2)))
+        if self._squared.size:
+            expansion = _expand(second[..., self._squared].transpose(2, 0, 1, 3))
+            self._n_squared = len(expansion)
+            flat = expansion.transpose(1, 2, 0, 3).reshape(self._n, self._n, -1)
+            self._squares = _Quadratic(flat, _QUADRATIC)
 
     def _prepare_electroweak(self) -> None:
         part = self.table.parts["electroweak"]
         self._ew = self._columns(part["observables"])
         to_ew = self._at_mz(Port(*json.loads(part["port"])), json.loads(part["names"]))
-        i, j = np.triu_indices(N_MONOMIALS)
-        full = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, part["quadratic"], optimize=True)
-        full = full + full.transpose(1, 0, 2)
-        full[np.arange(N_MONOMIALS), np.arange(N_MONOMIALS)] /= 2
-        self._ew_base = part["base"]
-        self._ew_matrix = np.concatenate([to_ew @ part["linear"], full[i, j]])
+        # the table has the lower triangle
+        quadratic = (part["quadratic"] + part["quadratic"].transpose(1, 0, 2)) / 2
+        self._ew_base, self._ew_linear = part["base"], to_ew @ part["linear"]
+        unit = np.abs(quadratic).max(axis=(0, 1))
+        self._ew_unit = np.where(unit > 0, unit, 1.0)
+        tensor = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, quadratic / self._ew_unit, optimize=True)
+        self._ew_quadratic = _Quadratic(tensor, _QUADRATIC)
 
     # -- evaluation
 
@@ -710,8 +776,8 @@ class CompiledTheory:
 
         Parameters
         ----------
-        points : ndarray, shape (n, 3)
-            epsilon_hat, g_hat, theta_sb (rad).
+        points : ndarray, shape (n, n_parameters)
+            The `parameters`.
         progress : callable, optional
             Called with the number of points done after each block.
         block : int
@@ -726,7 +792,7 @@ class CompiledTheory:
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
         finite = np.isfinite(points).all(axis=1)
-        points = np.where(finite[:, None], points, 0)
+        points = np.where(finite[:, None], points, 1)
         n = len(points)
         predictions = np.empty((n, len(self.observables)))
         ckm = np.empty((n, len(CKM)))
@@ -736,7 +802,8 @@ class CompiledTheory:
             if size == block:
                 ckm[rows] = self._block(points[rows], predictions[rows])
             else:
-                padded, out = np.zeros((block, 3)), np.empty((block, len(self.observables)))
+                padded = np.ones((block, len(self.parameters)))
+                out = np.empty((block, len(self.observables)))
                 padded[:size] = points[rows]
                 ckm[rows] = self._block(padded, out)[:size]
                 predictions[rows] = out[:size]
@@ -750,8 +817,11 @@ class CompiledTheory:
 
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Fill the predictions (n, n_observables) of a block; returns its CKM elements."""
-        m = monomials(points)
-        running = (self._ckm_running @ m.T).reshape(self._n_ckm, -1, len(m))
+        basis, n_masses = self.running.basis, self.running.n_masses
+        m = single = basis.monomials(points)
+        if n_masses > 1:
+            m = (basis.masses(points, n_masses)[:, :, None] * m[:, None, :]).reshape(len(m), -1)
+        running = self._at_points(m)
         ckm = self._extract_ckm(running)
         failed = np.isnan(ckm).any(axis=1)
         ckm[failed] = np.nan
@@ -761,32 +831,48 @@ class CompiledTheory:
         top, _, charm = factors["ckm"]["s"]
         sign = np.copysign(1, delta)[:, None]
         t = chebyshev(delta, N_DELTA)
-        mt = (t[:, :, None] * m[:, None, :]).reshape(len(m), -1)
+        # tables are for δ > 0: what CP makes of the point, and CP again afterwards
+        mirrored = m
+        if self._odd is not None:
+            mirrored = np.where(self._odd & (sign < 0), -m, m)
+            single = np.where(basis.odd & (sign < 0), -single, single)
+        mt = (t[:, :, None] * mirrored[:, None, :]).reshape(len(m), -1)
 
         quantities = self._ckm_quantities(running, delta)
-        i, j = np.triu_indices(N_MONOMIALS)
-        pairs = m[:, i] * m[:, j]
         m12, g12 = self._m12(quantities, factors["ckm"], "s")
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
             delta_m = _delta_m(qp, m12, g12)
             out[:, self._column["DeltaM_s"]] = abs(delta_m)
-            xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
-            out[:, self._column["S_psiphi"]] = -2 * xi.imag / (1 + abs(xi) ** 2)
+            out[:, self._column["S_psiphi"]] = _asymmetry(qp, delta_m, charm)
+            m12, g12 = self._m12(quantities, factors["ckm"], "d")
+            qp_d = _q_over_p(m12, g12)
+            xi = _asymmetry(qp_d, _delta_m(qp_d, m12, g12), factors["ckm"]["d"][2])
+            out[:, self._column["S_psiK"]] = -xi  # a final state of odd CP
         if "b2q" in self._parts:
-            out[:, self._b2q_columns] = 0
-            c = mt[:, : len(self._coefficients)] @ self._coefficients + pairs @ self._second
+            out[:, self._b2q_columns] = mt[:, : len(self._small)] @ self._small
+            c = mt[:, : len(self._coefficients)] @ self._coefficients
+            second = self._second(single).reshape(len(m), self._n_second, -1)
+            if self._n_second > 1:
+                second *= basis.masses(points, self._n_second)[:, :, None]
+            c += second.sum(axis=1)
             real, imag = np.split(c, 2, axis=1)
             c = real + 1j * sign * imag
             self._evaluate_b2q(out, factors, c, mixing_phases(top, qp), safe[:, 1])
         if "taylor" in self._parts:
             taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
             taylor += mt[:, : len(self._slopes)] @ self._slopes
+            if self._squared.size:
+                squares = self._squares(mirrored).reshape(len(m), self._n_squared, -1)
+                taylor[:, self._squared] += np.einsum(
+                    "na,nao->no", t[:, : self._n_squared], squares
+                )
             taylor *= np.where(sign < 0, self._parity, 1)
             taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
             out[:, self._taylor] = taylor
         if "electroweak" in self._parts:
-            out[:, self._ew] = np.concatenate([m, pairs], axis=1) @ self._ew_matrix + self._ew_base
+            values = m @ self._ew_linear + self._ew_base
+            out[:, self._ew] = values + self._ew_quadratic(m) * self._ew_unit
         if "lep2" in self._parts:
             at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
             out[:, self._lep2] = lep2.predictions(at_mz)
@@ -816,18 +902,27 @@ class CompiledTheory:
         np.sqrt(inverse, out=inverse)
         np.divide(1, inverse, out=inverse)
         (o1, n1, p1), (o2, n2, p2) = self._fractions
-        out[:, o1] = (values[n1] * inverse[p1]).T
+        out[:, o1] += (values[n1] * inverse[p1]).T
         out[:, o2] += (values[n2] * inverse[p2]).T
 
     # -- meson mixing and the CKM matrix
 
-    def _ckm_quantities(self, running: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    def _at_points(self, m: np.ndarray) -> list[np.ndarray]:
+        """Chebyshev expansions of `_ckm_quantities`, shape (n_ckm, 7, n); CP-odd parts apart."""
+        parts = [m] if self._odd is None else [m * ~self._odd, m * self._odd]
+        return [(self._ckm_running @ x.T).reshape(self._n_ckm, -1, len(m)) for x in parts]
+
+    def _ckm_quantities(self, running: list[np.ndarray], delta: np.ndarray) -> np.ndarray:
         """Relative shifts of the tree-level inputs, M12 of B_s and B0 (Re, Im), shape (7, n)."""
         t = chebyshev(delta, self._n_ckm).T
-        result = running[0] * t[0]
-        for a in range(1, self._n_ckm):
-            result += running[a] * t[a]
-        result[4::2] *= np.copysign(1, delta)
+        sign = np.copysign(1, delta)
+        result = 0.0
+        for expansion, parity in zip(running, (1.0, sign), strict=False):
+            own = expansion[0] * t[0]
+            for a in range(1, self._n_ckm):
+                own += expansion[a] * t[a]
+            result = result + own * parity
+        result[4::2] *= sign
         return result
 
     def _m12(self, quantities: np.ndarray, factors: dict, q: str) -> tuple[np.ndarray, np.ndarray]:
@@ -839,15 +934,15 @@ class CompiledTheory:
         m12 = m12_sm + quantities[first] + 1j * quantities[first + 1]
         return m12, m12_sm * (c + a * up / top)
 
-    def _extract_ckm(self, running: np.ndarray) -> np.ndarray:
+    def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
         """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails.
 
         Parameters
         ----------
-        running : ndarray, shape (n_ckm, 7, n)
-            Chebyshev expansions of `_ckm_quantities`.
+        running : list of ndarray, shape (n_ckm, 7, n)
+            From `_at_points`.
         """
-        ckm = np.tile(self._ckm_initial, (running.shape[2], 1))
+        ckm = np.tile(self._ckm_initial, (running[0].shape[2], 1))
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
                 delta = ckm_delta(ckm)
@@ -865,7 +960,7 @@ class CompiledTheory:
 
 
 def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:
-    """Slopes in the coefficients of a port → slopes in the monomials, (N_DELTA, 9, n)."""
+    """Slopes in the coefficients of a port → slopes in the monomials, (N_DELTA, k, n)."""
     slopes = part[f"{path}/slopes"]
     values = running.select(port, json.loads(part[f"{path}/names"]))
     if slopes.ndim == 3:  # the same at every δ
@@ -896,6 +991,12 @@ def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
 def _delta_m(qp: np.ndarray, m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
     """Mass difference, as `flavio.physics.mesonmixing.common.DeltaM`."""
     return -2 * (qp * (m12 - 0.5j * g12)).real
+
+
+def _asymmetry(qp: np.ndarray, delta_m: np.ndarray, charm: np.ndarray) -> np.ndarray:
+    """Mixing-induced asymmetry of b → c c s, as `flavio.physics.mesonmixing.observables.S`."""
+    xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
+    return -2 * xi.imag / (1 + abs(xi) ** 2)
 
 
 def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:

@@ -12,7 +12,9 @@ thousands of directions cost nothing but flavio's own amplitudes:
   ratio it ends up in. These integrals are recorded while flavio computes, and their forms fitted.
 * meson mixing: M12 is λ_t² times a constant, plus matrix elements times coefficients.
 * Z and W observables: second-order Taylor expansion in the coefficients at m_Z.
-* everything else: first order in the coefficients, at Chebyshev nodes in the CKM phase δ.
+* everything else: first order in the coefficients, at Chebyshev nodes in the CKM phase δ; rare kaon
+  decays to second order, which is exact. First order is enough for dipoles and scalars of b → q,
+  which vector bosons generate by running only.
 """
 
 from __future__ import annotations
@@ -41,11 +43,11 @@ def _unfit(what: str) -> ConfigurationError:
 #: Independent parts of the table, one job each.
 PARTS = ("b2q-0", "b2q-1", "b2q-mixing", "taylor", "electroweak", "ckm")
 
-#: Observables that are functions of M12 of the B_s in closed form, see `compiled`.
-_FROM_M12 = ("DeltaM_s", "S_psiphi")
+#: Observables that are functions of M12 of the B_s or B0 in closed form, see `compiled`.
+_FROM_M12 = ("DeltaM_s", "S_psiphi", "S_psiK")
 
-#: Radiative observables that mix several CKM factors: their new physics is in C7 and C8, which are
-#: negligible here (see `running.neglected`), so that they are functions of δ.
+#: Radiative observables that mix several CKM factors: their new physics is in dipoles, which are
+#: small (see `compiled.small`), so that first order at nodes of δ is enough.
 _RADIATIVE = ("ACP(B->Xgamma)", "S_K*gamma", "BR(B->Xsgamma)")
 
 #: C9 (of muons) at the points that decide how flavio subdivides its integrals.
@@ -59,6 +61,9 @@ _BILINEAR = 1e-3
 #: Central differences: step in a coefficient, by sector; far below the SM, far above rounding.
 _STEPS = {"sdsd": 1e-14, "cucu": 1e-14, "dbdb": 1e-14, "sd": 1e-2, "sdnunu": 1e-2}
 _STEP = 1e-3
+
+#: Sectors of observables that are quadratic in their coefficients.
+_SQUARED = ("sdnunu", "sbnunu", "dbnunu", "sd")
 
 #: Step in a coefficient at m_Z, GeV^-2: v² C = 6e-4, where third order is below 1e-9.
 _STEP_EW = 1e-8
@@ -452,6 +457,7 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
             lepton: evaluate(_Sample(par0, c, leptons=(lepton,))) for lepton in compiled.LEPTONS
         }
         off = evaluate(_Sample(par0, 0 * c))
+        slopes = _small_slopes(observables, ports, par0, tracer, progress)
         samples, data = [], []
         for number in range(n_samples):
             samples.append(sample())
@@ -531,7 +537,38 @@ def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None
         "forms": np.array([np.pad(p["form"], (0, width - p["form"].size)) for p in primitives]),
         "labels": json.dumps([[*p["port"], p["lepton"], p["phase"], p["vcb"]] for p in primitives]),
         "errors": np.array([p["error"] for p in primitives]),
+        **slopes,
     }
+
+
+def _small_slopes(
+    observables: list,
+    ports: list[Port],
+    par: dict,
+    tracer: _Tracer,
+    progress: Callable[[str], None],
+) -> dict:
+    """Slopes in dipoles and scalars, in the Standard Model, by port."""
+    result: dict = {}
+    for port in sorted(set(ports)):
+        columns = [i for i, own in enumerate(ports) if own == port]
+        names = compiled.small(port.sector)
+        slopes = np.zeros((2, len(names), len(columns)))
+        for (part, unit), (k, name) in itertools.product(enumerate((1, 1j)), enumerate(names)):
+            ends = []
+            for step in (unit * _STEP, -unit * _STEP):
+                tracer.forget()
+                wc = _answering({port.sector: {name: step}})
+                ends.append([_real(tracer.evaluate(observables[i], par, wc)[0]) for i in columns])
+            slopes[part, k] = np.subtract(*ends) / (2 * _STEP)
+        key = f"ports/{port.label}"
+        result |= {
+            f"{key}/names": json.dumps(names),
+            f"{key}/columns": np.array(columns),
+            f"{key}/slopes": slopes,
+        }
+        progress(f"{port.label}: dipoles and scalars of {len(columns)} observables")
+    return result
 
 
 def _fit(features: np.ndarray, y: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, float]:
@@ -584,10 +621,10 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for port in sorted(set().union(*ports.values())):
-            if port.sector in ("sb", "db"):
-                continue  # radiative: see `_RADIATIVE`
             columns = [i for i, o in enumerate(observables) if port in ports[o]]
             names = sorted(wcxf.Basis[port.eft, port.basis].sectors[port.sector])
+            if port.sector in compiled.B_TO_Q:
+                names = compiled.small(port.sector)  # radiative: see `_RADIATIVE`
             step = _STEPS.get(port.sector, _STEP)
             slopes = np.zeros((2, len(nodes), len(names), len(columns)))
             for (part, unit), (j, g), (k, name) in itertools.product(
@@ -605,7 +642,46 @@ def _compile_taylor(observables: list, progress: Callable[[str], None]) -> dict:
             result[f"{key}/names"] = json.dumps([n for n, u in zip(names, used, strict=True) if u])
             result[f"{key}/columns"] = np.array(columns)
             result[f"{key}/slopes"] = slopes[:, :, used]
+            if port.sector in _SQUARED:
+                result[f"{key}/quadratic"] = _second_derivatives(
+                    [observables[i] for i in columns],
+                    port.sector,
+                    [n for n, u in zip(names, used, strict=True) if u],
+                    [par0 | {"gamma": g} for g in nodes],
+                )
             progress(f"{port.label}: {used.sum()} coefficients, {len(columns)} observables")
+    return result
+
+
+def _second_derivatives(
+    observables: list, sector: str, names: list[str], parameters: list[dict]
+) -> np.ndarray:
+    """Second order in real and imaginary parts of coefficients, at several CKM phases.
+
+    Returns
+    -------
+    ndarray, shape (n_parameters, 2 n_names, 2 n_names, n_observables)
+        Symmetric in the second and third.
+    """
+    step = _STEPS.get(sector, _STEP)
+    parts = [(name, unit) for unit in (1, 1j) for name in names]
+    result = np.zeros((len(parameters), len(parts), len(parts), len(observables)))
+
+    def predict(par: dict, *moved: tuple[str, complex]) -> np.ndarray:
+        values: dict = {}
+        for name, unit in moved:
+            values[name] = values.get(name, 0) + unit * step
+        wc = _answering({sector: values})
+        return np.array([_real(_predict(o, par, wc)) for o in observables])
+
+    for par, own in zip(parameters, result, strict=True):
+        base = predict(par)
+        plus = [predict(par, part) for part in parts]
+        for i, (name, unit) in enumerate(parts):
+            own[i, i] = (plus[i] + predict(par, (name, -unit)) - 2 * base) / (2 * step**2)
+            for j in range(i):
+                both = predict(par, parts[i], parts[j])
+                own[i, j] = own[j, i] = (both - plus[i] - plus[j] + base) / (2 * step**2)
     return result
 
 

@@ -70,6 +70,7 @@ class Configuration:
         self._check_observables(source)
         self.model_file = Model.find(self.data["model"])
         self.model = Model.load(self.model_file)
+        self.model.require(AXES)
         self.grid = Grid.from_dict(self.data["grid"])
         self._digests: dict[Path, str | None] = {}
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from malaphoric import arithmetic, categories, store
+from malaphoric.basis import parameters
 from malaphoric.categories import observable_tuple
 from malaphoric.compiled import check_table
-from malaphoric.grid import AXES, BLOCK
+from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.model import Model
@@ -31,13 +32,16 @@ _FEW, _SOME = 16, 256
 
 
 class ModelLikelihood:
-    """Likelihood of one model as a function of (epsilon_hat, g_hat, theta_sb).
+    """Likelihood of one model as a function of its parameters.
 
     Attributes
     ----------
     model : Model
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    parameters : tuple of str
+        Names of the columns of points: the model's parameters (angles and phases in rad), and
+        "M_X" in GeV where it is one of them.
     observables : list
         flavio observables, the columns of `predictions`.
     chi2_sm : dict of str to float
@@ -46,24 +50,28 @@ class ModelLikelihood:
         Number of observations by category, and "global".
     """
 
-    def __init__(self, model: Model, M_X: float, theory: object, data: Likelihood) -> None:
+    def __init__(
+        self, model: Model, M_X: float | None, theory: object, data: Likelihood
+    ) -> None:
         if list(theory.observables) != list(data.observables):
             raise store.StoreError("data: made for other observables than the engine has")
-        self.model, self.M_X, self.theory, self.data = model, float(M_X), theory, data
+        self.model, self.theory, self.data = model, theory, data
+        self.M_X = None if M_X is None else float(M_X)
+        self.parameters = parameters(model, M_X)
         self.observables = list(data.observables)
         self.chi2_sm, self.n_obs = data.chi2_sm, data.n_obs
 
     def predictions(self, points: np.ndarray) -> np.ndarray:
-        """Predictions at points (n, 3), shape (n, n_observables); NaN where the CKM fails."""
-        return self.theory.evaluate(_three_columns(points)).predictions
+        """Predictions at points (n, n_parameters), shape (n, n_observables); NaN where none are."""
+        return self.theory.evaluate(self._columns(points)).predictions
 
     def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """chi2 by category and "global" at points.
 
         Parameters
         ----------
-        points : array_like, shape (n, 3)
-            epsilon_hat, g_hat, theta_sb (rad).
+        points : array_like, shape (n, n_parameters)
+            The `parameters`.
 
         Returns
         -------
@@ -71,7 +79,7 @@ class ModelLikelihood:
             NaN where a point cannot be computed: the CKM extraction fails there, or a
             coordinate is not finite.
         """
-        points = _three_columns(points)
+        points = self._columns(points)
         names = [*self.data.categories, categories.GLOBAL]
         result = {name: np.empty(len(points)) for name in names}
         for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
@@ -80,6 +88,34 @@ class ModelLikelihood:
                 result[name][block] = values
         return result
 
+    def log_likelihood(self, x: np.ndarray) -> float | np.ndarray:
+        """-chi2/2 for samplers and minimisers: log of the likelihood, up to a constant.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_parameters,) or (n, n_parameters)
+            One point or many.
+
+        Returns
+        -------
+        float, or ndarray of shape (n,)
+            -inf where a point cannot be computed.
+        """
+        points = self._columns(x)
+        quick = self.chi2_of_few if len(points) <= _SOME else self.chi2
+        chi2 = quick(points)[categories.GLOBAL]
+        result = np.where(np.isfinite(chi2), -chi2 / 2, -np.inf)
+        return float(result[0]) if np.ndim(x) == 1 else result
+
+    def _columns(self, points: np.ndarray) -> np.ndarray:
+        points = np.atleast_2d(np.asarray(points, dtype=float))
+        if points.ndim != 2 or points.shape[1] != len(self.parameters):
+            raise ValueError(
+                f"points: shape {points.shape}; accepted: (n, {len(self.parameters)}), of "
+                f"{', '.join(self.parameters)}"
+            )
+        return points
+
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
         size = min(_SOME, max(_FEW, 1 << (len(points) - 1).bit_length()))
@@ -87,17 +123,10 @@ class ModelLikelihood:
         return self.data.chi2(predictions, size)
 
 
-def _three_columns(points: np.ndarray) -> np.ndarray:
-    points = np.atleast_2d(np.asarray(points, dtype=float))
-    if points.ndim != 2 or points.shape[1] != len(AXES):
-        raise ValueError(f"points: shape {points.shape}; accepted: (n, 3), of {', '.join(AXES)}")
-    return points
-
-
 def load_likelihood(
     model: Model | str,
     engine: str = "compiled",
-    M_X: float = 3000.0,
+    M_X: float | None = 3000.0,
     categories: tuple[str, ...] | None = None,
     smeft_accuracy: str = "leadinglog",
     lep2_set: str = "paper",
@@ -111,8 +140,8 @@ def load_likelihood(
         A model, its name in ``config/models`` or the path of its YAML file.
     engine : {"exact", "compiled"}
         smelli point by point, or tables made from it.
-    M_X : float
-        Mass of the X boson in GeV.
+    M_X : float or None
+        Mass of the X boson in GeV; None makes it a parameter, the last.
     categories : tuple of str, optional
         Categories that count (default: all four).
     smeft_accuracy : {"leadinglog", "integrate"}
@@ -139,10 +168,9 @@ def load_likelihood(
         If numpy was imported before malaphoric, see `malaphoric.arithmetic`.
     """
     arithmetic.warn_if_late()
-    settings = {"engine": engine, "M_X": M_X, "smeft_accuracy": smeft_accuracy}
-    settings |= {"lep2_set": lep2_set} | (
-        {} if categories is None else {"categories": list(categories)}
-    )
+    settings = {"engine": engine, "smeft_accuracy": smeft_accuracy, "lep2_set": lep2_set}
+    settings |= {} if M_X is None else {"M_X": M_X}
+    settings |= {} if categories is None else {"categories": list(categories)}
     validate(settings, "config", "load_likelihood", partial=True)
     if engine == "compiled":
         check_table()
@@ -214,7 +242,7 @@ def theory_of(
     observables: list,
     model: Model,
     engine: str,
-    M_X: float,
+    M_X: float | None,
     smeft_accuracy: str = "leadinglog",
     running: str | Path | None = None,
     table: str | Path | None = None,
@@ -233,7 +261,7 @@ def theory_of(
 def load_theory(
     model: Model,
     engine: str,
-    M_X: float,
+    M_X: float | None,
     smeft_accuracy: str = "leadinglog",
     running: str | Path | None = None,
     additional: list | None = None,
@@ -245,8 +273,8 @@ def load_theory(
     ----------
     model : Model
     engine : {"exact", "compiled"}
-    M_X : float
-        Mass of the X boson in GeV.
+    M_X : float or None
+        Mass of the X boson in GeV; None where it is a parameter.
     smeft_accuracy : {"leadinglog", "integrate"}
     running : path, optional
         For the compiled engine: stored running of the model's coefficients (default: made now).

@@ -22,17 +22,9 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import compiled, lep2, store
-from malaphoric.compiled import Port
-from malaphoric.running import (
-    B_TO_Q,
-    CONTENT,
-    FORMAT,
-    LOG_M_X,
-    Component,
-    neglected,
-    nodes,
-    parts,
-)
+from malaphoric.basis import LOG_M_X, nodes
+from malaphoric.compiled import B_TO_Q, Port
+from malaphoric.running import CONTENT, FORMAT, Component, parts
 
 #: Flavour rotations of the second order: of left- and right-handed b with d and s.
 ROTATIONS = tuple(itertools.product("LR", (0, 1), ("re", "im")))
@@ -316,11 +308,8 @@ def make_map(
     processes : int
         How many to use; results do not depend on it.
     """
-    names = {
-        port: [*names[port], *(neglected(port) if port.sector in B_TO_Q else ())]
-        for port in sorted(names)
-        if port.eft != "SMEFT"  # the first step ends there
-    }
+    # the first step ends at SMEFT ports
+    names = {port: names[port] for port in sorted(names) if port.eft != "SMEFT"}
     with ProcessPoolExecutor(processes) as pool:
 
         def done(what: str, function: Callable, arguments: list) -> Iterator:

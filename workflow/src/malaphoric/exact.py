@@ -26,8 +26,8 @@ class ExactTheory:
     Parameters
     ----------
     model : Model
-    M_X : float
-        Mass of the X boson and matching scale, in GeV.
+    M_X : float or None
+        Mass of the X boson and matching scale, in GeV; None where it is a parameter, the last.
     smeft_accuracy : {"leadinglog", "integrate"}
         Accuracy of wilson's running in the SMEFT.
     observables : list, optional
@@ -37,7 +37,7 @@ class ExactTheory:
     def __init__(
         self,
         model: Model,
-        M_X: float = 3000.0,
+        M_X: float | None = 3000.0,
         smeft_accuracy: str = "leadinglog",
         observables: list | None = None,
     ) -> None:
@@ -46,7 +46,8 @@ class ExactTheory:
                 f"smeft_accuracy: {smeft_accuracy!r} is not accepted; accepted: "
                 f"{', '.join(SMEFT_ACCURACIES)}"
             )
-        self.model, self.M_X, self.smeft_accuracy = model, float(M_X), smeft_accuracy
+        self.model, self.smeft_accuracy = model, smeft_accuracy
+        self.M_X = None if M_X is None else float(M_X)
         self.observables = observables or categories.observables()
         self._predictions = partial(_predict, observables) if observables else _predictions
 
@@ -55,8 +56,8 @@ class ExactTheory:
 
         Parameters
         ----------
-        points : ndarray, shape (n, 3)
-            epsilon_hat, g_hat, theta_sb (rad).
+        points : ndarray, shape (n, n_parameters)
+            The model's parameters, and the mass where it is one.
         progress : callable, optional
             Called with the number of points done after each point.
 
@@ -87,8 +88,9 @@ class ExactTheory:
         """The `wilson.Wilson` of a point at mu = M_X."""
         from wilson import Wilson
 
-        coefficients = self.model.smeft(*map(float, point), M_X=self.M_X)
-        w = Wilson(coefficients, scale=self.M_X, eft="SMEFT", basis="Warsaw")
+        *point, M_X = map(float, point if self.M_X is None else (*point, self.M_X))
+        coefficients = self.model.smeft(*point, M_X=M_X)
+        w = Wilson(coefficients, scale=M_X, eft="SMEFT", basis="Warsaw")
         w.set_option("smeft_accuracy", self.smeft_accuracy)
         return w
 

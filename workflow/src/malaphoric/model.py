@@ -1,6 +1,7 @@
-"""U(1)_X models: charges and quark mixing, loaded from one YAML file a model.
+"""U(1)_X models: charges and quark mixing, loaded from one YAML file each.
 
-What a model implies for the SMEFT is in `smeft`; the scan's other settings are in `configuration`.
+From a model's parameters to the couplings of its boson; what these imply for the SMEFT is in
+`smeft`, the scan's other settings are in `configuration`.
 """
 
 from __future__ import annotations
@@ -20,21 +21,14 @@ from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 MODELS = ROOT / "config" / "models"
 
 
-def _rotation_sb(theta_sb: np.ndarray) -> np.ndarray:
-    """Rotation of the second and third family, eq. (3.2), shape (n, 3, 3)."""
-    matrix = np.zeros((theta_sb.size, 3, 3))
-    matrix[:, 0, 0] = 1
-    matrix[:, 1, 1] = matrix[:, 2, 2] = np.cos(theta_sb)
-    matrix[:, 1, 2] = np.sin(theta_sb)
-    matrix[:, 2, 1] = -matrix[:, 1, 2]
-    return matrix
-
-
 # matplotlib's parser calls itself some 40 times a level, out of Python's 1000
 _DEEPEST = 10
 
-#: What makes the mixing matrix V_dL, by the name of its ansatz in a model file.
-MIXING = {"rotation_sb": _rotation_sb}
+#: Parameters of every model, before its angles and phases: eq. (4.1).
+HATTED = ("epsilon_hat", "g_hat")
+
+#: Mixing matrices of a model file, and the quarks they mix.
+MATRICES = {"V_dL": "q", "V_dR": "d", "V_uR": "u"}
 
 
 @dataclass(frozen=True)
@@ -49,29 +43,31 @@ class Model:
         LaTeX title for figures.
     charges : dict
         ``X_q``, ``X_l``, ``X_e``, ``X_d``, ``X_u``: three charges each, by family; ``X_H``.
-    mixing : str
-        Ansatz for the mixing matrix V_dL of the left-handed down quarks, a key of `MIXING`.
+    mixing : dict
+        By `MATRICES`: rotations, whose product from left to right is the matrix. Each has a
+        ``plane`` (12, 13 or 23), an ``angle`` and a ``phase``: numbers in rad, or names of
+        parameters.
     reference : str
         Where the model comes from.
-
-    Raises
-    ------
-    ConfigurationError
-        If nobody computes the ansatz.
     """
 
     name: str
     title: str
     charges: dict
-    mixing: str
+    mixing: dict
     reference: str = ""
 
-    def __post_init__(self) -> None:
-        if self.mixing not in MIXING:
-            raise ConfigurationError(
-                f"model {self.name}: mixing: {self.mixing!r} is not accepted; accepted: "
-                f"{', '.join(MIXING)}"
-            )
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters: epsilon_hat, g_hat, then angles and phases (rad)."""
+        named = [
+            rotation[key]
+            for matrix in MATRICES
+            for rotation in self.mixing.get(matrix, ())
+            for key in ("angle", "phase")
+            if isinstance(rotation[key], str)
+        ]
+        return (*HATTED, *dict.fromkeys(named))
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
@@ -141,7 +137,11 @@ class Model:
             name=data["name"],
             title=data["title"],
             charges=charges,
-            mixing=data["mixing"],
+            mixing={
+                matrix: tuple({"phase": 0.0, **rotation} for rotation in data["mixing"][matrix])
+                for matrix in MATRICES
+                if data["mixing"].get(matrix)
+            },
             reference=data.get("reference", ""),
         )
 
@@ -155,6 +155,19 @@ class Model:
         return json.loads(
             json.dumps({"name": self.name, "charges": self.charges, "mixing": self.mixing})
         )
+
+    def require(self, parameters: tuple[str, ...]) -> None:
+        """Refuse a model that has other parameters than some part of the package is made for.
+
+        Raises
+        ------
+        ConfigurationError
+        """
+        if self.parameters != parameters:
+            raise ConfigurationError(
+                f"model {self.name}: the parameters {', '.join(self.parameters)} are not accepted "
+                f"here; accepted: {', '.join(parameters)} (load_likelihood takes all)"
+            )
 
     def check_title(self) -> None:
         """Refuse a title that no figure can show; apart from `load` because it takes a while.
@@ -178,41 +191,107 @@ class Model:
                 f"LaTeX allowed between dollar signs ({reason})"
             ) from error
 
-    def v_dl(self, theta_sb: np.ndarray) -> np.ndarray:
-        """Mixing matrix V_dL of the left-handed down quarks, by the model's ansatz.
+    def couplings(self, points: np.ndarray, M_X: float | np.ndarray = smeft.M_REFERENCE) -> np.ndarray:
+        """Couplings of the boson, of the current J - epsilon j, eq. (2.6).
 
         Parameters
         ----------
-        theta_sb : array_like, shape (n,)
-            Mixing angle in rad.
+        points : ndarray, shape (n, n_parameters)
+            The `parameters`, eq. (4.1); angles and phases in rad.
+        M_X : float or ndarray, shape (n,)
+            Mass of the X boson in GeV.
 
         Returns
         -------
-        ndarray, shape (n, 3, 3)
+        ndarray, shape (34, n)
+            `smeft.COUPLINGS`, dimensionless: g_X X_f - g' epsilon Y_f, after the rotations to mass
+            eigenstates, eq. (2.12); g' is taken at M_X.
         """
-        return MIXING[self.mixing](np.atleast_1d(np.asarray(theta_sb, dtype=float)))
+        value = dict(zip(self.parameters, np.asarray(points, dtype=float).T, strict=True))
+        g_x = value["g_hat"] * (M_X / smeft.M_REFERENCE)
+        g_y = smeft.g_prime(M_X) * (value["epsilon_hat"] * (M_X / smeft.M_REFERENCE))
+        result = dict.fromkeys(smeft.COUPLINGS, 0.0)
+        for f in "qudle":
+            matrix = {(i, i): charge for i, charge in enumerate(self.charges[f"X_{f}"])}
+            for name, mixed in MATRICES.items():
+                if mixed == f:
+                    for rotation in self.mixing.get(name, ()):
+                        angle, phase = (value.get(x, x) for x in map(rotation.get, _ROTATION))
+                        matrix = _turned(matrix, rotation["plane"], angle, phase)
+            for (i, j), charge in matrix.items():
+                label = f"{f}_{i + 1}{j + 1}"
+                if i == j:
+                    result[label] = g_x * charge - smeft.HYPERCHARGE[f] * g_y
+                else:
+                    result[f"Re {label}"] = g_x * np.real(charge)
+                    result[f"Im {label}"] = g_x * np.imag(charge)
+        result["H"] = g_x * self.charges["X_H"] - smeft.HYPERCHARGE["H"] * g_y
+        return np.array([np.broadcast_to(x, g_x.shape) for x in result.values()])
 
     def smeft(
-        self, epsilon_hat: float, g_hat: float, theta_sb: float, M_X: float = smeft.M_REFERENCE
-    ) -> dict[str, float]:
+        self, *point: float | np.ndarray, M_X: float = smeft.M_REFERENCE, **named: float | np.ndarray
+    ) -> dict[str, complex]:
         """SMEFT coefficients of a point, eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
 
         Parameters
         ----------
-        epsilon_hat, g_hat, theta_sb : float or array_like, shape (n,)
-            Scan parameters, eq. (4.1); theta_sb in rad.
+        point, named : float or array_like, shape (n,)
+            The `parameters`, in their order or by name; angles and phases in rad.
         M_X : float
             Mass of the X boson in GeV.
 
         Returns
         -------
-        dict of str to float (or ndarray, shape (n,))
-            WCxf coefficients, EFT SMEFT, basis Warsaw; g' is taken at mu = M_X.
+        dict of str to float or complex (or ndarray, shape (n,))
+            WCxf coefficients, EFT SMEFT, basis Warsaw, those that vanish left out; g' is taken at
+            mu = M_X.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is missing, unknown or given twice.
         """
-        result = smeft.coefficients(self, epsilon_hat, g_hat, theta_sb, M_X)
-        if np.ndim(epsilon_hat) == np.ndim(g_hat) == np.ndim(theta_sb) == 0:
-            return {name: float(value[0]) for name, value in result.items()}
-        return result
+        given = dict(zip(self.parameters, point, strict=False))
+        if len(point) > len(given) or given.keys() & named or {*given, *named} != {*self.parameters}:
+            raise TypeError(f"model {self.name}: its parameters are {', '.join(self.parameters)}")
+        columns = np.broadcast_arrays(*({**given, **named}[name] for name in self.parameters))
+        points = np.stack([np.atleast_1d(x) for x in columns], axis=1)
+        found = smeft.coefficients(self.couplings(points, M_X), M_X)
+        return found if columns[0].ndim else {name: x[0].item() for name, x in found.items()}
+
+
+_ROTATION = ("angle", "phase")
+
+# of a Hermitian matrix, by families: the diagonal and what is above it, zeros left out
+_Matrix = dict[tuple[int, int], float | np.ndarray]
+
+
+def _turned(
+    matrix: _Matrix, plane: int, angle: float | np.ndarray, phase: float | np.ndarray
+) -> _Matrix:
+    """R† matrix R for a rotation R in a plane ij: R_ij = sin(angle) exp(-i phase) = -R_ji*."""
+    i, j = (family - 1 for family in divmod(plane, 10))
+    k = 3 - i - j
+    c, s = np.cos(angle), np.sin(angle)
+    turned = s * np.exp(-1j * phase) if np.any(phase) else s
+
+    def entry(a: int, b: int) -> float | np.ndarray:
+        return matrix.get((a, b), 0.0) if a <= b else np.conj(matrix.get((b, a), 0.0))
+
+    first, second, across = entry(i, i), entry(j, j), entry(i, j)
+    interference = 2 * c * np.real(across * np.conj(turned))
+    result = {
+        (k, k): entry(k, k),
+        (i, i): c * c * first + s * s * second - interference,
+        (j, j): s * s * first + c * c * second + interference,
+        (i, j): c * turned * (first - second) + c * c * across - turned**2 * np.conj(across),
+    }
+    for a, value in (
+        (i, c * entry(i, k) - turned * entry(j, k)),
+        (j, np.conj(turned) * entry(i, k) + c * entry(j, k)),
+    ):
+        result[min(a, k), max(a, k)] = value if a < k else np.conj(value)
+    return result
 
 
 def _depth(text: str) -> int:

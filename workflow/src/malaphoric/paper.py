@@ -18,7 +18,7 @@ MODEL = {
         "X_u": [0, 0, 1],
         "X_H": 0,
     },
-    "mixing": "rotation_sb",
+    "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb", "phase": 0.0}]},  # eq. (3.2)
 }
 
 #: Its Table 1: chi2, N, p.

@@ -134,6 +134,9 @@ def write_wcxf(description: dict, path: str | Path) -> None:
         "eft": "SMEFT",
         "basis": "Warsaw",
         "scale": description["parameters"]["M_X"],
-        "values": dict(sorted(description["wilson_coefficients"].items())),
+        "values": {
+            name: {"Re": value.real, "Im": value.imag} if isinstance(value, complex) else value
+            for name, value in sorted(description["wilson_coefficients"].items())
+        },
     }
     store.write_text(path, json.dumps(content, indent=2) + "\n")

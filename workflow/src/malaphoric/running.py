@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import h5py
 import numpy as np
 
-from malaphoric import compiled, lep2, store
-from malaphoric.compiled import CKM, N_DELTA, Port, Running, Table
-from malaphoric.schema import ConfigurationError
+from malaphoric import basis, compiled, lep2, store
+from malaphoric.basis import LOG_M_X, weights
+from malaphoric.compiled import B_TO_Q, CKM, N_DELTA, Port, Running, Table
 
 if TYPE_CHECKING:
     from malaphoric.model import Model
@@ -29,18 +29,6 @@ if TYPE_CHECKING:
 CONTENT, FORMAT = "malaphoric running of all vector bosons", 1
 
 PACKAGED = files(__package__).joinpath("data", "running.h5")
-
-#: ln(M_X/GeV) between which the map holds.
-LOG_M_X = (np.log(500.0), np.log(100e3))
-
-#: Sectors of b → q l l and b → q γ, whose ports have a second order.
-B_TO_Q = ("sb", "db")
-
-#: Largest |C| of a neglected b → q coefficient (flavio's normalisation; C_S, C_P in 1/GeV) that a
-#: model may generate per unit coupling squared. Dipoles and (pseudo)scalars arise by running only:
-#: in practice 1e-8 and, for the τ at M_X = 10 TeV, 2e-4, growing with ln M_X; 1e-3 would be visible
-#: in B_s → l l at couplings of 1.
-_NEGLECTED = {"C7": 1e-5, "C8": 1e-5, "CS": 5e-4, "CP": 5e-4}
 
 # Where the map's first step ends, which is a port of its own.
 _MZ = Port(lep2.SCALE, "SMEFT", "Warsaw", "all")
@@ -61,42 +49,6 @@ def parts(coefficients: dict[str, complex]) -> dict[Component, float]:
         for part, number in (("re", np.real(value)), ("im", np.imag(value)))
         if number
     }
-
-
-def nodes(n: int) -> np.ndarray:
-    """Chebyshev nodes of ln(M_X/GeV), shape (n,)."""
-    low, high = LOG_M_X
-    return (low + high) / 2 + (high - low) / 2 * np.cos((np.arange(n) + 0.5) * np.pi / n)
-
-
-def _weights(M_X: float, n: int) -> np.ndarray:
-    """What values at `nodes` count at a mass, shape (n,)."""
-    at = nodes(n)
-    others = ~np.eye(n, dtype=bool)
-    return np.array(
-        [np.prod((np.log(M_X) - at[o]) / (at[i] - at[o])) for i, o in enumerate(others)]
-    )
-
-
-def neglected(port: Port) -> list[str]:
-    """Coefficients of a b → q port that the tables leave out."""
-    q = port.sector[0]
-    dipoles = [f"{c}{p}_b{q}" for c in ("C7", "C8") for p in ("", "p")]
-    leptons = [f"{lep}{lep}" for lep in compiled.LEPTONS]
-    scalars = [f"{c}{p}_b{q}{lep}" for c in ("CS", "CP") for p in ("", "p") for lep in leptons]
-    return dipoles + scalars
-
-
-def _refuse_neglected(found: dict[str, float], name: str) -> None:
-    """Complain about b → q coefficients that the tables leave out, at |couplings| = 1."""
-    for coefficient, value in found.items():
-        limit = _NEGLECTED[coefficient.split("_")[0].removesuffix("p")]
-        if value > limit:
-            raise ConfigurationError(
-                f"model {name}: {coefficient} = {value:.1e} per unit coupling squared, which the "
-                f"tables neglect (limit {limit}): not accepted by the compiled engine; accepted: "
-                "`engine: exact`"
-            )
 
 
 # ----------------------------------------------------------------------------------------- the map
@@ -185,13 +137,11 @@ class Map:
                 _ports={port: _Sparse.read(group) for port, group in ports.items()},
             )
 
-    def inputs_of(self, coefficients: dict[str, complex]) -> np.ndarray:
-        """Coefficients at M_X as the map takes them, shape (n_inputs,)."""
-        result = np.zeros(len(self.inputs))
-        index = {component: i for i, component in enumerate(self.inputs)}
-        for component, value in parts(coefficients).items():
-            result[index[component]] = value
-        return result
+    @property
+    def masses(self) -> tuple[list[float], list[float]]:
+        """Masses in GeV between which first and second order are interpolated."""
+        first, second = (np.exp(basis.nodes(len(x))) for x in (self._first.values, self._shifts))
+        return first.tolist(), second.tolist()
 
     def holds(self, port: Port, names: list[str]) -> bool:
         """Whether the map has these coefficients at a port."""
@@ -199,7 +149,7 @@ class Map:
 
     def to_mz(self, x: np.ndarray, M_X: float) -> np.ndarray:
         """Coefficients at m_Z in leading logarithms, shape (n, n_components), from n of M_X."""
-        return x @ self._first.dense(_weights(M_X, len(self._first.values)))
+        return x @ self._first.dense(weights(M_X, len(self._first.values)))
 
     def second_order(self, x: np.ndarray, at_mz: np.ndarray, M_X: float) -> np.ndarray:
         """Products of two coefficients at M_X in those at m_Z, so far as b → q l l feels them.
@@ -218,10 +168,10 @@ class Map:
         ndarray, shape (n (n + 1) / 2, n_components)
             For pairs of the n, upper triangle.
         """
-        weights = _weights(M_X, len(self._shifts))
-        shifts = x @ np.tensordot(weights, self._shifts, axes=1)
+        at = weights(M_X, len(self._shifts))
+        shifts = x @ np.tensordot(at, self._shifts, axes=1)
         shifts = np.concatenate([shifts, (at_mz @ self._z_shift)[:, None]], axis=1)
-        changed = [x @ self._top.dense(weights)]
+        changed = [x @ self._top.dense(at)]
         changed += [matrix.after(at_mz) for matrix in (*self._rotations, self._z)]
         full = np.einsum("ka,amc->kmc", shifts, np.array(changed))
         k, m = np.triu_indices(len(x))
@@ -265,7 +215,7 @@ def check_tables() -> None:
 
 def run(
     model: Model,
-    M_X: float = 3000.0,
+    M_X: float | None = 3000.0,
     smeft_accuracy: str = "leadinglog",
     table: Table | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -273,13 +223,13 @@ def run(
     """Running of a model: from its couplings at M_X to the coefficients at every port.
 
     wilson is asked for what the map does not hold: `smeft_accuracy: integrate`, masses beyond
-    `LOG_M_X`, and ports of additional observables.
+    `basis.LOG_M_X`, and ports of additional observables.
 
     Parameters
     ----------
     model : Model
-    M_X : float
-        Mass of the X boson and matching scale, in GeV.
+    M_X : float or None
+        Mass of the X boson and matching scale, in GeV; None where it is a parameter.
     smeft_accuracy : {"leadinglog", "integrate"}
         Accuracy of wilson's running in the SMEFT.
     table : compiled.Table, optional
@@ -290,60 +240,52 @@ def run(
     Returns
     -------
     compiled.Running
-
-    Raises
-    ------
-    ConfigurationError
-        If the model's coefficients are not in the span of `compiled.monomials`, or if it generates
-        b → q coefficients that the table neglects.
     """
     table, held = table or Table.load(), Map.load()
-    directions = _directions(model, M_X)
-    x = np.array([held.inputs_of(direction) for direction in directions])
-    inside = smeft_accuracy == "leadinglog" and LOG_M_X[0] <= np.log(M_X) <= LOG_M_X[1]
+    found, x = basis.find(model, M_X, held.inputs)
+    first, second = held.masses if M_X is None else ([M_X], [M_X])
+    low, high = np.exp(LOG_M_X)
+    inside = smeft_accuracy == "leadinglog" and min(first) >= low and max(first) <= high
     if inside:
-        at_mz = held.to_mz(x, M_X)
-        named = [_by_name(held.components, row) for row in at_mz]
+        at_mz = [held.to_mz(x, mass) for mass in first]
+        named = [_by_name(held.components, row) for rows in at_mz for row in rows]
     else:
         progress("from M_X to m_Z by wilson")
-        named = [_asked_to_mz(direction, M_X, smeft_accuracy) for direction in directions]
-        at_mz = np.array([_by_component(held.components, row) for row in named])
-    products = held.second_order(x, at_mz, float(np.clip(M_X, *np.exp(LOG_M_X))))
+        given = [_by_name(held.inputs, row) for row in x]
+        named = [_asked_to_mz(row, mass, smeft_accuracy) for mass in first for row in given]
+        at_mz = [np.array([_by_component(held.components, row) for row in named])]
+    at_mz = np.concatenate(at_mz)
+    products = np.concatenate(
+        [
+            held.second_order(x, rows, float(np.clip(mass, low, high)))
+            for mass, rows in zip(second, _at(second, first, at_mz, len(x)), strict=True)
+        ]
+    )
     names = table.ports()
     names[_MZ] = sorted({*names.get(_MZ, []), *lep2.COEFFICIENTS})
-    every = {
-        port: [*names[port], *(neglected(port) if port.sector in B_TO_Q else ())] for port in names
-    }
-    values = {_MZ: np.tile(_columns(named, every[_MZ]), (N_DELTA, 1, 1))}
+    values = {_MZ: np.tile(_columns(named, names[_MZ]), (N_DELTA, 1, 1))}
     second = {}
     at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA)
     at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA)
     asked = {}
     for port in sorted(set(names) - {_MZ}):
-        if inside and held.holds(port, every[port]):
-            matrix = held.to_port(port, every[port])
+        if inside and held.holds(port, names[port]):
+            matrix = held.to_port(port, names[port])
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
             if port.sector in B_TO_Q:
                 second[port] = np.tensordot(at_sm, products @ matrix, axes=1)[0]
         else:
-            asked[port] = every[port]
+            asked[port] = names[port]
     if asked:
         progress("from m_Z down by wilson")
         ask = partial(_asked_to_ports, asked, table.ckm_sm)
-        found = [ask(named, gamma) for gamma in compiled.gamma_nodes(table.ckm_sm, N_DELTA)]
-        values |= {port: np.array([f[port] for f in found]) for port in asked}
+        answers = [ask(named, gamma) for gamma in compiled.gamma_nodes(table.ckm_sm, N_DELTA)]
+        values |= {port: np.array([f[port] for f in answers]) for port in asked}
         below = {port: n for port, n in asked.items() if port.sector in B_TO_Q}
         rows = [_by_name(held.components, row) for row in products] if below else []
         second |= _asked_to_ports(below, table.ckm_sm, rows, table.ckm_sm[3])
-    for port in second:
-        n = len(names[port])
-        second[port] = second[port][:, :n]
-        largest = abs(values[port][:, :, n:]).max(axis=(0, 1))
-        _refuse_neglected(dict(zip(every[port][n:], largest, strict=True)), model.name)
-        values[port] = values[port][:, :, :n]
     return Running(
-        model=model.as_dict(),
-        M_X=float(M_X),
+        basis=found,
         smeft_accuracy=smeft_accuracy,
         versions=store.versions(),
         table=table.digest,
@@ -351,6 +293,14 @@ def run(
         values=values,
         second=second,
     )
+
+
+def _at(second: list[float], first: list[float], at_mz: np.ndarray, n: int) -> np.ndarray:
+    """Coefficients at m_Z for the masses of the second order, from those for all masses."""
+    by_mass = at_mz.reshape(len(first), n, -1)
+    if len(first) == 1:
+        return by_mass
+    return np.tensordot(weights(np.array(second), len(first)), by_mass, axes=1)
 
 
 def _by_name(components: list[Component], row: np.ndarray) -> dict[str, complex]:
@@ -404,22 +354,3 @@ def _asked_to_ports(
             for port, found in evolving.to_ports(given, ckm, names).items():
                 result[port][i] = [found.get(name, 0) / small for name in names[port]]
     return result
-
-
-def _directions(model: Model, M_X: float) -> list[dict[str, float]]:
-    """SMEFT coefficients multiplying each of `compiled.monomials`."""
-    rng = np.random.default_rng(0)
-    points = rng.uniform([-1.5, 0.0, -1.5], [1.5, 1.0, 1.5], (60, 3))
-    coefficients = model.smeft(*points.T, M_X=M_X)
-    names = sorted(coefficients)
-    matrix = np.array([np.broadcast_to(coefficients[n], len(points)) for n in names]).T
-    features = compiled.monomials(points)
-    solution = np.linalg.lstsq(features, matrix, rcond=None)[0]
-    if np.abs(features @ solution - matrix).max() > 1e-10 * np.abs(matrix).max():
-        raise ConfigurationError(
-            f"model {model.name}: SMEFT coefficients that are not quadratic in the couplings with "
-            "harmonics of theta_sb up to the fourth: not accepted by the compiled engine; "
-            "accepted: `engine: exact`"
-        )
-    solution[np.abs(solution) < 1e-13 * np.abs(solution).max()] = 0
-    return [{n: float(x) for n, x in zip(names, row, strict=True) if x} for row in solution]

@@ -1,17 +1,15 @@
-"""Dimension-6 SMEFT coefficients of a kinetically mixed U(1)_X gauge boson, eqs (2.8)-(2.30).
+"""Dimension-6 SMEFT coefficients of a heavy neutral vector boson, eqs (2.8)-(2.30).
 
 Here lives the tree-level matching at the scale M_X, vectorised over parameter points, in the
-WCxf non-redundant, down-aligned Warsaw basis; running and observables live elsewhere.
+WCxf non-redundant, down-aligned Warsaw basis; what a model's couplings are is in `model`, running
+and observables live elsewhere.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from malaphoric.model import Model
 
 #: Reference mass of the hatted couplings, eq. (4.1), in GeV.
 M_REFERENCE = 3000.0
@@ -19,12 +17,27 @@ M_REFERENCE = 3000.0
 #: Hypercharges of the paper's Table 2.
 HYPERCHARGE = {"q": 1 / 6, "l": -1 / 2, "e": -1.0, "d": -1 / 3, "u": 2 / 3, "H": 1 / 2}
 
+_FAMILIES = tuple(itertools.product(range(3), repeat=2))
+_UPPER = tuple((i, j) for i, j in _FAMILIES if i < j)
+
+#: The real numbers that a heavy neutral vector couples with, in the order of all arrays of
+#: couplings: family-diagonal ones of q, u, d, l, e and that of H, then real and imaginary parts of
+#: the others of q, u and d. The imaginary parts, which come last, change sign under CP.
+COUPLINGS = (
+    *(f"{f}_{i + 1}{i + 1}" for f in "qudle" for i in range(3)),
+    "H",
+    *(f"{part} {f}_{i + 1}{j + 1}" for part in ("Re", "Im") for f in "qud" for i, j in _UPPER),
+)
+
+#: How many of `COUPLINGS` do not change under CP.
+N_EVEN = 25
+
 # Electroweak inputs of wilson at mu = m_Z (`wilson.run.smeft.smpar.p`, tree-level relations of
 # `smeftpar`); the running there is one-loop, so the closed formula below is the same g'.
 _M_Z, _M_W, _G_F, _ALPHA_E = 91.1876, 80.20, 1.1663787e-5, 1 / 127.9
 
 
-def g_prime(scale: float) -> float:
+def g_prime(scale: float | np.ndarray) -> float | np.ndarray:
     """Hypercharge gauge coupling g' of the Standard Model at a renormalisation scale.
 
     One-loop running, b = 41/6, from wilson's value at m_Z = 91.1876 GeV. The matching uses
@@ -32,61 +45,18 @@ def g_prime(scale: float) -> float:
 
     Parameters
     ----------
-    scale : float
+    scale : float or ndarray
         Renormalisation scale in GeV, positive.
 
     Returns
     -------
-    float
+    float or ndarray
         g' (dimensionless); 0.3647 at 3 TeV.
     """
     e2 = 4 * np.pi * _ALPHA_E
     g2 = (2 * _M_W) ** 2 * np.sqrt(2) * _G_F
     inverse = 1 / e2 - 1 / g2 - 41 / 6 / (8 * np.pi**2) * np.log(scale / _M_Z)
-    return float(inverse**-0.5)
-
-
-def couplings(
-    model: Model,
-    epsilon_hat: np.ndarray,
-    g_hat: np.ndarray,
-    theta_sb: np.ndarray,
-    M_X: float = M_REFERENCE,
-) -> dict[str, np.ndarray]:
-    """Couplings of the heavy vector to the currents of J - epsilon j, eq. (2.6).
-
-    Parameters
-    ----------
-    model : Model
-        Charges and quark mixing.
-    epsilon_hat, g_hat, theta_sb : array_like, shape (n,)
-        Scan parameters, eq. (4.1); theta_sb in rad.
-    M_X : float
-        Mass of the X boson in GeV.
-
-    Returns
-    -------
-    dict
-        ``l``, ``e``, ``d``, ``u``: shape (n, 3), g_X X_f - g' epsilon Y_f by family;
-        ``q``: shape (n, 3, 3), Xi of eq. (2.12); ``H``: shape (n,). Dimensionless.
-    """
-    epsilon_hat, g_hat, theta_sb = np.broadcast_arrays(
-        *(np.atleast_1d(np.asarray(x, dtype=float)) for x in (epsilon_hat, g_hat, theta_sb))
-    )
-    g_x = g_hat * M_X / M_REFERENCE
-    g_epsilon = g_prime(M_X) * epsilon_hat * M_X / M_REFERENCE
-    result = {
-        f: np.multiply.outer(g_x, model.charges[f"X_{f}"])
-        - HYPERCHARGE[f] * g_epsilon[:, np.newaxis]
-        for f in "ledu"
-    }
-    rotation = model.v_dl(theta_sb)
-    rotated = np.einsum("nki,k,nkj->nij", rotation, model.charges["X_q"], rotation)
-    result["q"] = g_x[:, np.newaxis, np.newaxis] * rotated - HYPERCHARGE["q"] * np.multiply.outer(
-        g_epsilon, np.eye(3)
-    )
-    result["H"] = g_x * model.charges["X_H"] - HYPERCHARGE["H"] * g_epsilon
-    return result
+    return inverse**-0.5 if np.ndim(scale) else float(inverse**-0.5)
 
 
 def zprime(epsilon_hat: float, g_hat: float, M_X: float = M_REFERENCE) -> dict:
@@ -120,8 +90,9 @@ def zprime(epsilon_hat: float, g_hat: float, M_X: float = M_REFERENCE) -> dict:
     }
 
 
-# The 27 non-redundant qq1 of WCxf, footnote 6 of the paper.
-_QQ1 = (
+# The 27 non-redundant components of two equal currents (qq1, uu, dd), footnote 6 of the paper.
+_EQUAL = ("qq1", "uu", "dd")
+_QUARTETS = (
     "1111 1112 1113 1122 1123 1133 1212 1213 1221 1222 1223 1231 1232 1233 1313 1322 1323 "
     "1331 1332 1333 2222 2223 2233 2323 2332 2333 3333"
 ).split()
@@ -141,61 +112,90 @@ _MIXED = (
 )
 
 
-def _bilinears(field: str, coupling: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Indices and couplings of a current in the non-redundant basis (j >= i for q)."""
-    if field == "q":
-        return [(f"{i + 1}{j + 1}", coupling[:, i, j]) for i in range(3) for j in range(i, 3)]
-    return [(f"{i + 1}{i + 1}", coupling[:, i]) for i in range(3)]
+def _matrices(couplings: np.ndarray) -> dict[str, dict[tuple[int, int], np.ndarray]]:
+    """Couplings by field and pair of families, those that vanish everywhere left out."""
+    value = dict(zip(COUPLINGS, couplings, strict=True))
+    result: dict = {}
+    for f in "qudle":
+        own = {(i, i): value[f"{f}_{i + 1}{i + 1}"] for i in range(3)}
+        for i, j in _UPPER if f in "qud" else ():
+            real, imaginary = (value[f"{part} {f}_{i + 1}{j + 1}"] for part in ("Re", "Im"))
+            own[i, j], own[j, i] = real, real
+            if imaginary.any():
+                own[i, j], own[j, i] = real + 1j * imaginary, real - 1j * imaginary
+        result[f] = {pair: x for pair, x in own.items() if x.any()}
+    return result
 
 
-def coefficients(
-    model: Model,
-    epsilon_hat: np.ndarray,
-    g_hat: np.ndarray,
-    theta_sb: np.ndarray,
-    M_X: float = M_REFERENCE,
-) -> dict[str, np.ndarray]:
-    """All non-zero SMEFT coefficients of eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
+def _independent(first: str, second: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Pairs of families of two different currents; Hermitian conjugates are implied."""
+
+    def pairs(field: str, ordered: bool) -> list[tuple[int, int]]:
+        if field in "le":
+            return [(i, i) for i in range(3)]
+        return [pair for pair in _FAMILIES if pair[0] <= pair[1] or not ordered]
+
+    found = []
+    for a, b in itertools.product(pairs(first, True), pairs(second, False)):
+        if a[0] < a[1] or b[0] <= b[1]:
+            found.append((a, b))
+    return found
+
+
+def _name(operator: str, *families: tuple[int, int]) -> str:
+    return operator + "_" + "".join(str(i + 1) for pair in families for i in pair)
+
+
+def coefficients(couplings: np.ndarray, M_X: float | np.ndarray) -> dict[str, np.ndarray]:
+    """SMEFT coefficients of a heavy vector, eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
 
     Parameters
     ----------
-    model : Model
-        Charges and quark mixing.
-    epsilon_hat, g_hat, theta_sb : array_like, shape (n,)
-        Scan parameters, eq. (4.1); theta_sb in rad.
-    M_X : float
+    couplings : ndarray, shape (34, n)
+        `COUPLINGS`: of the current (2.6), which is J - epsilon j, to the mass eigenstates of
+        down quarks and right-handed up quarks; dimensionless.
+    M_X : float or ndarray, shape (n,)
         Mass of the X boson and matching scale, in GeV.
 
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        WCxf names of the SMEFT, Warsaw basis (non-redundant, down-aligned), real values.
+        WCxf names of the SMEFT, Warsaw basis (non-redundant, down-aligned); those that vanish at
+        all points are left out. Complex where couplings are.
 
     Notes
     -----
     ``ll``, ``ee``, ``uu``, ``dd`` carry the factor 2 - delta_ij of the text below (2.11); the
-    components of ``qq1`` are summed into their WCxf representative as below (2.13).
+    components of ``qq1``, ``uu`` and ``dd`` are summed into their WCxf representative as below
+    (2.13).
     """
-    c = couplings(model, epsilon_hat, g_hat, theta_sb, M_X)
-    norm = -1 / M_X**2
+    fields, higgs = _matrices(couplings), couplings[COUPLINGS.index("H")]
+    norm = -1 / np.asarray(M_X, dtype=float) ** 2
     result = {}
-    for f in "leud":  # (2.8)-(2.11)
-        for i in range(3):
-            for j in range(i, 3):
-                name = f"{f}{f}_{i + 1}{i + 1}{j + 1}{j + 1}"
-                result[name] = norm * (0.5 if i == j else 1.0) * c[f][:, i] * c[f][:, j]
-    xi = c["q"]
-    for name in _QQ1:  # (2.13): ijkl and klij are one operator, Hermitian conjugates are implied
-        i, j, k, m = (int(index) - 1 for index in name)
-        multiplicity = 1 if (i, j) == (k, m) else 2
-        result[f"qq1_{name}"] = norm / 2 * multiplicity * xi[:, i, j] * xi[:, k, m]
-    for name, first, second in _MIXED:  # (2.14)-(2.23)
-        for index1, coupling1 in _bilinears(first, c[first]):
-            for index2, coupling2 in _bilinears(second, c[second]):
-                result[f"{name}_{index1}{index2}"] = norm * coupling1 * coupling2
-    for name, field in (("q1", "q"), ("l1", "l"), ("e", "e"), ("d", "d"), ("u", "u")):
-        for index, coupling in _bilinears(field, c[field]):  # (2.24)-(2.28)
-            result[f"phi{name}_{index}"] = norm * c["H"] * coupling
-    result["phiBox"] = norm / 2 * c["H"] ** 2  # (2.29)
-    result["phiD"] = 2 * norm * c["H"] ** 2  # (2.30)
+
+    def add(name: str, factor: float, *values: np.ndarray | None) -> None:
+        if all(v is not None for v in values):
+            product = values[0] * values[1]
+            result[name] = factor * norm * (product if np.any(np.imag(product)) else product.real)
+
+    for f in "le":  # (2.8), (2.9)
+        own = fields[f]
+        for i, j in ((i, j) for i, j in _FAMILIES if i <= j):
+            add(_name(f + f, (i, i), (j, j)), 0.5 if i == j else 1.0, own.get((i, i)), own.get((j, j)))
+    for operator in _EQUAL:  # (2.10)-(2.13): ijkl and klij are one, Hermitian conjugates are implied
+        own = fields[operator[0]]
+        for quartet in _QUARTETS:
+            i, j, k, m = (int(index) - 1 for index in quartet)
+            factor = 0.5 if (i, j) == (k, m) else 1.0
+            add(f"{operator}_{quartet}", factor, own.get((i, j)), own.get((k, m)))
+    for operator, first, second in _MIXED:  # (2.14)-(2.23)
+        for a, b in _independent(first, second):
+            add(_name(operator, a, b), 1.0, fields[first].get(a), fields[second].get(b))
+    higgs = higgs if higgs.any() else None
+    for operator, f in (("phiq1", "q"), ("phil1", "l"), ("phie", "e"), ("phid", "d"), ("phiu", "u")):
+        for (i, j), value in fields[f].items():  # (2.24)-(2.28)
+            if i <= j:
+                add(_name(operator, (i, j)), 1.0, higgs, value)
+    add("phiBox", 0.5, higgs, higgs)  # (2.29)
+    add("phiD", 2.0, higgs, higgs)  # (2.30)
     return result
