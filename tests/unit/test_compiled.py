@@ -30,7 +30,6 @@ from malaphoric.exact import ExactTheory
 from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.schema import ConfigurationError
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -122,6 +121,91 @@ def test_serves_another_model_and_mass(table, data):
     compare(theory, ExactTheory(model, mass), points, data)
 
 
+#: All quarks mix, with phases, and the mass is a parameter.
+EVERYTHING = Model.from_dict(
+    {
+        "name": "everything",
+        "title": "everything",
+        "charges": {
+            "X_q": [0.5, -0.5, 1],
+            "X_l": [2, -1, 0],
+            "X_e": [-1, 2, 1],
+            "X_d": [0, 1, 2],
+            "X_u": [1, 0, -1],
+            "X_H": 1,
+        },
+        "mixing": {
+            "V_dL": [
+                {"plane": 12, "angle": "theta_ds"},
+                {"plane": 13, "angle": "theta_bd", "phase": 0.7},
+                {"plane": 23, "angle": "theta_sb", "phase": "phi_sb"},
+            ],
+            "V_dR": [{"plane": 23, "angle": "theta_R", "phase": -1.1}],
+            "V_uR": [{"plane": 12, "angle": "theta_cu"}, {"plane": 23, "angle": "theta_tc"}],
+        },
+    }
+)
+
+
+@pytest.mark.slow
+def test_serves_any_boson(data):
+    """Truth: smelli; mixing and mass are such that no observable rules the points out."""
+    points = np.array(
+        [
+            [-0.3, 0.10, 2e-3, 0.02, -0.10, 0.5, 0.15, 1e-2, 0.3, 2000.0],
+            [0.2, -0.15, -1e-3, -0.03, 0.05, 2.5, -0.2, -2e-2, -0.5, 9000.0],
+        ]
+    )
+    ours, exact = (engines.load_theory(EVERYTHING, e, None) for e in ("compiled", "exact"))
+    assert ours.parameters == (*EVERYTHING.parameters, "M_X")
+    compare(ours, exact, points, data)
+
+
+def test_mass_as_a_parameter(b3_l2, table):
+    """Truth: the same mass, fixed; both interpolate the same running."""
+    model, points = Model.load("b3-l2"), POINTS[[0, 2]]
+    free = compiled.CompiledTheory(table, running.run(model, None, table=table))
+    assert free.parameters == ("epsilon_hat", "g_hat", "theta_sb", "M_X")
+    for M_X, fixed in ((3000.0, b3_l2), (9000.0, None)):
+        fixed = fixed or compiled.CompiledTheory(table, running.run(model, M_X, table=table))
+        theirs = fixed.evaluate(points).predictions
+        ours = free.evaluate(np.column_stack([points, [M_X] * len(points)])).predictions
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9 * abs(theirs).max())
+
+
+def test_cp_conjugate_points(table):
+    """Truth: M12 of a model with reversed phases and CKM phase is the complex conjugate."""
+    theory = compiled.CompiledTheory(table, running.run(EVERYTHING, table=table))
+    point = np.array([[-0.3, 0.10, 2e-3, 0.02, -0.10, 0.5, 0.15, 1e-2, 0.3]])
+    m, odd = theory.running.basis.monomials(point), theory.running.basis.odd
+    assert 0 < odd.sum() < odd.size
+    delta = np.array([0.9])
+    ours = theory._ckm_quantities(theory._at_points(m), delta)
+    mirrored = theory._at_points(np.where(odd[:, None], -m, m))
+    conjugate = theory._ckm_quantities(mirrored, -delta)
+    sign = np.array([1, 1, 1, 1, -1, 1, -1])[:, None]
+    np.testing.assert_allclose(conjugate, ours * sign, rtol=1e-12)
+    assert abs(ours[4::2]).min() > 0
+
+
+def test_log_likelihood(b3_l2, data):
+    """Truth: chi2; -inf where smelli finds no CKM elements, one point or many."""
+    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, b3_l2, data)
+    assert lh.parameters == ("epsilon_hat", "g_hat", "theta_sb")
+    points = np.concatenate([POINTS, WHITE[None]])
+    found = lh.log_likelihood(points)
+    np.testing.assert_allclose(found[:3], -lh.chi2(POINTS)["global"] / 2, rtol=1e-12)
+    assert found[3] == -np.inf
+    assert lh.log_likelihood(WHITE) == -np.inf
+    one = lh.log_likelihood(points[0].tolist())
+    assert isinstance(one, float)
+    assert one == pytest.approx(found[0], rel=1e-12)
+    many = np.tile(points, (100, 1))
+    np.testing.assert_allclose(lh.log_likelihood(many), np.tile(found, 100), rtol=1e-12)
+    with pytest.raises(ValueError, match=r"shape \(1, 2\); accepted: \(n, 3\), of epsilon_hat"):
+        lh.log_likelihood([0.1, 0.2])
+
+
 def test_sm_is_the_origin(b3_l2, data):
     origin = b3_l2.evaluate(np.zeros((1, 3))).predictions[0]
     scale = np.maximum(abs(b3_l2.sm), np.nan_to_num(data.measured()[1]))
@@ -179,7 +263,8 @@ def test_points_that_are_none(b3_l2, data):
 def test_prediction_that_is_not_finite(b3_l2):
     """The observable is named, as by the exact engine."""
     broken = dataclasses.replace(b3_l2)
-    broken._ew_base = np.where(np.arange(broken._ew_base.size) == 3, np.inf, broken._ew_base)
+    broken._ew_base = broken._ew_base.copy()
+    broken._ew_base[3] = np.inf
     theory = broken.evaluate(POINTS[:1])
     name = broken.observables[broken._ew[3]]
     assert theory.reason.tolist() == [f"prediction of {name} is not finite"]
@@ -191,6 +276,7 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
     rng = np.random.default_rng(5)
     points = rng.uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (BLOCK + 300, 3))
     together = b3_l2.evaluate(points)
+    assert 0.2 < np.mean(together.reason == "ckm") < 0.8  # those settle at once, others slowly
     order = rng.permutation(len(points))
     shuffled = b3_l2.evaluate(points[order])
     np.testing.assert_array_equal(together.predictions[order], shuffled.predictions)

@@ -18,7 +18,11 @@ from malaphoric.theory import Theory
 
 TRUTH, ERRORS = np.array([-0.5, 0.15, -0.17]), np.array([0.05, 0.02, 0.04])
 CHARGES = {"X_q": [0, 0, 0.5], "X_l": [0, -1.5, 0], "X_e": [0, 0, 0], "X_d": [0, 0, 0]}
-MINE = {"name": "mine", "charges": {**CHARGES, "X_u": [0, 0, 0], "X_H": 0}, "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb"}]}}
+MINE = {
+    "name": "mine",
+    "charges": {**CHARGES, "X_u": [0, 0, 0], "X_H": 0},
+    "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb"}]},
+}
 
 
 class Linear:

@@ -54,7 +54,7 @@ def use_configuration(c):
 
 def use_model(model):
     """What a scan takes from a model."""
-    values = model.smeft(-0.9, 0.08, -0.17).values()
+    values = model.smeft(-0.9, 0.08, *[-0.17] * (len(model.parameters) - 2)).values()
     assert np.all(np.isfinite(list(values)))
     assert Model.from_dict({**VALID, **model.as_dict()}).charges == model.charges
 

@@ -35,7 +35,7 @@ def at_port(x, M_X, port, delta):
     """Coefficients of a port by the map, at a phase of the CKM matrix."""
     names = MAP.names[port]
     matrix = MAP.to_port(port, names)
-    at = compiled.chebyshev(np.array([delta]), compiled.N_DELTA)
+    at = compiled.chebyshev(np.array([delta]), compiled.N_DELTA).T
     return dict(
         zip(names, np.tensordot(at, MAP.to_mz(x[None], M_X) @ matrix, 1)[0, 0], strict=True)
     )
@@ -92,7 +92,7 @@ def test_second_order(name, M_X):
         x[0, MAP.inputs.index(component)] = value
     second = MAP.second_order(x, MAP.to_mz(x, M_X), M_X)
     names = [f"{c}_bs{lep}{lep}" for c in ("C9", "C10") for lep in compiled.LEPTONS]
-    at = compiled.chebyshev(compiled.ckm_delta(TABLE.ckm_sm[None]), compiled.N_DELTA)
+    at = compiled.chebyshev(compiled.ckm_delta(TABLE.ckm_sm[None]), compiled.N_DELTA).T
     found = np.tensordot(at, second @ MAP.to_port(B_TO_S, names), 1)[0, 0]
     truth = np.array([whole[n] - part[n] / small for n in names])
     assert abs(truth).max() > 1e-4  # of C9 about 1: it counts
@@ -105,7 +105,7 @@ def test_beyond_the_map():
     points = np.random.default_rng(1).uniform(-1, 1, (20, 3))
     for M_X in (99_999.0, 100_001.0):
         found = running.run(model, M_X, table=TABLE)
-        x.append(found.basis.monomials(points) @ found.values[B_TO_S])
+        x.append(found.basis.monomials(points).T @ found.values[B_TO_S])
     np.testing.assert_allclose(x[0], x[1], rtol=1e-3, atol=1e-5 * abs(x[0]).max())
 
 

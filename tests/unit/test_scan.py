@@ -13,6 +13,7 @@ from malaphoric.engines import ModelLikelihood, load_likelihood
 from malaphoric.exact import ExactTheory
 from malaphoric.grid import AXES, Grid
 from malaphoric.likelihood import Constraint, Likelihood
+from malaphoric.model import Model
 from malaphoric.scan import merge
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
@@ -436,7 +437,7 @@ class TestMerge:
 def test_model_likelihood_is_theory_and_data():
     """Truth: both called directly; one point as a plain list, too."""
     data = likelihood()
-    lh = ModelLikelihood(None, 3000.0, FakeTheory(), data)
+    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), data)
     points = grid(12, 15, 15).points()
     truth = FakeTheory().evaluate(points).predictions
     np.testing.assert_array_equal(lh.predictions(points), truth)
@@ -451,7 +452,7 @@ def test_model_likelihood_is_theory_and_data():
 @pytest.mark.parametrize("points", [[1, 2], [[1, 2, 3, 4]], [], np.zeros((2, 2, 3)), "abc"])
 def test_points_of_another_shape_are_refused(points):
     """Truth: a point has three coordinates."""
-    lh = ModelLikelihood(None, 3000.0, FakeTheory(), likelihood())
+    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), likelihood())
     for function in (lh.chi2, lh.predictions):
         with pytest.raises(ValueError, match=r"accepted: \(n, 3\)|could not convert"):
             function(points)
@@ -485,7 +486,7 @@ def test_theory_and_data_of_different_observables_are_refused():
     data = likelihood()
     data.observables[0] = "other"
     with pytest.raises(StoreError, match="observables"):
-        ModelLikelihood(None, 3000.0, FakeTheory(), data)
+        ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), data)
 
 
 def test_progress_tells_points_rate_and_time_left():

@@ -8,6 +8,7 @@ becomes of the coefficients is in `running` and `compiled`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import h5py
 import numpy as np
@@ -55,7 +56,7 @@ class Basis:
         Mass of the X boson in GeV; None where it is a parameter, the last.
     couplings : ndarray, shape (s, 34)
         Independent linear combinations of `smeft.COUPLINGS`, each even or odd under CP.
-    products : ndarray, shape (s (s + 1) / 2, n)
+    products : ndarray, shape (n, s (s + 1) / 2)
         Monomials as linear combinations of products of two of them (upper triangle).
     odd : ndarray of bool, shape (n,)
         Monomials that change sign under CP.
@@ -78,23 +79,22 @@ class Basis:
         return len(self.odd)
 
     def monomials(self, points: np.ndarray) -> np.ndarray:
-        """The monomials at points (n, n_parameters), shape (n, size); without unit.
+        """The monomials at points (n, n_parameters), shape (size, n); without unit.
 
         They are made of couplings times 3 TeV / M_X, in which coefficients do not depend on M_X.
         """
         mass = points[:, -1] if self.M_X is None else self.M_X
-        t = _hatted(self.model, points, mass).T @ self.couplings.T
-        i, j = np.triu_indices(len(self.couplings))
-        return (t[:, i] * t[:, j]) @ self.products
+        t = self.couplings @ _hatted(self.model, points, mass)
+        i, j = self._pairs
+        return self.products @ (t[i] * t[j])
+
+    @cached_property
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.triu_indices(len(self.couplings))
 
     def masses(self, points: np.ndarray, n: int) -> np.ndarray:
-        """What values at n `nodes` of the mass count at points, shape (n_points, n).
-
-        Where the mass is no parameter there is one value, and it counts 1.
-        """
-        if self.M_X is None:
-            return weights(points[:, -1], n)
-        return np.ones((len(points), 1))
+        """What values at n `nodes` of the mass count at points, shape (n, n_points)."""
+        return weights(points[:, -1], n).T
 
     def save(self, group: h5py.Group) -> None:
         """Write to a group of an HDF5 file."""
@@ -167,7 +167,11 @@ def find(model: Model, M_X: float | None, inputs: list) -> tuple[Basis, np.ndarr
         products.append(column)
         parity += [sign] * len(kept)
     basis = Basis(
-        model, M_X, couplings, np.concatenate(products, axis=1), np.array(parity, dtype=bool)
+        model,
+        M_X,
+        couplings,
+        np.ascontiguousarray(np.concatenate(products, axis=1).T),
+        np.array(parity, dtype=bool),
     )
     return basis, np.concatenate(directions) / smeft.M_REFERENCE**2
 
@@ -199,6 +203,5 @@ def _coefficients(couplings: np.ndarray, inputs: list) -> np.ndarray:
     take = {"re": np.real, "im": np.imag}
     result = np.zeros((len(couplings), len(inputs)))
     for column, (name, part) in zip(result.T, inputs, strict=True):
-        if name in found:
-            column[:] = take[part](found[name])
+        column[:] = take[part](found[name])
     return result

@@ -12,8 +12,9 @@ or second order.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -46,14 +47,18 @@ B_TO_Q = ("sb", "db")
 #: Number of δ nodes of coefficients and slopes, and of the Standard Model values.
 N_DELTA, N_DELTA_BASE = 12, 24
 
-#: Relative size of Chebyshev coefficients that are left out.
-_TAIL = 1e-7
+# What is left out, relative to the largest: Chebyshev coefficients in δ, singular values of what
+# is linear or quadratic in monomials. Less is enough where the whole is a small correction.
+_TAIL, _TAIL_SMALL = 1e-7, 1e-4
 
-#: smelli iterates the CKM extraction this often.
-_CKM_ITERATIONS = 10
+# Terms of a bilinear form that are rounding of its fit, relative to the largest.
+_ROUNDING = 1e-7
 
-# Subspaces of what is quadratic: singular values that count, relative to the largest.
-_SECOND_ORDER, _QUADRATIC = 1e-4, 1e-7
+#: smelli iterates the CKM extraction this often; ours stops where it has settled (relative change:
+#: convergence is so fast that the next would be of the order of rounding).
+_CKM_ITERATIONS, _CKM_SETTLED = 10, 1e-11
+
+_SECOND_ORDER, _QUADRATIC = 1e-3, 1e-6
 
 # Size of λ_t: makes the constant in the bilinear forms like the other factors.
 _LAMBDA = 0.04
@@ -104,20 +109,25 @@ def chebyshev_nodes(n: int) -> np.ndarray:
 
 
 def chebyshev(delta: np.ndarray, n: int) -> np.ndarray:
-    """Chebyshev polynomials of |δ| on [0, π/2], shape (len(delta), n)."""
+    """Chebyshev polynomials of |δ| on [0, π/2], shape (n, len(delta))."""
     x = 4 / np.pi * abs(delta) - 1
     result = np.empty((n, delta.size))
     result[0] = 1
-    result[1] = x
-    for k in range(2, n):
-        result[k] = 2 * x * result[k - 1] - result[k - 2]
-    return result.T
+    result[1:2] = x
+    known = 1
+    while known < n - 1:  # T_(m+k) = 2 T_m T_k - T_(m-k)
+        k = min(known, n - 1 - known)
+        new = result[known + 1 : known + k + 1]
+        np.multiply(2 * result[known], result[1 : k + 1], out=new)
+        new -= result[known - k : known][::-1]
+        known += k
+    return result
 
 
 def chebyshev_coefficients(values: np.ndarray) -> np.ndarray:
     """Expansion coefficients of values at `chebyshev_nodes` along the first axis."""
     n = len(values)
-    basis = chebyshev(chebyshev_nodes(n), n).T * (2 / n)
+    basis = chebyshev(chebyshev_nodes(n), n) * (2 / n)
     basis[0] /= 2
     return np.tensordot(basis, values, axes=1)
 
@@ -177,9 +187,25 @@ def mean_delta(ckm: np.ndarray) -> np.ndarray:
     return np.arctan(np.tan(ckm[:, 3]))
 
 
-def ckm_factors(
-    ckm: np.ndarray, delta: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+class Factors(NamedTuple):
+    """CKM factors of b → s (row 0) and b → d (row 1), shape (2, n) each.
+
+    Attributes
+    ----------
+    top, up, charm : ndarray
+        λ_t = V_tb V_tq*, λ_u = V_ub V_uq*, λ_c = V_cb V_cq*.
+    """
+
+    top: np.ndarray
+    up: np.ndarray
+    charm: np.ndarray
+
+
+#: Rows of `Factors`.
+QUARKS = ("s", "d")
+
+
+def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     """CKM factors of b → s and b → d.
 
     Parameters
@@ -189,11 +215,6 @@ def ckm_factors(
     delta : ndarray, shape (n,)
         CKM phase: `ckm_delta` or `mean_delta`.
 
-    Returns
-    -------
-    dict
-        For "s" and "d": λ_t = V_tb V_tq*, λ_u = V_ub V_uq* and λ_c = V_cb V_cq*, shape (n,).
-
     Notes
     -----
     Source: the tree parametrisation of ckmutil.
@@ -202,17 +223,15 @@ def ckm_factors(
     c13 = np.sqrt(1 - s13**2)
     s12, s23 = vus / c13, vcb / c13
     c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
-    phase = np.exp(1j * delta)
-    v_td, v_ts = s12 * s23 - c12 * c23 * s13 * phase, -c12 * s23 - s12 * c23 * s13 * phase
-    v_cd, v_cs = -s12 * c23 - c12 * s23 * s13 * phase, c12 * c23 - s12 * s23 * s13 * phase
-    v_ub, v_tb = s13 / phase, c23 * c13
-    return {
-        "s": (v_tb * v_ts.conj(), v_ub * vus, vcb * v_cs.conj()),
-        "d": (v_tb * v_td.conj(), v_ub * (c12 * c13), vcb * v_cd.conj()),
-    }
+    first, second = np.array([-c12, s12]), np.array([s12, c12])
+    small = s13 * np.exp(-1j * delta)  # V_ub
+    mixed = second * small
+    top = c23 * c13 * (s23 * first - c23 * mixed)
+    charm = -vcb * (c23 * first + s23 * mixed)
+    return Factors(top, c13 * mixed, charm)
 
 
-def decay_factors(ckm: np.ndarray) -> dict[str, dict]:
+def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
     """`ckm_factors` as decays see them, by phase of their forms (see `mixing_phases`).
 
     Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are.
@@ -226,41 +245,66 @@ def decay_factors(ckm: np.ndarray) -> dict[str, dict]:
     }
 
 
+def form_labels(amplitudes: Iterable[int], mixing: bool) -> list[tuple]:
+    """What `forms_of` makes of amplitudes (by number), in its order."""
+    numbers = list(amplitudes)
+    direct = [("*", i, j) for i, j in itertools.combinations(numbers, 2)]
+    pairs = itertools.combinations_with_replacement(numbers, 2)
+    conjugate = [("mixing", i, j) for i, j in pairs] if mixing else []
+    parts = [(part, *pair) for part in ("re", "im") for pair in direct + conjugate]
+    return [("size", i) for i in numbers] + parts
+
+
 def forms_of(
-    factors: tuple[np.ndarray, np.ndarray, np.ndarray],
+    top: np.ndarray,
+    up: np.ndarray,
     c: np.ndarray,
     phase: np.ndarray | None = None,
+    amplitudes: Sequence[int] = range(_N_AMPLITUDES),
 ) -> np.ndarray:
-    """Monomials of the bilinear forms of a b → q transition with one lepton.
+    """Monomials of the bilinear forms of b → q transitions with one lepton.
 
     Parameters
     ----------
-    factors : tuple of ndarray, shape (n,)
-        λ_t, λ_u, λ_c of `ckm_factors`, from `decay_factors`.
-    c : ndarray, shape (n, 4), complex
+    top, up : ndarray, shape (..., n)
+        λ_t and λ_u of `decay_factors`.
+    c : ndarray, shape (4, ..., n), complex
         λ_t times `COEFFICIENTS`.
     phase : ndarray, shape (n,), optional
         One of `mixing_phases`, for observables with meson mixing.
+    amplitudes : sequence of int, optional
+        Which of the amplitudes z are used (default: all).
 
     Returns
     -------
-    ndarray, shape (n, `N_FORMS` or `N_FORMS_MIXING`)
+    ndarray, shape (`N_FORMS` or `N_FORMS_MIXING`, ..., n)
         Real and imaginary parts of z_i* z_j, and of phase (z_i z_j)*: products of amplitudes with
         their conjugates, and with those of the CP conjugate decay. z = (constant, λ_t, λ_u, c); the
         constant is there because flavio interpolates the spectator scattering of QCD factorisation
         in tables made at fixed CKM elements.
     """
-    top, up, _ = factors
-    z = np.empty((_N_AMPLITUDES, len(c)), dtype=complex)
-    z[0], z[1], z[2] = _LAMBDA, top, up
-    z[3:] = c.T
+    every = (_LAMBDA, top, up, *c)
+    z = np.empty((len(amplitudes), *top.shape), dtype=complex)
+    for row, number in enumerate(amplitudes):
+        z[row] = every[number]
+    k = len(z)
     conjugate = z.conj()
-    size = abs(z) ** 2
-    pairs = [conjugate[i] * z[i + 1 :] for i in range(_N_AMPLITUDES - 1)]
+    number = k * (k - 1) // 2 + (k * (k + 1) // 2 if phase is not None else 0)
+    products = np.empty((number, *top.shape), dtype=complex)
+    row = 0
+    for i in range(k - 1):
+        np.multiply(conjugate[i], z[i + 1 :], out=products[row : row + k - 1 - i])
+        row += k - 1 - i
     if phase is not None:
-        pairs += [(phase * conjugate[i]) * conjugate[i:] for i in range(_N_AMPLITUDES)]
-    products = np.concatenate(pairs)
-    return np.concatenate([size, products.real, products.imag]).T
+        for i in range(k):
+            np.multiply(phase * conjugate[i], conjugate[i:], out=products[row : row + k - i])
+            row += k - i
+    result = np.empty((k + 2 * number, *top.shape))
+    np.multiply(z.real, z.real, out=result[:k])
+    result[:k] += z.imag**2
+    result[k : k + number] = products.real
+    result[k + number :] = products.imag
+    return result
 
 
 def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
@@ -514,16 +558,51 @@ class Running:
 # -------------------------------------------------------------------------------------- evaluation
 
 
-@dataclass
-class _Forms:
-    """Bilinear forms of one port, lepton and phase, and where their values go."""
+class _Forms(NamedTuple):
+    """Bilinear forms of one port and lepton, and where their values go."""
 
-    q: str
-    phase: str
+    member: int  #: of its batch
     vcb: int  #: power of V_cb, relative to the SM's, that multiplies them
-    c: slice  #: columns of the coefficients
     matrix: np.ndarray
     out: np.ndarray
+
+
+@dataclass
+class _Batch:
+    """Ports and leptons whose forms are made of the same amplitudes and phase."""
+
+    phase: str
+    amplitudes: tuple[int, ...]
+    quarks: list[int] = field(default_factory=list)  #: of each member, rows of `Factors`
+    rows: list[slice] = field(default_factory=list)  #: of each member's coefficients
+    forms: list[_Forms] = field(default_factory=list)
+
+
+class _Linear:
+    """Functions linear in monomials and smooth in δ, in the subspace where they do not vanish.
+
+    Parameters
+    ----------
+    values : ndarray, shape (N_DELTA, k, n)
+        Of unit monomials at `chebyshev_nodes`.
+    tail : float
+        What is left out, relative to the largest.
+    """
+
+    def __init__(self, values: np.ndarray, tail: float = _TAIL) -> None:
+        expansion = _expand(values, tail)
+        unit = np.abs(expansion).max(axis=(0, 1))
+        scaled = (expansion / np.where(unit > 0, unit, 1.0)).transpose(1, 0, 2)
+        k = len(scaled)
+        vectors, size, _ = np.linalg.svd(scaled.reshape(k, -1), full_matrices=False)
+        self._subspace = np.ascontiguousarray(vectors[:, size > tail * size.max(initial=0.0)].T)
+        core = self._subspace @ expansion
+        self._n, *_, width = core.shape
+        self._matrix = np.ascontiguousarray(core.reshape(-1, width).T)
+
+    def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
+        """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
+        return self._matrix @ _outer(t[: self._n], self._subspace @ m)
 
 
 class _Quadratic:
@@ -548,9 +627,9 @@ class _Quadratic:
         self._core[self._i != self._j] *= 2
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Values (m, n) at x (m, k)."""
-        z = x @ self._subspace
-        return (z[:, self._i] * z[:, self._j]) @ self._core
+        """Values (n, m) at x (k, m)."""
+        z = self._subspace.T @ x
+        return self._core.T @ (z[self._i] * z[self._j])
 
 
 def _symmetric(of_pairs: np.ndarray) -> np.ndarray:
@@ -614,7 +693,7 @@ class CompiledTheory:
             done.append(self._ew)
         if "lep2" in self._parts:
             self._lep2 = np.array([self._column[o] for o in lep2.OBSERVABLES])
-            self._to_lep2 = self._at_mz(Port(lep2.SCALE, *_AT_MZ), list(lep2.COEFFICIENTS))
+            self._to_lep2 = self._at_mz(Port(lep2.SCALE, *_AT_MZ), list(lep2.COEFFICIENTS)).T
             done.append(self._lep2)
         if "mixing" in self._parts:
             done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi", "S_psiK")]))
@@ -626,7 +705,7 @@ class CompiledTheory:
 
     def _at_mz(self, port: Port, names: list[str]) -> np.ndarray:
         """Coefficients of unit monomials at m_Z, where the CKM phase is that of the SM."""
-        at = chebyshev(ckm_delta(self.table.ckm_sm[None]), N_DELTA)[0]
+        at = chebyshev(ckm_delta(self.table.ckm_sm[None]), N_DELTA)[:, 0]
         values = chebyshev_coefficients(self.running.select(port, names).real)
         return np.tensordot(at, values, axes=1)
 
@@ -638,15 +717,17 @@ class CompiledTheory:
         for port, path in self.table.slopes("ckm").items():
             tree += _contract(self.running, port, part, path)
         blocks = [tree]
-        self._mixing = {}
-        for meson, q in (("Bs", "s"), ("B0", "d")):
+        m12_sm, gamma12 = [], []
+        for meson in ("Bs", "B0"):
             prefix = f"mixing/{meson}"
             port = Port(*json.loads(part[f"{prefix}/port"]))
             m12 = self.running.select(port, json.loads(part[f"{prefix}/names"]))
             m12 = m12 @ part[f"{prefix}/elements"]
             blocks += [m12.real[:, :, None], m12.imag[:, :, None]]
-            self._mixing[q] = (complex(*part[f"{prefix}/sm"]), part[f"{prefix}/gamma12"])
-        expansion = _expand(np.concatenate(blocks, axis=2)).transpose(0, 2, 1)
+            m12_sm.append([complex(*part[f"{prefix}/sm"])])
+            gamma12.append(part[f"{prefix}/gamma12"])
+        self._m12_sm, self._gamma12 = np.array(m12_sm), np.array(gamma12).T[:, :, None]
+        expansion = _expand(np.concatenate(blocks, axis=2), _TAIL).transpose(0, 2, 1)
         self._n_ckm = len(expansion)
         self._ckm_running = np.ascontiguousarray(expansion.reshape(-1, self._n))
         self._ckm_initial = part["initial"]
@@ -659,19 +740,19 @@ class CompiledTheory:
         n_primitives, numerators, pairs, columns = 1, [], {}, []
         ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
         ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
-        factors = decay_factors(ckm)["none"]
-        factors_sm = decay_factors(self.table.ckm_sm[None])["none"]
+        top = decay_factors(ckm)["none"].top
+        top_sm = decay_factors(self.table.ckm_sm[None])["none"].top[:, 0]
         for part in self.table.b2q():
             for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
-                q = port.sector[0]
                 if (port, lepton) not in slices:
-                    names = [f"{c}_b{q}{lepton}{lepton}" for c in COEFFICIENTS]
-                    c = self.running.select(port, names) * factors[q][0][:, None, None]
+                    names = [f"{c}_b{port.sector[0]}{lepton}{lepton}" for c in COEFFICIENTS]
+                    q = QUARKS.index(port.sector[0])
+                    c = self.running.select(port, names) * top[q][:, None, None]
                     slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
                     coefficients.append(c)
                     of_port = [self.running.names[port].index(name) for name in names]
-                    second.append(self.running.second[port][:, of_port] * factors_sm[q][0])
+                    second.append(self.running.second[port][:, of_port] * top_sm[q])
                 width = N_FORMS if phase == "none" else N_FORMS_MIXING
                 forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
@@ -685,54 +766,47 @@ class CompiledTheory:
             columns.append(own)
             n_primitives += len(part["forms"])
         self._n_primitives = n_primitives
-        self._b2q_columns = np.concatenate(columns)
+        self._b2q_columns = np.sort(np.concatenate(columns))
         c, second = np.concatenate(coefficients, axis=2), np.concatenate(second, axis=1)
-        self._coefficients = _flatten(np.concatenate([c.real, c.imag], axis=2))
+        self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
         self._prepare_second(np.concatenate([second.real, second.imag], axis=1))
-        self._forms = [
-            _Forms(
-                q=port.sector[0],
-                phase=phase,
-                vcb=vcb,
-                c=slices[port, lepton],
-                matrix=np.array([f for _, f in rows]),
-                out=np.array([i for i, _ in rows]),
-            )
-            for (port, lepton, phase, vcb), rows in forms.items()
-        ]
+        self._batches = _batches(forms, slices)
         self._pairs = np.array(list(pairs)).T
         # an observable is one fraction, or two: Dmue
         seen: set[int] = set()
-        first = [t for t in numerators if not (t[0] in seen or seen.add(t[0]))]
+        first = sorted(t for t in numerators if not (t[0] in seen or seen.add(t[0])))
         second = [t for t in numerators if t not in first]
+        place = {column: row for row, (column, _, _) in enumerate(first)}
+        second = [(place[column], n, pair) for column, n, pair in second]
         self._fractions = [np.array(x, dtype=int).reshape(-1, 3).T for x in (first, second)]
         self._prepare_small()
 
     def _prepare_second(self, of_pairs: np.ndarray) -> None:
         """Second order of the running, one quadratic form for each mass it is interpolated at."""
-        n_pairs = self.running.basis.size * (self.running.basis.size + 1) // 2
+        size = self.running.basis.size
+        n_pairs = size * (size + 1) // 2
         self._n_second = len(of_pairs) // n_pairs
         by_mass = of_pairs.reshape(self._n_second, n_pairs, -1).transpose(1, 0, 2)
         self._second = _Quadratic(_symmetric(by_mass.reshape(n_pairs, -1)), _SECOND_ORDER)
 
     def _prepare_small(self) -> None:
         """First order in the coefficients that arise by running only."""
-        slopes, offset = np.zeros((N_DELTA, self._n, self._b2q_columns.size)), 0
+        slopes = np.zeros((N_DELTA, self._n, self._b2q_columns.size))
         for name, part in sorted(self.table.parts.items()):
             if not name.startswith("b2q"):
                 continue
+            rows = np.searchsorted(self._b2q_columns, self._columns(part["observables"]))
             for port, path in self.table.slopes(name).items():
-                columns = offset + part[f"{path}/columns"]
-                slopes[:, :, columns] += _contract(self.running, port, part, path)
-            offset += len(categories.parse_observables(part["observables"]))
-        self._small = _flatten(slopes)
+                found = _contract(self.running, port, part, path)
+                slopes[:, :, rows[part[f"{path}/columns"]]] += found
+        self._small = _Linear(slopes, _TAIL_SMALL)
 
     def _prepare_taylor(self) -> None:
         part = self.table.parts["taylor"]
         self._taylor = self._columns(part["observables"])
-        self._base = chebyshev_coefficients(part["base"])
+        self._base = np.ascontiguousarray(chebyshev_coefficients(part["base"]).T)
         self._parity = part["parity"]
-        self._ckm_slopes = part["ckm_slopes"]
+        self._ckm_slopes = np.ascontiguousarray(part["ckm_slopes"].T)
         slopes = np.zeros((N_DELTA, self._n, self._taylor.size))
         second = np.zeros((self._n, self._n, N_DELTA, self._taylor.size))
         for port, path in self.table.slopes("taylor").items():
@@ -744,10 +818,10 @@ class CompiledTheory:
                 quadratic = part[f"{path}/quadratic"]
                 for j, (v, q) in enumerate(zip(values, quadratic, strict=True)):
                     second[:, :, j, columns] += np.einsum("ka,lb,abo->klo", v, v, q, optimize=True)
-        self._slopes = _flatten(slopes)
+        self._slopes = _Linear(slopes)
         self._squared = np.flatnonzero(second.any(axis=(0, 1, 2)))
         if self._squared.size:
-            expansion = _expand(second[..., self._squared].transpose(2, 0, 1, 3))
+            expansion = _expand(second[..., self._squared].transpose(2, 0, 1, 3), _TAIL)
             self._n_squared = len(expansion)
             flat = expansion.transpose(1, 2, 0, 3).reshape(self._n, self._n, -1)
             self._squares = _Quadratic(flat, _QUADRATIC)
@@ -758,10 +832,12 @@ class CompiledTheory:
         to_ew = self._at_mz(Port(*json.loads(part["port"])), json.loads(part["names"]))
         # the table has the lower triangle
         quadratic = (part["quadratic"] + part["quadratic"].transpose(1, 0, 2)) / 2
-        self._ew_base, self._ew_linear = part["base"], to_ew @ part["linear"]
+        self._ew_base = part["base"][:, None]
+        self._ew_linear = np.ascontiguousarray((to_ew @ part["linear"]).T)
         unit = np.abs(quadratic).max(axis=(0, 1))
-        self._ew_unit = np.where(unit > 0, unit, 1.0)
-        tensor = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, quadratic / self._ew_unit, optimize=True)
+        unit = np.where(unit > 0, unit, 1.0)
+        self._ew_unit = unit[:, None]
+        tensor = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, quadratic / unit, optimize=True)
         self._ew_quadratic = _Quadratic(tensor, _QUADRATIC)
 
     # -- evaluation
@@ -794,19 +870,20 @@ class CompiledTheory:
         finite = np.isfinite(points).all(axis=1)
         points = np.where(finite[:, None], points, 1)
         n = len(points)
-        predictions = np.empty((n, len(self.observables)))
+        predictions = np.empty((len(self.observables), n))
         ckm = np.empty((n, len(CKM)))
         for start in range(0, n, block):
             rows = slice(start, min(start + block, n))
             size = rows.stop - rows.start
             if size == block:
-                ckm[rows] = self._block(points[rows], predictions[rows])
+                ckm[rows] = self._block(points[rows], predictions[:, rows])
             else:
                 padded = np.ones((block, len(self.parameters)))
-                out = np.empty((block, len(self.observables)))
+                out = np.empty((len(self.observables), block))
                 padded[:size] = points[rows]
                 ckm[rows] = self._block(padded, out)[:size]
-                predictions[rows] = out[:size]
+                predictions[:, rows] = out[:, :size]
+        predictions = predictions.T
         reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
         reason[~finite], predictions[~finite], ckm[~finite] = NOT_FINITE, np.nan, np.nan
         for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
@@ -816,11 +893,11 @@ class CompiledTheory:
         return Theory(predictions=predictions, ckm=ckm, reason=reason)
 
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Fill the predictions (n, n_observables) of a block; returns its CKM elements."""
+        """Fill the predictions (n_observables, n) of a block; returns its CKM elements (n, 4)."""
         basis, n_masses = self.running.basis, self.running.n_masses
         m = single = basis.monomials(points)
         if n_masses > 1:
-            m = (basis.masses(points, n_masses)[:, :, None] * m[:, None, :]).reshape(len(m), -1)
+            m = _outer(basis.masses(points, n_masses), m)
         running = self._at_points(m)
         ckm = self._extract_ckm(running)
         failed = np.isnan(ckm).any(axis=1)
@@ -828,135 +905,169 @@ class CompiledTheory:
         safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
         delta = ckm_delta(safe)
         factors = decay_factors(safe)
-        top, _, charm = factors["ckm"]["s"]
-        sign = np.copysign(1, delta)[:, None]
+        sign = np.copysign(1, delta)
         t = chebyshev(delta, N_DELTA)
         # tables are for δ > 0: what CP makes of the point, and CP again afterwards
         mirrored = m
         if self._odd is not None:
-            mirrored = np.where(self._odd & (sign < 0), -m, m)
-            single = np.where(basis.odd & (sign < 0), -single, single)
-        mt = (t[:, :, None] * mirrored[:, None, :]).reshape(len(m), -1)
+            mirrored = np.where(self._odd[:, None] & (sign < 0), -m, m)
+            single = np.where(basis.odd[:, None] & (sign < 0), -single, single)
 
         quantities = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(quantities, factors["ckm"], "s")
+        m12, g12 = self._m12(quantities, factors["ckm"])
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
-            delta_m = _delta_m(qp, m12, g12)
-            out[:, self._column["DeltaM_s"]] = abs(delta_m)
-            out[:, self._column["S_psiphi"]] = _asymmetry(qp, delta_m, charm)
-            m12, g12 = self._m12(quantities, factors["ckm"], "d")
-            qp_d = _q_over_p(m12, g12)
-            xi = _asymmetry(qp_d, _delta_m(qp_d, m12, g12), factors["ckm"]["d"][2])
-            out[:, self._column["S_psiK"]] = -xi  # a final state of odd CP
+            delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
+            charm = factors["ckm"].charm
+            xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
+            asymmetry = -2 * xi.imag / (1 + abs(xi) ** 2)
+            out[self._column["DeltaM_s"]] = abs(delta_m[0])
+            out[self._column["S_psiphi"]] = asymmetry[0]
+            out[self._column["S_psiK"]] = -asymmetry[1]  # a final state of odd CP
         if "b2q" in self._parts:
-            out[:, self._b2q_columns] = mt[:, : len(self._small)] @ self._small
-            c = mt[:, : len(self._coefficients)] @ self._coefficients
-            second = self._second(single).reshape(len(m), self._n_second, -1)
+            c = self._coefficients(t, mirrored)
+            second = self._second(single)
             if self._n_second > 1:
-                second *= basis.masses(points, self._n_second)[:, :, None]
-            c += second.sum(axis=1)
-            real, imag = np.split(c, 2, axis=1)
-            c = real + 1j * sign * imag
-            self._evaluate_b2q(out, factors, c, mixing_phases(top, qp), safe[:, 1])
+                by_mass = second.reshape(self._n_second, -1, len(points))
+                second = np.einsum("kn,kcn->cn", basis.masses(points, self._n_second), by_mass)
+            c += second
+            half = len(c) // 2
+            c[half:] *= sign
+            phases = mixing_phases(factors["ckm"].top[0], qp[0])
+            b2q = self._evaluate_b2q(factors, c[:half] + 1j * c[half:], phases, safe[:, 1])
+            b2q += self._small(t, mirrored)
+            out[self._b2q_columns] = b2q
         if "taylor" in self._parts:
-            taylor = chebyshev(delta, N_DELTA_BASE) @ self._base
-            taylor += mt[:, : len(self._slopes)] @ self._slopes
+            taylor = self._base @ chebyshev(delta, N_DELTA_BASE)
+            taylor += self._slopes(t, mirrored)
             if self._squared.size:
-                squares = self._squares(mirrored).reshape(len(m), self._n_squared, -1)
-                taylor[:, self._squared] += np.einsum(
-                    "na,nao->no", t[:, : self._n_squared], squares
-                )
-            taylor *= np.where(sign < 0, self._parity, 1)
-            taylor += (safe[:, :3] - self.table.ckm_sm[:3]) @ self._ckm_slopes
-            out[:, self._taylor] = taylor
+                squares = self._squares(mirrored).reshape(self._n_squared, -1, len(points))
+                taylor[self._squared] += np.einsum("an,aon->on", t[: self._n_squared], squares)
+            if (sign < 0).any():
+                taylor *= np.where(sign < 0, self._parity[:, None], 1)
+            taylor += self._ckm_slopes @ (safe[:, :3] - self.table.ckm_sm[:3]).T
+            out[self._taylor] = taylor
         if "electroweak" in self._parts:
-            values = m @ self._ew_linear + self._ew_base
-            out[:, self._ew] = values + self._ew_quadratic(m) * self._ew_unit
+            values = self._ew_quadratic(m) * self._ew_unit
+            values += self._ew_linear @ m
+            values += self._ew_base
+            out[self._ew] = values
         if "lep2" in self._parts:
-            at_mz = dict(zip(lep2.COEFFICIENTS, (m @ self._to_lep2).T, strict=True))
-            out[:, self._lep2] = lep2.predictions(at_mz)
+            at_mz = dict(zip(lep2.COEFFICIENTS, self._to_lep2 @ m, strict=True))
+            out[self._lep2] = lep2.predictions(at_mz).T
 
-        out[failed] = np.nan
+        if failed.any():
+            out[:, failed] = np.nan
         return ckm
 
     def _evaluate_b2q(
-        self, out: np.ndarray, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray
-    ) -> None:
-        values = np.empty((self._n_primitives, len(out)))
+        self, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray
+    ) -> np.ndarray:
+        """Observables of b → q (in the order of `_b2q_columns`, n) but for what is small."""
+        values = np.empty((self._n_primitives, vcb.size))
         values[0] = 1
-        features: dict[tuple, np.ndarray] = {}
-        for group in self._forms:
-            key = (group.q, group.c.start, group.phase)
-            if key not in features:
-                own = factors[group.phase][group.q]
-                scale = own[0] / factors["none"][group.q][0]
-                own_c = scale[:, None] * c[:, group.c]
-                features[key] = forms_of(own, own_c, phases.get(group.phase)).T
-            result = group.matrix @ features[key]
-            if group.vcb:
-                result *= (vcb / self.table.ckm_sm[1]) ** group.vcb
-            values[group.out] = result
+        vcb = vcb / self.table.ckm_sm[1]
+        for batch in self._batches:
+            own = factors[batch.phase]
+            top, own_c = own.top[batch.quarks], np.stack([c[rows] for rows in batch.rows], axis=1)
+            if batch.phase == "ckm":  # not averaged with the CP conjugate
+                own_c *= top / factors["none"].top[batch.quarks]
+            phase = phases.get(batch.phase)
+            features = forms_of(top, own.up[batch.quarks], own_c, phase, batch.amplitudes)
+            for forms in batch.forms:
+                result = forms.matrix @ features[:, forms.member]
+                if forms.vcb:
+                    result *= vcb**forms.vcb
+                values[forms.out] = result
         a, b = self._pairs
-        inverse = values[a] * values[b]
-        np.sqrt(inverse, out=inverse)
-        np.divide(1, inverse, out=inverse)
-        (o1, n1, p1), (o2, n2, p2) = self._fractions
-        out[:, o1] += (values[n1] * inverse[p1]).T
-        out[:, o2] += (values[n2] * inverse[p2]).T
+        root = values[a]
+        root *= values[b]
+        np.sqrt(root, out=root)
+        (_, n1, p1), (o2, n2, p2) = self._fractions
+        result = values[n1]
+        result /= root[p1]
+        result[o2] += values[n2] / root[p2]
+        return result
 
     # -- meson mixing and the CKM matrix
 
     def _at_points(self, m: np.ndarray) -> list[np.ndarray]:
         """Chebyshev expansions of `_ckm_quantities`, shape (n_ckm, 7, n); CP-odd parts apart."""
-        parts = [m] if self._odd is None else [m * ~self._odd, m * self._odd]
-        return [(self._ckm_running @ x.T).reshape(self._n_ckm, -1, len(m)) for x in parts]
+        odd = self._odd
+        parts = [m] if odd is None else [m * ~odd[:, None], m * odd[:, None]]
+        return [(self._ckm_running @ x).reshape(self._n_ckm, -1, m.shape[1]) for x in parts]
 
     def _ckm_quantities(self, running: list[np.ndarray], delta: np.ndarray) -> np.ndarray:
         """Relative shifts of the tree-level inputs, M12 of B_s and B0 (Re, Im), shape (7, n)."""
-        t = chebyshev(delta, self._n_ckm).T
+        t = chebyshev(delta, self._n_ckm)
         sign = np.copysign(1, delta)
-        result = 0.0
-        for expansion, parity in zip(running, (1.0, sign), strict=False):
-            own = expansion[0] * t[0]
-            for a in range(1, self._n_ckm):
-                own += expansion[a] * t[a]
-            result = result + own * parity
+        result = np.einsum("akn,an->kn", running[0], t)
+        if len(running) > 1:
+            result += sign * np.einsum("akn,an->kn", running[1], t)
         result[4::2] *= sign
         return result
 
-    def _m12(self, quantities: np.ndarray, factors: dict, q: str) -> tuple[np.ndarray, np.ndarray]:
-        """M12 and Γ12 of B_s or B0; flavio takes Γ12 from the Standard Model."""
-        top, up, _ = factors[q]
-        sm, (c, a) = self._mixing[q]
-        first = 3 if q == "s" else 5
-        m12_sm = sm * top**2
-        m12 = m12_sm + quantities[first] + 1j * quantities[first + 1]
-        return m12, m12_sm * (c + a * up / top)
+    def _m12(self, quantities: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
+        """M12 and Γ12 of B_s and B0, shape (2, n); flavio takes Γ12 from the Standard Model."""
+        m12_sm = self._m12_sm * factors.top**2
+        m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
+        charm, up = self._gamma12
+        return m12, m12_sm * (charm + up * factors.up / factors.top)
 
     def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
-        """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails.
+        """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails, shape (n, 4).
 
         Parameters
         ----------
         running : list of ndarray, shape (n_ckm, 7, n)
             From `_at_points`.
         """
-        ckm = np.tile(self._ckm_initial, (running[0].shape[2], 1))
+        ckm = np.repeat(self._ckm_initial[:, None], running[0].shape[2], axis=1)
+        result, left = np.empty_like(ckm), np.arange(ckm.shape[1])
+        settled = np.zeros(left.size, dtype=bool)
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                delta = ckm_delta(ckm)
-                q = self._ckm_quantities(running, delta)
-                factors = ckm_factors(ckm, delta)
-                delta_m = {}
-                for meson in ("s", "d"):
-                    m12, g12 = self._m12(q, factors, meson)
-                    delta_m[meson] = abs(_delta_m(_q_over_p(m12, g12), m12, g12))
-                ratio = delta_m["d"] / delta_m["s"] / _mixing_ratio(ckm)
-                tree = self._ckm_tree[:, None] + q[:3]
-                f1, f2, f3 = self._ckm_experiment[:3, None] / tree
-                ckm = _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
-        return ckm
+                before, ckm = ckm, self._improved_ckm(ckm, running)
+                # what has settled is not touched any more: nothing depends on a point's neighbours
+                moved = (abs(ckm - before) > _CKM_SETTLED * before).any(axis=0)
+                new = ~(moved | settled)
+                result[:, left[new]] = ckm[:, new]
+                settled |= new
+                if 2 * np.count_nonzero(settled) > settled.size:
+                    ckm, left = ckm[:, ~settled], left[~settled]
+                    running = [expansion[:, :, ~settled] for expansion in running]
+                    settled = np.zeros(left.size, dtype=bool)
+                if not left.size:
+                    break
+        result[:, left[~settled]] = ckm[:, ~settled]
+        return result.T
+
+    def _improved_ckm(self, ckm: np.ndarray, running: list[np.ndarray]) -> np.ndarray:
+        """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
+        delta = ckm_delta(ckm.T)
+        q = self._ckm_quantities(running, delta)
+        m12, g12 = self._m12(q, ckm_factors(ckm.T, delta))
+        g12 *= 0.5j
+        # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
+        delta_m = abs(np.sqrt((m12 - g12) * (m12 + g12).conj()).real)
+        ratio = delta_m[1] / delta_m[0] / _mixing_ratio(ckm)
+        f1, f2, f3 = self._ckm_experiment[:3, None] / (self._ckm_tree[:, None] + q[:3])
+        return _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
+
+
+def _batches(forms: dict[tuple, list], slices: dict[tuple, slice]) -> list[_Batch]:
+    """Forms (their numbers and vectors by port, lepton, phase and power of V_cb) in batches."""
+    batches: dict[tuple, _Batch] = {}
+    for (port, lepton, phase, vcb), found in forms.items():
+        amplitudes, matrix = _used(np.array([form for _, form in found]), phase != "none")
+        batch = batches.setdefault((phase, amplitudes), _Batch(phase, amplitudes))
+        rows = slices[port, lepton]
+        if rows not in batch.rows:
+            batch.rows.append(rows)
+            batch.quarks.append(QUARKS.index(port.sector[0]))
+        out = np.array([number for number, _ in found])
+        batch.forms.append(_Forms(batch.rows.index(rows), vcb, matrix, out))
+    return list(batches.values())
 
 
 def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:
@@ -968,19 +1079,32 @@ def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray
     return values.real @ slopes[0] + values.imag @ slopes[1]
 
 
-def _expand(values: np.ndarray) -> np.ndarray:
+def _expand(values: np.ndarray, tail: float) -> np.ndarray:
     """Chebyshev expansion along the first axis, without its negligible tail."""
     expansion = chebyshev_coefficients(values)
-    size = np.abs(expansion).max(axis=(0, 1))
+    size = np.abs(expansion).max(axis=tuple(range(expansion.ndim - 1)))
     relative = np.abs(expansion) / np.where(size == 0, 1, size)
-    needed = np.flatnonzero(relative.max(axis=(1, 2)) > _TAIL)
+    needed = np.flatnonzero(relative.max(axis=tuple(range(1, expansion.ndim))) > tail)
     return expansion[: needed[-1] + 1 if needed.size else 1]
 
 
-def _flatten(values: np.ndarray) -> np.ndarray:
-    """(δ node, monomial, quantity) → rows of the expansion in Chebyshev polynomial × monomial."""
-    expansion = _expand(values)
-    return np.ascontiguousarray(expansion.reshape(-1, expansion.shape[2]))
+def _outer(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Products of rows of (j, n) and (k, n), shape (j k, n)."""
+    return (first[:, None] * second).reshape(-1, second.shape[1])
+
+
+def _used(forms: np.ndarray, mixing: bool) -> tuple[tuple[int, ...], np.ndarray]:
+    """Amplitudes that bilinear forms depend on, and the forms in their monomials."""
+    labels = form_labels(range(_N_AMPLITUDES), mixing)
+    # amplitudes are of the same size, so that coefficients tell what counts
+    counts = (abs(forms) > _ROUNDING * abs(forms).max(axis=1, keepdims=True)).any(axis=0)
+    amplitudes = tuple(
+        i
+        for i in range(_N_AMPLITUDES)
+        if any(c and i in label[1:] for c, label in zip(counts, labels, strict=True))
+    )
+    columns = [labels.index(label) for label in form_labels(amplitudes, mixing)]
+    return amplitudes, np.ascontiguousarray(forms[:, columns])
 
 
 def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
@@ -988,20 +1112,9 @@ def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
     return -np.sqrt((2 * m12.conj() - 1j * g12.conj()) / (2 * m12 - 1j * g12))
 
 
-def _delta_m(qp: np.ndarray, m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
-    """Mass difference, as `flavio.physics.mesonmixing.common.DeltaM`."""
-    return -2 * (qp * (m12 - 0.5j * g12)).real
-
-
-def _asymmetry(qp: np.ndarray, delta_m: np.ndarray, charm: np.ndarray) -> np.ndarray:
-    """Mixing-induced asymmetry of b → c c s, as `flavio.physics.mesonmixing.observables.S`."""
-    xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
-    return -2 * xi.imag / (1 + abs(xi) ** 2)
-
-
 def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
     """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it."""
-    vus, vcb, vub, gamma = ckm.T
+    vus, vcb, vub, gamma = ckm
     vus2, vcb2, vub2 = vus**2, vcb**2, vub**2
     root = np.sqrt((vcb2 + vub2 - 1) * (vub2 + vus2 - 1))
     interference = 2 * vcb * vub * vus * root * np.cos(gamma)
@@ -1017,4 +1130,4 @@ def _from_factors(f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray
     denominator = 2 * np.sqrt(1 + f1) * np.sqrt(f2) * np.sqrt(f3) * np.sqrt(f1 - f1 * f3)
     cos_gamma = -numerator / (denominator * (root + root * f4))
     vus = np.sqrt(f1 - f1 * f3) / np.sqrt(1 + f1)
-    return np.stack([vus, np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)], axis=1)
+    return np.array([vus, np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)])

@@ -378,7 +378,7 @@ class _Sample:
         self.factors = compiled.decay_factors(ckm)
         for sector in sectors:
             q = sector[0]
-            lam = self.factors["none"][q][0][0]
+            lam = self.factors["none"].top[compiled.QUARKS.index(q), 0]
             size = c * abs(lam)
             values[sector] = {
                 f"{name}_b{q}{lepton}{lepton}": complex(x / lam)
@@ -393,13 +393,15 @@ class _Sample:
         self.values = values
         self.wc = _answering(values)
         qp = flavio.physics.mesonmixing.observables.q_over_p(self.wc, par, "Bs")
-        self.phases = compiled.mixing_phases(self.factors["ckm"]["s"][0], qp)
+        self.phases = compiled.mixing_phases(self.factors["ckm"].top[0], qp)
 
     def features(self, q: str, phase: str) -> np.ndarray:
         """Monomials of the bilinear forms."""
-        mean, own = self.factors["none"][q][0], self.factors[phase][q]
-        c = self.c * abs(mean) * own[0] / mean
-        return compiled.forms_of(own, c[None], self.phases.get(phase))[0]
+        row = compiled.QUARKS.index(q)
+        mean, own = self.factors["none"].top[row], self.factors[phase]
+        top, up = own.top[row], own.up[row]
+        c = self.c * abs(mean) * top / mean
+        return compiled.forms_of(top, up, c[:, None], self.phases.get(phase))[:, 0]
 
 
 def _compile_b2q(observables: list, mixing: bool, progress: Callable[[str], None]) -> dict:
@@ -782,11 +784,11 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
         ) / (2 * _STEP)
         result[f"ports/{port.label}/names"] = json.dumps(names)
         result[f"ports/{port.label}/slopes"] = slopes
-    for meson, q in (("Bs", "s"), ("B0", "d")):
+    for row, meson in enumerate(("Bs", "B0")):
 
-        def over_top(par: dict, meson: str = meson, q: str = q) -> complex:
+        def over_top(par: dict, meson: str = meson, row: int = row) -> complex:
             ckm = np.array([[par[name] for name in CKM]])
-            top = compiled.ckm_factors(ckm, compiled.ckm_delta(ckm))[q][0][0]
+            top = compiled.ckm_factors(ckm, compiled.ckm_delta(ckm)).top[row, 0]
             return amplitude.M12_d_SM(par, meson) / complex(top) ** 2
 
         sm = over_top(par)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from malaphoric.exact import ExactTheory
 
 # points that a fit asks for at a time: rounded up to a power of two within these
-_FEW, _SOME = 16, 256
+_FEW, _SOME = 1, 256
 
 
 class ModelLikelihood:
@@ -50,9 +50,7 @@ class ModelLikelihood:
         Number of observations by category, and "global".
     """
 
-    def __init__(
-        self, model: Model, M_X: float | None, theory: object, data: Likelihood
-    ) -> None:
+    def __init__(self, model: Model, M_X: float | None, theory: object, data: Likelihood) -> None:
         if list(theory.observables) != list(data.observables):
             raise store.StoreError("data: made for other observables than the engine has")
         self.model, self.theory, self.data = model, theory, data

@@ -187,7 +187,10 @@ def coupling_shifts(
     -----
     Source: arXiv:1706.08945, appendix A.1, in the input scheme {α, m_Z, G_F}.
     """
-    c = _real(coefficients)
+    return _coupling_shifts(_real(coefficients), par)
+
+
+def _coupling_shifts(c: Mapping[str, np.ndarray], par: Mapping[str, float]) -> np.ndarray:
     # Tree-level weak mixing angle of the input scheme.
     v2 = 1 / (np.sqrt(2) * par["GF"])
     sin_2theta = np.sqrt(4 * np.pi * par["alpha_e"] * v2) / par["m_Z"]
@@ -232,7 +235,7 @@ def tree_level(
     """
     c = _real(coefficients)
     g_z2 = 4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"]))
-    g = np.array([par["s2w"] - 0.5, par["s2w"]])[:, np.newaxis] + coupling_shifts(c, par)
+    g = np.array([par["s2w"] - 0.5, par["s2w"]])[:, np.newaxis] + _coupling_shifts(c, par)
     contact = _contact_terms(c)
     result = np.empty((g.shape[-1], len(observables)))
     key = tuple(float(par[name]) for name in ("m_Z", "tau_Z", "alpha_e"))
@@ -270,8 +273,13 @@ def predictions(
         If an observable is none of LEP2's.
     """
     ratio = tree_level(coefficients, par, observables)
-    ratio /= tree_level({}, par, observables)
+    ratio /= _standard_model(tuple(observables), *(float(par[name]) for name in SM_PARAMETERS))
     return ratio
+
+
+@lru_cache(maxsize=1024)
+def _standard_model(observables: tuple[tuple, ...], *par: float) -> np.ndarray:
+    return tree_level({}, dict(zip(SM_PARAMETERS, par, strict=True)), observables)
 
 
 def _real(coefficients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

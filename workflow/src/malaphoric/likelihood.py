@@ -54,6 +54,10 @@ class Constraint:
     columns: np.ndarray
     arrays: dict[str, np.ndarray]
 
+    @cached_property
+    def _at_central(self) -> np.ndarray:
+        return np.interp(self.arrays["central"], self.arrays["x"], self.arrays["pdf"])
+
     def deviation(self) -> np.ndarray:
         """Standard deviation of every observable it constrains, shape (k,)."""
         a = self.arrays
@@ -88,9 +92,8 @@ class Constraint:
         x = predictions[:, self.columns[0]]
         if self.kind == NUMERICAL:
             pdf = np.interp(x, a["x"], a["pdf"], left=0, right=0)
-            at_central = np.interp(a["central"], a["x"], a["pdf"])
             with np.errstate(divide="ignore"):
-                chi2 = -2 * np.log(pdf / at_central)
+                chi2 = -2 * np.log(pdf / self._at_central)
             return np.where(np.isnan(x), np.nan, chi2)
         if self.kind == HALF_NORMAL:
             pull = (x - a["central"]) / a["deviation"]
@@ -199,7 +202,8 @@ class Likelihood:
             panel = matrix[:, start : start + _PANEL]
             used = np.flatnonzero(panel.any(axis=1))
             used = slice(used[0], used[-1] + 1)
-            panels.append((used, np.ascontiguousarray(panel[used]), offset[start : start + _PANEL]))
+            shift = offset[start : start + _PANEL, np.newaxis]
+            panels.append((used, np.ascontiguousarray(panel[used].T), shift))
         return np.array(list(place), dtype=int), panels
 
     def of(self, selection: Iterable[str] | None) -> Likelihood:
@@ -251,28 +255,31 @@ class Likelihood:
         """
         n = len(predictions)
         result = {name: np.empty(n) for name in (*self.categories, categories.GLOBAL)}
-        block = np.zeros((size, len(self.observables)))
         for start in range(0, n, size):
             rows = min(size, n - start)
-            # always whole blocks: BLAS sums in another order when the shape is another, and a
-            # point's chi2 must not depend on its neighbours
-            block[:rows] = predictions[start : start + rows]
+            block = predictions[start : start + rows].T
+            if rows < size:
+                # always whole blocks: BLAS sums in another order when the shape is another, and a
+                # point's chi2 must not depend on its neighbours
+                block = np.concatenate([block, np.zeros((len(block), size - rows))], axis=1)
             for name, values in self._block(block).items():
                 result[name][start : start + rows] = values[:rows]
         return result
 
     def _block(self, predictions: np.ndarray) -> dict[str, np.ndarray]:
+        """chi2 of predictions (n_observables, n)."""
         result = {}
         for category in self.categories:
             columns, panels = self._gaussian[category]
-            values, chi2 = predictions[:, columns], np.zeros(len(predictions))
+            values, chi2 = predictions[columns], np.zeros(predictions.shape[1])
             for used, matrix, offset in panels:
-                whitened = values[:, used] @ matrix
+                whitened = matrix @ values[used]
                 whitened -= offset
-                chi2 += np.einsum("ni,ni->n", whitened, whitened)
+                whitened *= whitened
+                chi2 += whitened.sum(axis=0)
             result[category] = chi2
             for constraint in self._other[category]:
-                result[category] += constraint.chi2(predictions)
+                result[category] += constraint.chi2(predictions.T)
         result[categories.GLOBAL] = sum(result.values())
         return result
 

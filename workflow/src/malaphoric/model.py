@@ -191,7 +191,9 @@ class Model:
                 f"LaTeX allowed between dollar signs ({reason})"
             ) from error
 
-    def couplings(self, points: np.ndarray, M_X: float | np.ndarray = smeft.M_REFERENCE) -> np.ndarray:
+    def couplings(
+        self, points: np.ndarray, M_X: float | np.ndarray = smeft.M_REFERENCE
+    ) -> np.ndarray:
         """Couplings of the boson, of the current J - epsilon j, eq. (2.6).
 
         Parameters
@@ -210,7 +212,7 @@ class Model:
         value = dict(zip(self.parameters, np.asarray(points, dtype=float).T, strict=True))
         g_x = value["g_hat"] * (M_X / smeft.M_REFERENCE)
         g_y = smeft.g_prime(M_X) * (value["epsilon_hat"] * (M_X / smeft.M_REFERENCE))
-        result = dict.fromkeys(smeft.COUPLINGS, 0.0)
+        result = np.zeros((len(smeft.COUPLINGS), g_x.size))
         for f in "qudle":
             matrix = {(i, i): charge for i, charge in enumerate(self.charges[f"X_{f}"])}
             for name, mixed in MATRICES.items():
@@ -221,15 +223,19 @@ class Model:
             for (i, j), charge in matrix.items():
                 label = f"{f}_{i + 1}{j + 1}"
                 if i == j:
-                    result[label] = g_x * charge - smeft.HYPERCHARGE[f] * g_y
-                else:
-                    result[f"Re {label}"] = g_x * np.real(charge)
-                    result[f"Im {label}"] = g_x * np.imag(charge)
-        result["H"] = g_x * self.charges["X_H"] - smeft.HYPERCHARGE["H"] * g_y
-        return np.array([np.broadcast_to(x, g_x.shape) for x in result.values()])
+                    result[_ROW[label]] = g_x * charge - smeft.HYPERCHARGE[f] * g_y
+                    continue
+                result[_ROW[f"Re {label}"]] = g_x * np.real(charge)
+                if np.iscomplexobj(charge):
+                    result[_ROW[f"Im {label}"]] = g_x * np.imag(charge)
+        result[_ROW["H"]] = g_x * self.charges["X_H"] - smeft.HYPERCHARGE["H"] * g_y
+        return result
 
     def smeft(
-        self, *point: float | np.ndarray, M_X: float = smeft.M_REFERENCE, **named: float | np.ndarray
+        self,
+        *point: float | np.ndarray,
+        M_X: float = smeft.M_REFERENCE,
+        **named: float | np.ndarray,
     ) -> dict[str, complex]:
         """SMEFT coefficients of a point, eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
 
@@ -243,8 +249,7 @@ class Model:
         Returns
         -------
         dict of str to float or complex (or ndarray, shape (n,))
-            WCxf coefficients, EFT SMEFT, basis Warsaw, those that vanish left out; g' is taken at
-            mu = M_X.
+            WCxf coefficients, EFT SMEFT, basis Warsaw; g' is taken at mu = M_X.
 
         Raises
         ------
@@ -252,7 +257,11 @@ class Model:
             If a parameter is missing, unknown or given twice.
         """
         given = dict(zip(self.parameters, point, strict=False))
-        if len(point) > len(given) or given.keys() & named or {*given, *named} != {*self.parameters}:
+        if (
+            len(point) > len(given)
+            or given.keys() & named
+            or {*given, *named} != {*self.parameters}
+        ):
             raise TypeError(f"model {self.name}: its parameters are {', '.join(self.parameters)}")
         columns = np.broadcast_arrays(*({**given, **named}[name] for name in self.parameters))
         points = np.stack([np.atleast_1d(x) for x in columns], axis=1)
@@ -261,6 +270,8 @@ class Model:
 
 
 _ROTATION = ("angle", "phase")
+
+_ROW = {name: row for row, name in enumerate(smeft.COUPLINGS)}
 
 # of a Hermitian matrix, by families: the diagonal and what is above it, zeros left out
 _Matrix = dict[tuple[int, int], float | np.ndarray]

@@ -265,15 +265,15 @@ def run(
     names[_MZ] = sorted({*names.get(_MZ, []), *lep2.COEFFICIENTS})
     values = {_MZ: np.tile(_columns(named, names[_MZ]), (N_DELTA, 1, 1))}
     second = {}
-    at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA)
-    at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA)
+    at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA).T
+    at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
     asked = {}
     for port in sorted(set(names) - {_MZ}):
         if inside and held.holds(port, names[port]):
             matrix = held.to_port(port, names[port])
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
             if port.sector in B_TO_Q:
-                second[port] = np.tensordot(at_sm, products @ matrix, axes=1)[0]
+                second[port] = products @ np.tensordot(at_sm, matrix, axes=1)[0]
         else:
             asked[port] = names[port]
     if asked:

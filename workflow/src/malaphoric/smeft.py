@@ -111,9 +111,12 @@ _MIXED = (
     ("qd1", "q", "d"),
 )
 
+# operator of the Higgs current and a fermion current, (2.24)-(2.28)
+_HIGGS = (("phiq1", "q"), ("phil1", "l"), ("phie", "e"), ("phid", "d"), ("phiu", "u"))
+
 
 def _matrices(couplings: np.ndarray) -> dict[str, dict[tuple[int, int], np.ndarray]]:
-    """Couplings by field and pair of families, those that vanish everywhere left out."""
+    """Couplings by field and pair of families, complex where they have an imaginary part."""
     value = dict(zip(COUPLINGS, couplings, strict=True))
     result: dict = {}
     for f in "qudle":
@@ -123,7 +126,7 @@ def _matrices(couplings: np.ndarray) -> dict[str, dict[tuple[int, int], np.ndarr
             own[i, j], own[j, i] = real, real
             if imaginary.any():
                 own[i, j], own[j, i] = real + 1j * imaginary, real - 1j * imaginary
-        result[f] = {pair: x for pair, x in own.items() if x.any()}
+        result[f] = own
     return result
 
 
@@ -160,8 +163,8 @@ def coefficients(couplings: np.ndarray, M_X: float | np.ndarray) -> dict[str, np
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        WCxf names of the SMEFT, Warsaw basis (non-redundant, down-aligned); those that vanish at
-        all points are left out. Complex where couplings are.
+        The 371 names of the SMEFT, Warsaw basis (WCxf, non-redundant, down-aligned) that a vector
+        can generate. Complex where couplings are.
 
     Notes
     -----
@@ -173,26 +176,37 @@ def coefficients(couplings: np.ndarray, M_X: float | np.ndarray) -> dict[str, np
     norm = -1 / np.asarray(M_X, dtype=float) ** 2
     result = {}
 
-    def add(name: str, factor: float, *values: np.ndarray | None) -> None:
-        if all(v is not None for v in values):
-            product = values[0] * values[1]
-            result[name] = factor * norm * (product if np.any(np.imag(product)) else product.real)
+    def add(name: str, factor: float, first: np.ndarray, second: np.ndarray) -> None:
+        product = first * second
+        result[name] = factor * norm * (product if np.any(np.imag(product)) else product.real)
 
     for f in "le":  # (2.8), (2.9)
         own = fields[f]
         for i, j in ((i, j) for i, j in _FAMILIES if i <= j):
-            add(_name(f + f, (i, i), (j, j)), 0.5 if i == j else 1.0, own.get((i, i)), own.get((j, j)))
-    for operator in _EQUAL:  # (2.10)-(2.13): ijkl and klij are one, Hermitian conjugates are implied
+            add(
+                _name(f + f, (i, i), (j, j)),
+                0.5 if i == j else 1.0,
+                own[i, i],
+                own[j, j],
+            )
+    for (
+        operator
+    ) in _EQUAL:  # (2.10)-(2.13): ijkl and klij are one, Hermitian conjugates are implied
         own = fields[operator[0]]
         for quartet in _QUARTETS:
             i, j, k, m = (int(index) - 1 for index in quartet)
             factor = 0.5 if (i, j) == (k, m) else 1.0
-            add(f"{operator}_{quartet}", factor, own.get((i, j)), own.get((k, m)))
+            add(f"{operator}_{quartet}", factor, own[i, j], own[k, m])
     for operator, first, second in _MIXED:  # (2.14)-(2.23)
         for a, b in _independent(first, second):
-            add(_name(operator, a, b), 1.0, fields[first].get(a), fields[second].get(b))
-    higgs = higgs if higgs.any() else None
-    for operator, f in (("phiq1", "q"), ("phil1", "l"), ("phie", "e"), ("phid", "d"), ("phiu", "u")):
+            add(_name(operator, a, b), 1.0, fields[first][a], fields[second][b])
+    for operator, f in (
+        ("phiq1", "q"),
+        ("phil1", "l"),
+        ("phie", "e"),
+        ("phid", "d"),
+        ("phiu", "u"),
+    ):
         for (i, j), value in fields[f].items():  # (2.24)-(2.28)
             if i <= j:
                 add(_name(operator, (i, j)), 1.0, higgs, value)
