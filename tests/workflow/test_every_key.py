@@ -225,7 +225,7 @@ def draw(seed, folder, rng=None):
         "chunk_minutes": rng.choice([0.0001, 1, 60]),
         "confidence_levels": rng.choice([[0.1, 0.2], [0.9, 0.999], [0.5, 0.5 + 1e-12]]),
         "observables_of_interest": rng.sample(["m_W", "DeltaM_s", "BR(Bs->mumu)"], 2),
-        "smeft_accuracy": rng.choice(["leadinglog", "leadinglog", "leadinglog", "integrate"]),
+        "smeft_accuracy": "leadinglog",
         "covariance": {"draws": 100_000, "seed": 1},
     }
     return result | {key: value for key, value in optional.items() if rng.random() < 0.4}

@@ -16,6 +16,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
@@ -421,8 +422,8 @@ class Table:
             or for another version of this module, or is damaged.
         """
         if path is None:
-            with as_file(_PACKAGED) as packaged:
-                return cls.load(packaged)
+            check_table()
+            return _packaged()
         with _open_table(path) as file:
             return cls(
                 observables=categories.parse_observables(file.attrs["observables"]),
@@ -468,6 +469,12 @@ class Table:
         if ew := self.parts.get("electroweak"):
             names.setdefault(Port(*json.loads(ew["port"])), set()).update(json.loads(ew["names"]))
         return {port: sorted(names[port]) for port in sorted(names)}
+
+
+@cache
+def _packaged() -> Table:
+    with as_file(_PACKAGED) as path:
+        return Table.load(path)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,11 +175,17 @@ def load_likelihood(
         check_table()
     model = model if isinstance(model, Model) else Model.load(model)
     if data is None:
-        likelihood = make_likelihood(lep2_set=lep2_set).of(categories)
+        likelihood = _papers_data(lep2_set).of(categories)
     else:
         likelihood = Likelihood.load(data, categories)
     theory = theory_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
     return ModelLikelihood(model, M_X, theory, likelihood)
+
+
+@cache
+def _papers_data(lep2_set: str) -> Likelihood:
+    """Read once per process: the next model costs its running alone."""
+    return make_likelihood(lep2_set=lep2_set)
 
 
 class Joined:

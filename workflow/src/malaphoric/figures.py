@@ -82,11 +82,11 @@ def _save(
     """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
     lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    figure.draw_without_rendering()  # everything stays where it is when the page grows
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     if lines:
-        figure.draw_without_rendering()  # everything stays where it is when the page grows
-        figure.set_layout_engine("none")
-        for legend in figure.legends:
-            legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
         style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
         figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
     page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
