@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from malaphoric import smeft, store
-from malaphoric.model import HATTED, Model
+from malaphoric.model import Model
 
 #: ln(M_X/GeV) between which the shipped running holds.
 LOG_M_X = (np.log(500.0), np.log(100e3))
@@ -184,11 +184,8 @@ def _hatted(model: Model, points: np.ndarray, M_X: float | np.ndarray) -> np.nda
 
 def _sampled(model: Model, M_X: float | None, n: int, rng: np.random.Generator) -> np.ndarray:
     """Couplings at random points, shape (34, n)."""
-    names = parameters(model, M_X)
-    low = [{**dict.fromkeys(HATTED, -1.0), MASS: LOG_M_X[0]}.get(p, -np.pi) for p in names]
-    high = [{**dict.fromkeys(HATTED, 1.0), MASS: LOG_M_X[1]}.get(p, np.pi) for p in names]
-    points = rng.uniform(low, high, (n, len(names)))
-    return _hatted(model, points, np.exp(points[:, -1]) if M_X is None else M_X)
+    mass = np.exp(rng.uniform(*LOG_M_X, n)) if M_X is None else M_X
+    return _hatted(model, model.sample(n, rng), mass)
 
 
 def _span(columns: np.ndarray) -> np.ndarray:

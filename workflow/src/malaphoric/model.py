@@ -156,6 +156,14 @@ class Model:
             json.dumps({"name": self.name, "charges": self.charges, "mixing": self.mixing})
         )
 
+    def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Random points of all of its parameter space, shape (n, n_parameters).
+
+        The hatted couplings are between -1 and 1, angles and phases between -pi and pi.
+        """
+        high = [1.0 if name in HATTED else np.pi for name in self.parameters]
+        return rng.uniform(-1, 1, (n, len(high))) * high
+
     def require(self, parameters: tuple[str, ...]) -> None:
         """Refuse a model that has other parameters than some part of the package is made for.
 
