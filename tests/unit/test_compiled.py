@@ -83,8 +83,9 @@ def compare(theory: compiled.CompiledTheory, exact: ExactTheory, points: np.ndar
     np.testing.assert_allclose(ours.ckm, theirs.ckm, rtol=0, atol=3e-5)
     scale = np.maximum(abs(theirs.predictions), np.nan_to_num(data.measured()[1]))
     error = abs(ours.predictions - theirs.predictions) / scale
-    worst = int(np.argmax(error.max(axis=0)))
-    assert error.max() < PRECISION, theory.observables[worst]
+    bound = np.array([validation.LOOSER.get(name, PRECISION) for name in theory.observables])
+    worst = int(np.argmax((error / bound).max(axis=0)))
+    assert (error < bound).all(), (theory.observables[worst], error[:, worst])
     for selected in subsets(categories.CATEGORIES):  # whatever counts in a run
         constraints = [k for k in data.constraints if k.category in selected]
         counting = dataclasses.replace(data, constraints=constraints)
@@ -149,11 +150,11 @@ EVERYTHING = Model.from_dict(
 
 @pytest.mark.slow
 def test_serves_any_boson(data):
-    """Truth: smelli; mixing and mass are such that no observable rules the points out."""
+    """Truth: smelli, at points that are not far out, although all quarks mix."""
     points = np.array(
         [
-            [-0.3, 0.10, 2e-3, 0.02, -0.10, 0.5, 0.15, 1e-2, 0.3, 2000.0],
-            [0.2, -0.15, -1e-3, -0.03, 0.05, 2.5, -0.2, -2e-2, -0.5, 9000.0],
+            [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.013, 0.28, 4800.0],
+            [0.33, -0.077, 0.0023, -0.015, -0.057, -2.70, -0.040, -0.015, -0.25, 7600.0],
         ]
     )
     ours, exact = (engines.load_theory(EVERYTHING, e, None) for e in ("compiled", "exact"))

@@ -91,6 +91,7 @@ EXERCISED = {
         "python tests/benchmarks/scale.py small OUT/likelihood.h5"
     ),
     "… scale.py table": run("python tests/benchmarks/scale.py table"),
+    "python tests/benchmarks/bosons.py": run("python tests/benchmarks/bosons.py 0 B-L"),
     ". .venv/bin/activate": run(". .venv/bin/activate && snakemake --version"),
     "tail results/<run>/logs/chunks/*.log": run("tail OUT/logs/chunks/*.log"),
     "pytest -m slurm -v": SLURM,
