@@ -220,16 +220,20 @@ def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     -----
     Source: the tree parametrisation of ckmutil.
     """
-    vus, vcb, s13, _ = ckm.T
+    top, up, *angles = _tops(ckm.T, delta)
+    vcb, c23, s23, first, mixed = angles
+    return Factors(top, up, -vcb * (c23 * first + s23 * mixed))
+
+
+def _tops(ckm: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
+    """λ_t and λ_u of `Factors`, which meson mixing needs, and what λ_c is made of."""
+    vus, vcb, s13, _ = ckm
     c13 = np.sqrt(1 - s13**2)
     s12, s23 = vus / c13, vcb / c13
     c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
     first, second = np.array([-c12, s12]), np.array([s12, c12])
-    small = s13 * np.exp(-1j * delta)  # V_ub
-    mixed = second * small
-    top = c23 * c13 * (s23 * first - c23 * mixed)
-    charm = -vcb * (c23 * first + s23 * mixed)
-    return Factors(top, c13 * mixed, charm)
+    mixed = second * (s13 * np.exp(-1j * delta))
+    return c23 * c13 * (s23 * first - c23 * mixed), c13 * mixed, vcb, c23, s23, first, mixed
 
 
 def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
@@ -921,7 +925,7 @@ class CompiledTheory:
             single = np.where(basis.odd[:, None] & (sign < 0), -single, single)
 
         quantities = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(quantities, factors["ckm"])
+        m12, g12 = self._m12(quantities, *factors["ckm"][:2])
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
             delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
@@ -1014,12 +1018,14 @@ class CompiledTheory:
         result[4::2] *= sign
         return result
 
-    def _m12(self, quantities: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
+    def _m12(
+        self, quantities: np.ndarray, top: np.ndarray, up: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """M12 and Γ12 of B_s and B0, shape (2, n); flavio takes Γ12 from the Standard Model."""
-        m12_sm = self._m12_sm * factors.top**2
+        m12_sm = self._m12_sm * top**2
         m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
-        charm, up = self._gamma12
-        return m12, m12_sm * (charm + up * factors.up / factors.top)
+        of_charm, of_up = self._gamma12
+        return m12, m12_sm * (of_charm + of_up * up / top)
 
     def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
         """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails, shape (n, 4).
@@ -1037,6 +1043,8 @@ class CompiledTheory:
                 before, ckm = ckm, self._improved_ckm(ckm, running)
                 # what has settled is not touched any more: nothing depends on a point's neighbours
                 moved = (abs(ckm - before) > _CKM_SETTLED * before).any(axis=0)
+                if moved.all():
+                    continue
                 new = ~(moved | settled)
                 result[:, left[new]] = ckm[:, new]
                 settled |= new
@@ -1053,7 +1061,7 @@ class CompiledTheory:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
         delta = ckm_delta(ckm.T)
         q = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(q, ckm_factors(ckm.T, delta))
+        m12, g12 = self._m12(q, *_tops(ckm, delta)[:2])
         g12 *= 0.5j
         # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
         delta_m = abs(np.sqrt((m12 - g12) * (m12 + g12).conj()).real)
@@ -1122,19 +1130,18 @@ def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
 def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
     """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it."""
     vus, vcb, vub, gamma = ckm
-    vus2, vcb2, vub2 = vus**2, vcb**2, vub**2
-    root = np.sqrt((vcb2 + vub2 - 1) * (vub2 + vus2 - 1))
-    interference = 2 * vcb * vub * vus * root * np.cos(gamma)
-    top = vcb2 * vus2 + vub2 * (vcb2 + vub2 - 1) * (vub2 + vus2 - 1) - interference
-    bottom = vcb2 * (vub2 - 1) + (vcb2 + (vcb2 - 1) * vub2 + vub2**2) * vus2 - interference
-    return -top / bottom
+    vus2, vcb2, vub2 = vus * vus, vcb * vcb, vub * vub
+    a, b = vub2 - 1, vcb2 + vub2 - 1
+    interference = 2 * vcb * vub * vus * np.sqrt(b * (a + vus2)) * np.cos(gamma)
+    c = vub2 * b
+    both = (vcb2 + c) * vus2 - interference
+    return -(both + c * a) / (both + vcb2 * a)
 
 
 def _from_factors(f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray) -> np.ndarray:
     """Inverse of the CKM prefactors, smelli's ``get_ckm``; NaN where |cos γ| > 1."""
-    numerator = (f3 - 1) * (f3 - f3 * (f2 + f3) - f2 * f4 + f1 * (f2 + f3 * (f2 + f3 - 1) * f4))
-    root = np.sqrt((f3 - 1) * (f2 + f3 - 1) / (1 + f1))
-    denominator = 2 * np.sqrt(1 + f1) * np.sqrt(f2) * np.sqrt(f3) * np.sqrt(f1 - f1 * f3)
-    cos_gamma = -numerator / (denominator * (root + root * f4))
-    vus = np.sqrt(f1 - f1 * f3) / np.sqrt(1 + f1)
-    return np.array([vus, np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)])
+    a, b = 1 - f3, f2 + f3 - 1
+    c = f3 * b
+    numerator = f1 * (f2 + c * f4) - c - f2 * f4
+    cos_gamma = numerator / (2 * (1 + f4) * np.sqrt(-f1 * f2 * c))
+    return np.array([np.sqrt(f1 * a / (1 + f1)), np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)])

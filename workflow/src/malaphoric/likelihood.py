@@ -93,8 +93,7 @@ class Constraint:
         if self.kind == NUMERICAL:
             pdf = np.interp(x, a["x"], a["pdf"], left=0, right=0)
             with np.errstate(divide="ignore"):
-                chi2 = -2 * np.log(pdf / self._at_central)
-            return np.where(np.isnan(x), np.nan, chi2)
+                return -2 * np.log(pdf / self._at_central)
         if self.kind == HALF_NORMAL:
             pull = (x - a["central"]) / a["deviation"]
             return np.where(pull < 0, np.inf, pull**2)
