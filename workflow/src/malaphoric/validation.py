@@ -37,12 +37,10 @@ ADDITIONAL_BOUND = 1e-2
 
 #: The same where it cannot be had. flavio integrates B -> X_s l l with a relative accuracy of 0.005
 #: by adaptive subdivision, and the end point lies inside the bin: its own numbers jump by up to
-#: 3e-4 when the subdivision changes. D mixing is proportional to CKM elements in the rotation of up
-#: quarks, for which the tables take those of the Standard Model.
+#: 3e-4 when the subdivision changes.
 LOOSER = {
     ("<BR>(B->Xsmumu)", 14.2, 25.0): 3e-4,
     ("<BR>(B->Xsee)", 14.2, 25.0): 3e-4,
-    "x12Im_D": 3e-3,
 }
 
 #: How close to the boundary of the CKM extraction the engines may disagree, in cos(gamma).
