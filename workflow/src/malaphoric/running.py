@@ -243,22 +243,24 @@ def run(
     """
     table, held = table or Table.load(), Map.load()
     found, x = basis.find(model, M_X, held.inputs)
-    first, second = held.masses if M_X is None else ([M_X], [M_X])
+    masses, masses_second = held.masses if M_X is None else ([M_X], [M_X])
     low, high = np.exp(LOG_M_X)
-    inside = smeft_accuracy == "leadinglog" and min(first) >= low and max(first) <= high
+    inside = smeft_accuracy == "leadinglog" and min(masses) >= low and max(masses) <= high
     if inside:
-        at_mz = [held.to_mz(x, mass) for mass in first]
+        at_mz = [held.to_mz(x, mass) for mass in masses]
         named = [_by_name(held.components, row) for rows in at_mz for row in rows]
     else:
         progress("from M_X to m_Z by wilson")
         given = [_by_name(held.inputs, row) for row in x]
-        named = [_asked_to_mz(row, mass, smeft_accuracy) for mass in first for row in given]
+        named = [_asked_to_mz(row, mass, smeft_accuracy) for mass in masses for row in given]
         at_mz = [np.array([_by_component(held.components, row) for row in named])]
     at_mz = np.concatenate(at_mz)
     products = np.concatenate(
         [
             held.second_order(x, rows, float(np.clip(mass, low, high)))
-            for mass, rows in zip(second, _at(second, first, at_mz, len(x)), strict=True)
+            for mass, rows in zip(
+                masses_second, _at(masses_second, masses, at_mz, len(x)), strict=True
+            )
         ]
     )
     names = table.ports()
@@ -295,12 +297,12 @@ def run(
     )
 
 
-def _at(second: list[float], first: list[float], at_mz: np.ndarray, n: int) -> np.ndarray:
-    """Coefficients at m_Z for the masses of the second order, from those for all masses."""
-    by_mass = at_mz.reshape(len(first), n, -1)
-    if len(first) == 1:
+def _at(wanted: list[float], masses: list[float], at_mz: np.ndarray, n: int) -> np.ndarray:
+    """Coefficients at m_Z of n monomials for some masses, from those for all masses."""
+    by_mass = at_mz.reshape(len(masses), n, -1)
+    if len(masses) == 1:
         return by_mass
-    return np.tensordot(weights(np.array(second), len(first)), by_mass, axes=1)
+    return np.tensordot(weights(np.array(wanted), len(masses)), by_mass, axes=1)
 
 
 def _by_name(components: list[Component], row: np.ndarray) -> dict[str, complex]:
