@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, figures, statistics
+from malaphoric import chunks, figures, notes, statistics
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
@@ -18,6 +18,6 @@ with job(snakemake) as this:
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")
     rows = [table[key] for key in s["observables"] if key in table]
-    notes = json.loads(Path(given.best_fit).read_text())["notes"]
-    figures.pulls(rows, s["title"], s["M_X"], *snakemake.output, notes)
+    said = notes.without_unmixed_region(json.loads(Path(given.best_fit).read_text())["notes"])
+    figures.pulls(rows, s["title"], s["M_X"], *snakemake.output, said)
     this.done(f"{len(rows)} observables in {snakemake.output[0]} and .png")

@@ -57,6 +57,13 @@ def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
 
 
+def test_figures_without_the_unmixed_region_do_not_speak_of_it():
+    """Truth: the sentence itself; all others stay."""
+    sentence = "The 68% region of the unmixed model reaches the edge of the box at g_hat = 0.3: …"
+    others = ["With overlaid data: new.", "theta_sb of the unmixed fit means nothing: …"]
+    assert notes.without_unmixed_region([others[0], sentence, others[1]]) == others
+
+
 def test_the_unmixed_region_alone_reaches_the_edge(said):
     """chi2 of epsilon_hat = 0 has its minimum at g_hat = 0.29, the edge is at 0.3; Fig. 2."""
 

@@ -27,6 +27,7 @@ from matplotlib.transforms import Bbox
 
 from malaphoric import store
 from malaphoric.grid import AXES
+from malaphoric.notes import without_unmixed_region
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import (
     category_names,
@@ -315,7 +316,7 @@ def profile_regions(
         _limit(axes, x, y)
         _title(axes, f"{title}, {_third(theta)}", M_X)
         _legend(axes, handles)
-        _save(figure, pdf, png, fits.get("notes", ()))
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
 def profile_theta(
@@ -346,7 +347,7 @@ def profile_theta(
         _limit(axes, x, y)
         _title(axes, title, M_X)
         _legend(axes, handles)
-        _save(figure, pdf, png, fits.get("notes", ()))
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
 def _theta_map(
@@ -427,7 +428,7 @@ def profiles(
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=3)
         _title(panels[1], title, M_X)
-        _save(figure, pdf, png, fits.get("notes", ()))
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
 def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, float]) -> None:

@@ -22,6 +22,14 @@ _DISAGREE = 0.5
 _FEWEST = 3
 
 
+_UNMIXED_REGION = "region of the unmixed model"
+
+
+def without_unmixed_region(notes: Iterable[str]) -> list[str]:
+    """Sentences of figures that do not show the region of the unmixed model; Fig. 2 has all."""
+    return [note for note in notes if _UNMIXED_REGION not in note]
+
+
 def of_data(overlays: Iterable[str]) -> list[str]:
     """Sentences on data that others than smelli's authors chose: names of overlaid files."""
     names = list(overlays)
@@ -139,10 +147,10 @@ def _cut_unmixed(
     found: dict[str, list[str]] = {}
     for name, edge, height in edges:
         place = f"{name} = {edge:g}"
-        inside = [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
+        inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
         loose = name in fit.get("undetermined", ()) or _is_physical(name, edge, box, M_X)
         if inside and not loose and not any(place in sentence for sentence in said):
-            found.setdefault(f"{inside[0]} of the unmixed model", []).append(place)
+            found.setdefault(f"{inside[0]} {_UNMIXED_REGION}", []).append(place)
     return _reaching(found)
 
 
