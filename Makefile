@@ -60,5 +60,6 @@ export: setup
 	$(BIN)/snakemake export --cores $(CORES) --configfile "$(CONFIG)"
 
 check: setup
+	@test -f archive/config.yaml || { echo "make check: only in an unpacked archive of \`make export\`"; exit 1; }
 	$(BIN)/snakemake --cores $(CORES) --configfile archive/config.yaml
 	$(BIN)/python scripts/check.py

@@ -177,6 +177,21 @@ def test_mass_as_a_parameter(b3_l2, table):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9 * abs(theirs).max())
 
 
+def test_mass_beyond_what_is_accepted(table, data):
+    """Truth: the limits of a fixed mass; no number comes from beyond, whatever it is."""
+    theory = compiled.CompiledTheory(table, running.run(Model.load("b3-l2"), None, table=table))
+    lh = ModelLikelihood(Model.load("b3-l2"), None, theory, data)
+    masses = [500.0, 1e5, 499.9, 100_001.0, 1.0, 0.0, -3000.0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        points = np.array([[-0.02, 0.002, -0.17, M_X] for M_X in masses])
+        found = theory.evaluate(points)
+        assert np.isfinite(lh.log_likelihood(points)).tolist() == [True] * 2 + [False] * 5
+    assert found.reason.tolist() == [""] * 2 + ["M_X is not between 500 and 100000 GeV"] * 5
+    exact = ExactTheory(Model.load("b3-l2"), None, observables=["m_W"]).evaluate(points[2:3])
+    assert "M_X is not between 500 and 100000 GeV" in exact.reason[0]
+
+
 def test_cp_conjugate_points(table):
     """Truth: M12 of a model with reversed phases and CKM phase is the complex conjugate."""
     theory = compiled.CompiledTheory(table, running.run(EVERYTHING, table=table))

@@ -3,6 +3,7 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.lines import Line2D
 
 from malaphoric import figures, statistics
 from test_statistics import nothing, parabola, write_scan
@@ -80,6 +81,18 @@ def test_regions_are_relative_to_the_physical_minimum(draw, name):
     figure = draw(name, AXES, falling)
     expected = -1 + statistics.delta_chi2_level(0.95, 2) / 50
     assert max(v[:, 0].max() for v in contours(figure)) == pytest.approx(expected, abs=0.01)
+
+
+def test_legend_stays_on_the_page():
+    """Truth: the page; as many columns as fit."""
+    for label, columns in (("short", 3), ("EWPOs 68% (ticks: allowed)", 2), ("x" * 60, 1)):
+        with matplotlib.rc_context(figures._STYLE):
+            figure, axes = figures._new_figure()
+            figures._legend(axes, [Line2D([], [], label=label) for _ in range(7)])
+            figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert (box.x0 > 0, box.x1 < figure.bbox.width, legend._ncols) == (True, True, columns)
 
 
 def test_theta_is_profiled_only_where_it_varies(draw):

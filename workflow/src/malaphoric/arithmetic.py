@@ -55,13 +55,17 @@ def pin() -> bool:
     return not (different and "numpy" in sys.modules)
 
 
+_said = False
+
 #: Whether this process computes with the pinned arithmetic.
 IN_TIME = pin()
 
 
 def warn_if_late() -> None:
-    """Say that the last bits of what follows may be others than those of a run."""
-    if not IN_TIME:
+    """Say, once, that the last bits of what follows may be others than those of a run."""
+    global _said
+    if not IN_TIME and not _said:
+        _said = True
         warnings.warn(
             "numpy was imported before malaphoric: the last bits of results depend on the CPU; "
             "import malaphoric first to have those of a run",

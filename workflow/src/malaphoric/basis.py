@@ -16,8 +16,9 @@ import numpy as np
 from malaphoric import smeft, store
 from malaphoric.model import Model
 
-#: ln(M_X/GeV) between which the shipped running holds.
-LOG_M_X = (np.log(500.0), np.log(100e3))
+#: Masses in GeV that are accepted, between which the shipped running holds; and their logarithms.
+M_X_RANGE = (500.0, 100e3)
+LOG_M_X = tuple(np.log(M_X_RANGE))
 
 #: Name of the mass where it is a parameter, in GeV.
 MASS = "M_X"
@@ -43,6 +44,11 @@ def weights(M_X: float | np.ndarray, n: int) -> np.ndarray:
         for node in at
     ]
     return np.stack(factors, axis=-1)
+
+
+def inside(M_X: float | np.ndarray) -> bool | np.ndarray:
+    """Whether masses in GeV are accepted."""
+    return (M_X_RANGE[0] <= M_X) & (M_X_RANGE[1] >= M_X)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
-from malaphoric.basis import Basis
+from malaphoric.basis import Basis, inside
 from malaphoric.grid import BLOCK
-from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
+from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, NOT_INSIDE, Theory
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 3
@@ -879,7 +879,10 @@ class CompiledTheory:
         """
         points = np.atleast_2d(np.asarray(points, dtype=float))
         finite = np.isfinite(points).all(axis=1)
-        points = np.where(finite[:, None], points, 1)
+        usable = finite
+        if self.running.basis.M_X is None:
+            usable = finite & inside(points[:, -1])
+        points = np.where(usable[:, None], points, 1000)
         n = len(points)
         predictions = np.empty((len(self.observables), n))
         ckm = np.empty((n, len(CKM)))
@@ -889,14 +892,15 @@ class CompiledTheory:
             if size == block:
                 ckm[rows] = self._block(points[rows], predictions[:, rows])
             else:
-                padded = np.ones((block, len(self.parameters)))
+                padded = np.full((block, len(self.parameters)), 1000.0)
                 out = np.empty((len(self.observables), block))
                 padded[:size] = points[rows]
                 ckm[rows] = self._block(padded, out)[:size]
                 predictions[:, rows] = out[:, :size]
         predictions = predictions.T
         reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
-        reason[~finite], predictions[~finite], ckm[~finite] = NOT_FINITE, np.nan, np.nan
+        reason[~usable], predictions[~usable], ckm[~usable] = NOT_INSIDE, np.nan, np.nan
+        reason[~finite] = NOT_FINITE
         for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
             bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
             predictions[i] = ckm[i] = np.nan

@@ -12,9 +12,10 @@ from functools import partial
 import numpy as np
 
 from malaphoric import categories, lep2
+from malaphoric.basis import inside
 from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError
-from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
+from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, NOT_INSIDE, Theory
 
 #: Accuracy of the SMEFT running; smelli sets leadinglog, wilson's own default is integrate.
 SMEFT_ACCURACIES = ("leadinglog", "integrate")
@@ -97,6 +98,8 @@ class ExactTheory:
     def _point(self, point: np.ndarray) -> tuple[np.ndarray, list[float]]:
         if not np.all(np.isfinite(point)):
             raise ValueError(NOT_FINITE)
+        if self.M_X is None and not inside(point[-1]):
+            raise ValueError(NOT_INSIDE)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gp = categories.global_likelihood().parameter_point(self.wilson(point))

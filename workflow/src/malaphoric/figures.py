@@ -234,8 +234,13 @@ def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def _legend(axes: Axes, handles: list) -> None:
-    # outside: whatever the model, no region is hidden
-    axes.figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure = axes.figure
+    for columns in (3, 2, 1):  # as many as fit
+        # outside: whatever the model, no region is hidden
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        if legend.get_window_extent(figure.canvas.get_renderer()).width < figure.bbox.width:
+            break
+        legend.remove()
 
 
 def plane(

@@ -170,11 +170,15 @@ class Model:
         Raises
         ------
         ConfigurationError
+            Naming those that are missing or too many.
         """
-        if self.parameters != parameters:
+        more = [f"has the parameter {p}" for p in self.parameters if p not in parameters]
+        less = [f"has no parameter {p}" for p in parameters if p not in self.parameters]
+        if more or less:
             raise ConfigurationError(
-                f"model {self.name}: the parameters {', '.join(self.parameters)} are not accepted "
-                f"here; accepted: {', '.join(parameters)} (load_likelihood takes all)"
+                f"model {self.name}: {', '.join(less + more)}, which is not accepted: runs, points "
+                f"and boxes are of {', '.join(parameters)} (load_likelihood takes any); accepted: a "
+                "mixing with these parameters and numbers for all other angles and phases"
             )
 
     def check_title(self) -> None:
