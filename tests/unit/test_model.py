@@ -136,9 +136,8 @@ def test_parameters():
     model = Model.from_dict(changed(["mixing"], {"V_uR": rotations[2:], "V_dL": rotations}))
     assert model.parameters == ("epsilon_hat", "g_hat", "b", "a", "c")
     assert Model.from_dict(changed(["mixing"], {})).parameters == ("epsilon_hat", "g_hat")
-    wrong = (
-        "has no parameter theta_sb, has the parameter b, has the parameter a, has the parameter c"
-    )
+    more = ", ".join(f"has the parameter {name}" for name in "bac")
+    wrong = f"has no parameter theta_sb, {more}"
     with pytest.raises(ConfigurationError, match=f"{wrong}, which is not accepted: runs"):
         model.require(("epsilon_hat", "g_hat", "theta_sb"))
     Model.load("b3-l2").require(("epsilon_hat", "g_hat", "theta_sb"))

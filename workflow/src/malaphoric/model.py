@@ -177,8 +177,8 @@ class Model:
         if more or less:
             raise ConfigurationError(
                 f"model {self.name}: {', '.join(less + more)}, which is not accepted: runs, points "
-                f"and boxes are of {', '.join(parameters)} (load_likelihood takes any); accepted: a "
-                "mixing with these parameters and numbers for all other angles and phases"
+                f"and boxes are of {', '.join(parameters)} (load_likelihood takes any); accepted: "
+                "a mixing with these parameters, and numbers for all other angles and phases"
             )
 
     def check_title(self) -> None:
