@@ -246,7 +246,7 @@ def test_python(compiled):
     Nothing is to be said against the order in which they import.
     """
     blocks = [text for page in PAGES for language, text in fenced(page) if language == "python"]
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     text = "\n".join([*blocks, "print(lh.n_obs['global'])"])
     text = text.replace("results/b3-l2", str(compiled.folder / "results/compiled"))
     python = [sys.executable, "-W", "error::UserWarning:malaphoric", "-c", text]
