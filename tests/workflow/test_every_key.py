@@ -174,27 +174,6 @@ def test_changed_engine(finished, unchecked, tmp_path):
     assert_fresh(ours, fresh, "tiny")
 
 
-def test_changed_data_of_an_exact_run(finished, tmp_path):
-    """Exact predictions are weighed anew: as if there had never been other data."""
-    files = tmp_path / "files"
-    files.mkdir()
-    write_files(files)
-    configuration = {
-        **TINY,
-        **{key: CHANGES[key][0] for key in ("categories", "lep2_set", "confidence_levels")},
-        "data": changed(files, "data")["data"],
-        "model": str(files / "title/b3-l2.yaml"),
-    }
-    ours, fresh = Workflow(tmp_path / "ours"), Workflow(tmp_path / "fresh")
-    fresh.folder.mkdir()
-    ours.copy_of(finished).configure(**configuration)
-    fresh.configure(**configuration)
-    fresh.borrow(finished, f"results/{TINY['run']}/chunks")
-    for workflow in (ours, fresh):
-        assert ", 0 errors" in workflow.run("--cores", "1").stdout
-    assert_fresh(ours, fresh, TINY["run"])
-
-
 # ------------------------------------------------------------------------- drawn at random
 
 
