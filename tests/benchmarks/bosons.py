@@ -11,18 +11,12 @@ from multiprocessing import get_context
 
 from malaphoric import Model, load_likelihood
 from malaphoric.categories import CATEGORIES
+from malaphoric.paper import MODEL
 
 import numpy as np
 
 PAPERS = {"plane": 23, "angle": "theta_sb"}
-B3_L2 = {
-    "X_q": [0, 0, 1],
-    "X_l": [0, -3, 0],
-    "X_e": [0, -3, 0],
-    "X_d": [0, 0, 1],
-    "X_u": [0, 0, 1],
-    "X_H": 0,
-}
+B3_L2 = MODEL["charges"]
 UNIVERSAL = {f"X_{f}": [x] * 3 for f, x in (("q", 1), ("u", 1), ("d", 1), ("l", -3), ("e", -3))}
 
 #: Model (a name, or charges and mixing) and M_X in GeV; None where it is a parameter.
@@ -91,7 +85,8 @@ def boson(name: str) -> tuple[Model, float | None]:
 
 def fresh(name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Points (n, n_parameters), and how far their chi2 is above the lowest that was seen."""
-    lh = load_likelihood(*_arguments(name))
+    model, M_X = boson(name)
+    lh = load_likelihood(model, M_X=M_X)
     rng = np.random.default_rng(sum(map(ord, name)))
     points = np.empty((200_000, len(lh.parameters)))
     mass = np.full(len(points), lh.M_X)
@@ -116,11 +111,6 @@ def fresh(name: str, n: int) -> tuple[np.ndarray, np.ndarray]:
     ]
     chosen = np.concatenate(chosen)
     return points[chosen], above[chosen]
-
-
-def _arguments(name: str) -> tuple:
-    model, M_X = boson(name)
-    return model, "compiled", M_X
 
 
 def errors(name: str, points: np.ndarray) -> dict[str, np.ndarray]:

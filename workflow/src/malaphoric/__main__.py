@@ -69,9 +69,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
-    Model.load(options.model).require(AXES)
+    model = Model.load(options.model)
+    model.require(AXES)
     return load_likelihood(
-        options.model,
+        model,
         engine=options.engine,
         M_X=options.M_X,
         lep2_set=options.lep2_set,

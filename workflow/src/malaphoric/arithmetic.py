@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 
 _CPUINFO = Path("/proc/cpuinfo")
@@ -55,17 +56,14 @@ def pin() -> bool:
     return not (different and "numpy" in sys.modules)
 
 
-_said = False
-
 #: Whether this process computes with the pinned arithmetic.
 IN_TIME = pin()
 
 
+@cache
 def warn_if_late() -> None:
     """Say, once, that the last bits of what follows may be others than those of a run."""
-    global _said
-    if not IN_TIME and not _said:
-        _said = True
+    if not IN_TIME:
         warnings.warn(
             "numpy was imported before malaphoric: the last bits of results depend on the CPU; "
             "import malaphoric first to have those of a run",

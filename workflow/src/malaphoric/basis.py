@@ -20,6 +20,9 @@ from malaphoric.model import Model
 M_X_RANGE = (500.0, 100e3)
 LOG_M_X = tuple(np.log(M_X_RANGE))
 
+#: Reason of a point whose mass is not accepted.
+NOT_INSIDE = "M_X is not between {:.0f} and {:.0f} GeV".format(*M_X_RANGE)
+
 #: Name of the mass where it is a parameter, in GeV.
 MASS = "M_X"
 

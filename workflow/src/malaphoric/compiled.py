@@ -25,9 +25,9 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
-from malaphoric.basis import Basis, inside
+from malaphoric.basis import NOT_INSIDE, Basis, inside
 from malaphoric.grid import BLOCK
-from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, NOT_INSIDE, Theory
+from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Root attributes of the table's file; the format changes when this module reads it differently.
 CONTENT, FORMAT = "malaphoric compiled table", 3
@@ -70,9 +70,6 @@ _N_AMPLITUDES = 3 + len(COEFFICIENTS)
 N_FORMS = _N_AMPLITUDES**2
 N_FORMS_MIXING = N_FORMS + _N_AMPLITUDES * (_N_AMPLITUDES + 1)
 
-# Where the LEP2 amplitudes read their coefficients: EFT, basis, sector.
-_AT_MZ = ("SMEFT", "Warsaw", "all")
-
 
 class Port(NamedTuple):
     """Where flavio reads Wilson coefficients: scale in GeV, EFT, basis and sector."""
@@ -92,6 +89,10 @@ class Port(NamedTuple):
         """The inverse of `label`."""
         scale, *rest = label.split(" ")
         return cls(float(scale), *rest)
+
+
+#: Where the LEP2 amplitudes read their coefficients, and the running's first step ends.
+AT_MZ = Port(lep2.SCALE, "SMEFT", "Warsaw", "all")
 
 
 # --------------------------------------------------------------------------------------- functions
@@ -220,20 +221,17 @@ def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     -----
     Source: the tree parametrisation of ckmutil.
     """
-    top, up, *angles = _tops(ckm.T, delta)
-    vcb, c23, s23, first, mixed = angles
-    return Factors(top, up, -vcb * (c23 * first + s23 * mixed))
-
-
-def _tops(ckm: np.ndarray, delta: np.ndarray) -> tuple[np.ndarray, ...]:
-    """λ_t and λ_u of `Factors`, which meson mixing needs, and what λ_c is made of."""
-    vus, vcb, s13, _ = ckm
+    vus, vcb, s13, _ = ckm.T
     c13 = np.sqrt(1 - s13**2)
     s12, s23 = vus / c13, vcb / c13
     c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
     first, second = np.array([-c12, s12]), np.array([s12, c12])
     mixed = second * (s13 * np.exp(-1j * delta))
-    return c23 * c13 * (s23 * first - c23 * mixed), c13 * mixed, vcb, c23, s23, first, mixed
+    return Factors(
+        top=c23 * c13 * (s23 * first - c23 * mixed),
+        up=c13 * mixed,
+        charm=-vcb * (c23 * first + s23 * mixed),
+    )
 
 
 def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
@@ -704,7 +702,7 @@ class CompiledTheory:
             done.append(self._ew)
         if "lep2" in self._parts:
             self._lep2 = np.array([self._column[o] for o in lep2.OBSERVABLES])
-            self._to_lep2 = self._at_mz(Port(lep2.SCALE, *_AT_MZ), list(lep2.COEFFICIENTS)).T
+            self._to_lep2 = self._at_mz(AT_MZ, list(lep2.COEFFICIENTS)).T
             done.append(self._lep2)
         if "mixing" in self._parts:
             done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi", "S_psiK")]))
@@ -841,7 +839,7 @@ class CompiledTheory:
         part = self.table.parts["electroweak"]
         self._ew = self._columns(part["observables"])
         to_ew = self._at_mz(Port(*json.loads(part["port"])), json.loads(part["names"]))
-        # the table has the lower triangle
+        # a table has both triangles, or twice the lower one
         quadratic = (part["quadratic"] + part["quadratic"].transpose(1, 0, 2)) / 2
         self._ew_base = part["base"][:, None]
         self._ew_linear = np.ascontiguousarray((to_ew @ part["linear"]).T)
@@ -929,7 +927,7 @@ class CompiledTheory:
             single = np.where(basis.odd[:, None] & (sign < 0), -single, single)
 
         quantities = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(quantities, *factors["ckm"][:2])
+        m12, g12 = self._m12(quantities, factors["ckm"])
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
             delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
@@ -1022,14 +1020,12 @@ class CompiledTheory:
         result[4::2] *= sign
         return result
 
-    def _m12(
-        self, quantities: np.ndarray, top: np.ndarray, up: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _m12(self, quantities: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
         """M12 and Γ12 of B_s and B0, shape (2, n); flavio takes Γ12 from the Standard Model."""
-        m12_sm = self._m12_sm * top**2
+        m12_sm = self._m12_sm * factors.top**2
         m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
         of_charm, of_up = self._gamma12
-        return m12, m12_sm * (of_charm + of_up * up / top)
+        return m12, m12_sm * (of_charm + of_up * factors.up / factors.top)
 
     def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
         """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails, shape (n, 4).
@@ -1065,7 +1061,7 @@ class CompiledTheory:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
         delta = ckm_delta(ckm.T)
         q = self._ckm_quantities(running, delta)
-        m12, g12 = self._m12(q, *_tops(ckm, delta)[:2])
+        m12, g12 = self._m12(q, ckm_factors(ckm.T, delta))
         g12 *= 0.5j
         # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
         delta_m = abs(np.sqrt((m12 - g12) * (m12 + g12).conj()).real)

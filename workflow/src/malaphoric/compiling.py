@@ -23,7 +23,8 @@ import contextlib
 import itertools
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -677,13 +678,31 @@ def _second_derivatives(
         return np.array([_real(_predict(o, par, wc)) for o in observables])
 
     for par, own in zip(parameters, result, strict=True):
-        base = predict(par)
         plus = [predict(par, part) for part in parts]
-        for i, (name, unit) in enumerate(parts):
-            own[i, i] = (plus[i] + predict(par, (name, -unit)) - 2 * base) / (2 * step**2)
-            for j in range(i):
-                both = predict(par, parts[i], parts[j])
-                own[i, j] = own[j, i] = (both - plus[i] - plus[j] + base) / (2 * step**2)
+        minus = [predict(par, (name, -unit)) for name, unit in parts]
+        both = partial(predict, par)
+        own[:] = _second_order(predict(par), plus, minus, both, parts, step)
+    return result
+
+
+def _second_order(
+    base: np.ndarray,
+    plus: Sequence[np.ndarray],
+    minus: Sequence[np.ndarray],
+    both: Callable[[object, object], np.ndarray],
+    moved: Sequence,
+    step: float,
+) -> np.ndarray:
+    """Second order of a Taylor expansion, symmetric, shape (n_moved, n_moved, n_observables).
+
+    From predictions at the origin, one step up and down, and two of what is moved a step up.
+    """
+    result = np.zeros((len(moved), len(moved), base.size))
+    for i, first in enumerate(moved):
+        result[i, i] = (plus[i] + minus[i] - 2 * base) / (2 * step**2)
+        for j, second in enumerate(moved[:i]):
+            mixed = both(first, second) - plus[i] - plus[j] + base
+            result[i, j] = result[j, i] = mixed / (2 * step**2)
     return result
 
 
@@ -723,12 +742,9 @@ def _compile_electroweak(observables: list, progress: Callable[[str], None]) -> 
     names = [n for n, u in zip(names, used, strict=True) if u]
     plus, minus = single[1][used], single[-1][used]
     linear = (plus - minus) / (2 * h)
-    quadratic = np.zeros((len(names), len(names), len(observables)))
-    for i, first in enumerate(names):
-        quadratic[i, i] = (plus[i] + minus[i] - 2 * base) / (2 * h * h)
-        for j in range(i):
-            both = predict({first: h, names[j]: h})
-            quadratic[i, j] = (both - plus[i] - plus[j] + base) / (h * h)
+    quadratic = _second_order(
+        base, plus, minus, lambda first, second: predict({first: h, second: h}), names, h
+    )
     if len(ports) != 1:
         raise _unfit(f"electroweak observables read several ports: {ports}")
     progress(f"{len(names)} coefficients")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from malaphoric.compiled import CompiledTheory
     from malaphoric.exact import ExactTheory
 
-# points that a fit asks for at a time: rounded up to a power of two within these
-_FEW, _SOME = 1, 256
+# points that a fit asks for at a time, at most; fewer are rounded up to a power of two
+_SOME = 256
 
 
 class ModelLikelihood:
@@ -117,7 +117,7 @@ class ModelLikelihood:
 
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
-        size = min(_SOME, max(_FEW, 1 << (len(points) - 1).bit_length()))
+        size = min(_SOME, 1 << (len(points) - 1).bit_length())
         predictions = self.theory.evaluate(points, block=size).predictions
         return self.data.chi2(predictions, size)
 

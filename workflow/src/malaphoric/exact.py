@@ -12,10 +12,10 @@ from functools import partial
 import numpy as np
 
 from malaphoric import categories, lep2
-from malaphoric.basis import inside
+from malaphoric.basis import NOT_INSIDE, inside
 from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError
-from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, NOT_INSIDE, Theory
+from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
 #: Accuracy of the SMEFT running; smelli sets leadinglog, wilson's own default is integrate.
 SMEFT_ACCURACIES = ("leadinglog", "integrate")

@@ -20,7 +20,7 @@ import numpy as np
 
 from malaphoric import basis, compiled, lep2, store
 from malaphoric.basis import LOG_M_X, weights
-from malaphoric.compiled import B_TO_Q, CKM, N_DELTA, Port, Running, Table
+from malaphoric.compiled import AT_MZ, B_TO_Q, CKM, N_DELTA, Port, Running, Table
 
 if TYPE_CHECKING:
     from malaphoric.model import Model
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 CONTENT, FORMAT = "malaphoric running of all vector bosons", 1
 
 PACKAGED = files(__package__).joinpath("data", "running.h5")
-
-# Where the map's first step ends, which is a port of its own.
-_MZ = Port(lep2.SCALE, "SMEFT", "Warsaw", "all")
 
 
 class Component(NamedTuple):
@@ -264,13 +261,13 @@ def run(
         ]
     )
     names = table.ports()
-    names[_MZ] = sorted({*names.get(_MZ, []), *lep2.COEFFICIENTS})
-    values = {_MZ: np.tile(_columns(named, names[_MZ]), (N_DELTA, 1, 1))}
+    names[AT_MZ] = sorted({*names.get(AT_MZ, []), *lep2.COEFFICIENTS})
+    values = {AT_MZ: np.tile(_columns(named, names[AT_MZ]), (N_DELTA, 1, 1))}
     second = {}
     at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA).T
     at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
     asked = {}
-    for port in sorted(set(names) - {_MZ}):
+    for port in sorted(set(names) - {AT_MZ}):
         if inside and held.holds(port, names[port]):
             matrix = held.to_port(port, names[port])
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)

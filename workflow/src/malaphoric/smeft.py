@@ -132,17 +132,9 @@ def _matrices(couplings: np.ndarray) -> dict[str, dict[tuple[int, int], np.ndarr
 
 def _independent(first: str, second: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Pairs of families of two different currents; Hermitian conjugates are implied."""
-
-    def pairs(field: str, ordered: bool) -> list[tuple[int, int]]:
-        if field in "le":
-            return [(i, i) for i in range(3)]
-        return [pair for pair in _FAMILIES if pair[0] <= pair[1] or not ordered]
-
-    found = []
-    for a, b in itertools.product(pairs(first, True), pairs(second, False)):
-        if a[0] < a[1] or b[0] <= b[1]:
-            found.append((a, b))
-    return found
+    own = {f: [(i, j) for i, j in _FAMILIES if i == j or f in "qud"] for f in (first, second)}
+    pairs = itertools.product(own[first], own[second])
+    return [(a, b) for a, b in pairs if a[0] < a[1] or (a[0] == a[1] and b[0] <= b[1])]
 
 
 def _name(operator: str, *families: tuple[int, int]) -> str:

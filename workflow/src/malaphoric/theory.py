@@ -12,9 +12,6 @@ CKM = ("Vus", "Vcb", "Vub", "gamma")
 #: Reason of a point that is no point.
 NOT_FINITE = "the point is not finite"
 
-#: Reason of a point whose mass is beyond `basis.M_X_RANGE`.
-NOT_INSIDE = "M_X is not between 500 and 100000 GeV"
-
 #: Reason of a point where the CKM extraction fails: the white regions of the paper's Fig. 2.
 CKM_FAILURE = "ckm"
 
