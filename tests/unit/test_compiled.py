@@ -197,10 +197,10 @@ def test_cp_conjugate_points(table):
     point = np.array([[-0.3, 0.10, 2e-3, 0.02, -0.10, 0.5, 0.15, 1e-2, 0.3]])
     m, odd = theory.running.basis.monomials(point), theory.running.basis.odd
     assert 0 < odd.sum() < odd.size
-    delta = np.array([0.9])
-    ours = theory._ckm_quantities(theory._at_points(m), delta)
+    t, plus = compiled.chebyshev(np.array([0.9]), compiled.N_DELTA), np.array([1.0])
+    ours = theory._ckm_quantities(theory._at_points(m), t, plus)
     mirrored = theory._at_points(np.where(odd[:, None], -m, m))
-    conjugate = theory._ckm_quantities(mirrored, -delta)
+    conjugate = theory._ckm_quantities(mirrored, t, -plus)
     sign = np.array([1, 1, 1, 1, -1, 1, -1])[:, None]
     np.testing.assert_allclose(conjugate, ours * sign, rtol=1e-12)
     assert abs(ours[4::2]).min() > 0

@@ -284,8 +284,11 @@ def _standard_model(observables: tuple[tuple, ...], *par: float) -> np.ndarray:
 
 def _real(coefficients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Real parts of the coefficients that enter, each of shape (n,)."""
-    values = [np.real(coefficients.get(name, 0.0)) for name in COEFFICIENTS]
-    return dict(zip(COEFFICIENTS, np.broadcast_arrays(*np.atleast_1d(*values)), strict=True))
+    given = {name: np.real(coefficients[name]) for name in COEFFICIENTS if name in coefficients}
+    result = np.zeros((len(COEFFICIENTS), max(map(np.size, given.values()), default=1)))
+    for row, name in zip(result, COEFFICIENTS, strict=True):
+        row[:] = given.get(name, 0.0)
+    return dict(zip(COEFFICIENTS, result, strict=True))
 
 
 def _contact_terms(c: Mapping[str, np.ndarray]) -> np.ndarray:

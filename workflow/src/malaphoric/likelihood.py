@@ -92,8 +92,7 @@ class Constraint:
         x = predictions[:, self.columns[0]]
         if self.kind == NUMERICAL:
             pdf = np.interp(x, a["x"], a["pdf"], left=0, right=0)
-            with np.errstate(divide="ignore"):
-                return -2 * np.log(pdf / self._at_central)
+            return -2 * np.log(pdf / self._at_central)
         if self.kind == HALF_NORMAL:
             pull = (x - a["central"]) / a["deviation"]
             return np.where(pull < 0, np.inf, pull**2)
@@ -261,7 +260,9 @@ class Likelihood:
                 # always whole blocks: BLAS sums in another order when the shape is another, and a
                 # point's chi2 must not depend on its neighbours
                 block = np.concatenate([block, np.zeros((len(block), size - rows))], axis=1)
-            for name, values in self._block(block).items():
+            with np.errstate(divide="ignore"):  # where a tabulated density vanishes
+                weighed = self._block(block)
+            for name, values in weighed.items():
                 result[name][start : start + rows] = values[:rows]
         return result
 
