@@ -1,9 +1,9 @@
-"""Write Tables 1 and 4 with the paper's numbers beside ours."""
+"""Write Tables 1 and 4 with the paper's numbers beside ours, and all pulls at the best fit."""
 
 import json
 from pathlib import Path
 
-from malaphoric import chunks, tables
+from malaphoric import chunks, statistics, store, tables
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
@@ -22,4 +22,7 @@ with job(snakemake) as this:
         notes.append("The data of this run are not the paper's.")
     name, check = s["model"]["name"], s["check"]
     tables.table4(rows, out.table4, out.table4_md, name, s["M_X"], check, notes)
-    this.done(f"{out.table1} and {out.table4}")
+    pulls = statistics.pulls(statistics.best_prediction(best), data)
+    pulls.sort(key=lambda row: -abs(row["pull_sm"] if row["pull"] == "" else row["pull"]))
+    store.write_csv(out.pulls, pulls)
+    this.done(f"{out.table1}, {out.table4}, and {len(pulls)} observables in {out.pulls}")

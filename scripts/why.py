@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from malaphoric.configuration import Configuration, load_configuration
-from malaphoric.recipes import FIGURES, Recipes
+from malaphoric.recipes import Recipes
 from malaphoric.schema import ROOT
 
 #: Snakemake's reasons, and ours.
@@ -25,7 +25,7 @@ _REASONS = (
 
 
 #: Names of recipes where they are not the rule's.
-_RECIPES = {name: f"figure-{name}" for name in FIGURES} | {
+_RECIPES = {
     "chunk": "chunk-0",
     "exact_points": "exact_points-0",
     "extra_running": "running-extra",

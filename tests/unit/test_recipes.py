@@ -23,9 +23,8 @@ def differing(one, two):
     return {name for name in one | two if one.get(name) != two.get(name)}
 
 
-WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables", "pulls"}
-WEIGHED |= {"comparison", "figure-fig2", "figure-fig3_left", "figure-fig3_right", "fig4"}
-WEIGHED |= {"figure-profiles", "record"}
+WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables"}
+WEIGHED |= {"comparison", "figures", "record"}
 CHECK = {"validation_points", "exact_points", "validate"}
 WEIGHED |= CHECK
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
@@ -40,7 +39,7 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
         (["chunk_minutes"], 9, {"record"}),
         (["validation", "seed"], 2, CHECK | {"record"}),
-        (["observables_of_interest"], ["m_W"], {"fig4", "record"}),
+        (["observables_of_interest"], ["m_W"], {"figures", "record"}),
     ],
     ids=lambda x: ".".join(x) if isinstance(x, list) else "",
 )
@@ -84,6 +83,26 @@ def test_another_table_of_the_compiled_engine(tmp_path, monkeypatch):
     changed_ones = differing(before, recipes()) - {"export"}
     assert changed_ones == {*WEIGHED, "running", *MASSES} - {"likelihood"}
     assert differing(exact, recipes(data=FULL)) - {"export", "record"} == MASSES
+
+
+@pytest.mark.parametrize(
+    ("epsilon_hat", "theta_sb", "figures"),
+    [
+        ((-0.9, 0, 2), (-0.17, -0.1, 2), {"fig2", "fig3_left", "fig3_right", "fig4", "profiles"}),
+        ((-0.9, -0.5, 2), (-0.17, -0.1, 2), {"fig3_left", "fig3_right", "fig4", "profiles"}),
+        ((0, 0, 1), (-0.17, -0.1, 2), {"fig2", "fig4"}),
+        ((-0.9, 0, 2), (-0.17, -0.17, 1), {"fig3_left", "fig3_right", "fig4"}),
+    ],
+)
+def test_figures_follow_the_grid(epsilon_hat, theta_sb, figures):
+    """Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area, the profiles three axes."""
+    keys = ("min", "max", "points")
+    grid = {
+        "epsilon_hat": dict(zip(keys, epsilon_hat, strict=True)),
+        "g_hat": {"min": 0.08, "max": 0.1, "points": 2},
+        "theta_sb": dict(zip(keys, theta_sb, strict=True)),
+    }
+    assert set(recipes(["grid"], grid).figures) == figures
 
 
 def test_settings_are_plain_data():

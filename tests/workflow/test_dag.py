@@ -17,9 +17,8 @@ def test_tiny_exact_run(workflow):
         "scan": 1,
         "profile": 1,
         "best_fit": 1,
-        "fig4": 1,
+        "figures": 1,
         "tables": 1,
-        "pulls": 1,
         "comparison": 1,
         "record": 1,
     }
@@ -30,29 +29,6 @@ def test_chunk_minutes(workflow, points, chunks):
     """The duration decides how many chunks there are, and the cost of a point."""
     workflow.configure(chunk_minutes=points * SECONDS_PER_POINT["exact"] / 60)
     assert workflow.plan()["chunk"] == chunks
-
-
-@pytest.mark.parametrize(
-    ("epsilon_hat", "theta_sb", "figures"),
-    [
-        ((-0.9, 0, 2), (-0.17, -0.1, 2), {"fig2", "fig3_left", "fig3_right", "fig4", "profiles"}),
-        ((-0.9, -0.5, 2), (-0.17, -0.1, 2), {"fig3_left", "fig3_right", "fig4", "profiles"}),
-        ((0, 0, 1), (-0.17, -0.1, 2), {"fig2", "fig4"}),
-        ((-0.9, 0, 2), (-0.17, -0.17, 1), {"fig3_left", "fig3_right", "fig4"}),
-    ],
-)
-def test_figures_follow_the_grid(workflow, epsilon_hat, theta_sb, figures):
-    """Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area, the profiles three axes."""
-    keys = ("min", "max", "points")
-    grid = {
-        "epsilon_hat": dict(zip(keys, epsilon_hat, strict=True)),
-        "g_hat": {"min": 0.08, "max": 0.1, "points": 2},
-        "theta_sb": dict(zip(keys, theta_sb, strict=True)),
-    }
-    workflow.configure(grid=grid)
-    assert {name for name in workflow.plan() if name.startswith(("fig", "prof"))} - {
-        "profile"
-    } == figures
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,26 @@ def test_changed_engine(finished, unchecked, tmp_path):
     assert_fresh(ours, fresh, "tiny")
 
 
+def test_changed_data_of_an_exact_run(finished, tmp_path):
+    """All keys that change no exact prediction at once: these are kept, all else is fresh."""
+    files = tmp_path / "files"
+    ours, fresh = Workflow(tmp_path / "ours"), Workflow(tmp_path / "fresh")
+    for folder in (files, ours.folder, fresh.folder):
+        folder.mkdir()
+    write_files(files)
+    configuration = {**TINY}
+    for key in ("model: title", "categories", "lep2_set", "data", "confidence_levels"):
+        name = key.split(":")[0]
+        configuration[name] = changed(files, key)[name]
+    ours.copy_of(finished).configure(**configuration)
+    assert "chunk" not in ours.plan()
+    ours.run("--cores", "1")
+    fresh.configure(**configuration)
+    fresh.borrow(finished, "results/tiny/chunks")
+    fresh.run("--cores", "1")
+    assert_fresh(ours, fresh, "tiny")
+
+
 # ------------------------------------------------------------------------- drawn at random
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 OUT = "results/tiny"
 
 #: What is drawn and written from a scan, and what makes it.
-DRAWN = {"tables", "pulls", "comparison", "fig4", "record"}
+DRAWN = {"tables", "comparison", "figures", "record"}
 STATISTICS = {"profile", "best_fit", *DRAWN}
 WEIGHED = {"scan", *STATISTICS}
 
@@ -65,7 +65,7 @@ def test_nothing_right_after_a_run(again):
         ({"categories": ["quarks", "LFU"]}, WEIGHED),
         ({"covariance": {"seed": 2}}, {"measurements", "likelihood", *WEIGHED}),
         ({"confidence_levels": [0.6, 0.9]}, {"best_fit", *DRAWN}),
-        ({"observables_of_interest": ["m_W"]}, {"fig4", "record"}),
+        ({"observables_of_interest": ["m_W"]}, {"figures", "record"}),
         (
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
             {"likelihood", *WEIGHED},
@@ -129,7 +129,7 @@ def test_a_new_version(finished, tmp_path, package):
 @pytest.mark.parametrize(
     ("room", "rules"),
     [
-        ("figures", {"fig4", "record"}),
+        ("figures", {"figures", "record"}),
         ("statistics", {*STATISTICS}),
         ("tables", {"tables", "comparison", "record"}),
         ("smeft", {"likelihood", "chunk", "papers_points", *WEIGHED}),

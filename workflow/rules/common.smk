@@ -80,19 +80,6 @@ def checked(wildcards):
     return f"{OUT}/validation/points.csv" if RUN.checked else []
 
 
-def figure_files():
-    """Figures that the grid allows: a plane needs two axes, Fig. 2 also needs epsilon_hat = 0."""
-    epsilon_hat, g_hat, theta_sb = (n > 1 for n in RUN.grid.shape)
-    names = ["fig4"]
-    if g_hat and theta_sb and 0 in RUN.grid.axes[0]:
-        names += ["fig2"]
-    if epsilon_hat and g_hat:
-        names += ["fig3_left", "fig3_right"]
-    if epsilon_hat and g_hat and theta_sb:
-        names += ["profiles"]
-    return [f"{OUT}/figures/{name}.{kind}" for name in names for kind in ("pdf", "png")]
-
-
 def results():
     """What a run is made for."""
     names = ["scan.h5", "profile.h5", "best_fit.json", "comparison.md", "analytic.md"]
@@ -100,4 +87,5 @@ def results():
     names += [f"tables/{name}" for name in tables]
     if RUN.checked:
         names += [f"validation/{name}" for name in VALIDATION]
-    return [f"{OUT}/{name}" for name in names] + figure_files()
+    names += [f"figures/{name}.{kind}" for name in RECIPES.figures for kind in ("pdf", "png")]
+    return [f"{OUT}/{name}" for name in names]

@@ -516,6 +516,15 @@ def masses(
         _save(figure, pdf, png, notes, mark)
 
 
+#: Figures of a scan or profile, by the name of their file: their data, and what draws them.
+DRAWN = {
+    "fig2": ("scan", plane),
+    "fig3_left": ("profile", profile_regions),
+    "fig3_right": ("profile", profile_theta),
+    "profiles": ("profile", profiles),
+}
+
+
 def _physical(epsilon_hat: np.ndarray, M_X: float) -> np.ndarray:
     return np.abs(epsilon_hat) <= M_REFERENCE / M_X
 

@@ -122,6 +122,19 @@ class Recipes(dict):
         run = self.run
         return {"layers": run.layers(), "categories": run.categories}
 
+    @cached_property
+    def figures(self) -> list[str]:
+        """Figures that the grid allows: a plane needs two axes, Fig. 2 epsilon_hat = 0."""
+        epsilon_hat, g_hat, theta_sb = (n > 1 for n in self.run.grid.shape)
+        allowed = {
+            "fig2": g_hat and theta_sb and 0 in self.run.grid.axes[0],
+            "fig3_left": epsilon_hat and g_hat,
+            "fig3_right": epsilon_hat and g_hat,
+            "profiles": epsilon_hat and g_hat and theta_sb,
+            "fig4": True,
+        }
+        return [name for name in FIGURES if allowed[name]]
+
     @property
     def _style(self) -> dict:
         run = self.run
@@ -217,13 +230,9 @@ class Recipes(dict):
         for name in ("tables", "comparison"):
             inputs = {**best, "paper": "papers_points"}
             self._add(name, {**self._model, **common, **papers, "grid": run["grid"]}, inputs)
-        self._add("pulls", common, best)
-        for name, rule in FIGURES.items():
-            settings = {**self._style, "draw": rule.draw}
-            self._add(f"figure-{name}", settings, {"data": rule.data, "best_fit": "best_fit"})
         wanted = list(map(observable_key, run["observables_of_interest"]))
-        settings = {**self._style, "observables": wanted, **common}
-        self._add("fig4", settings, best)
+        settings = {**self._style, "figures": self.figures, "observables": wanted, **common}
+        self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
 
     def _masses(self) -> None:
         run = self.run
@@ -251,22 +260,8 @@ class Recipes(dict):
             self._add(name, {})
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a scan or profile: the rule that makes its data, the function that draws it."""
-
-    data: str
-    draw: str
-
-
-#: Figures of a scan or profile, by the name of their file.
-FIGURES = {
-    "fig2": Figure("scan", "plane"),
-    "fig3_left": Figure("profile", "profile_regions"),
-    "fig3_right": Figure("profile", "profile_theta"),
-    "profiles": Figure("profile", "profiles"),
-}
-
+#: Figures of a run, in the order in which they are drawn.
+FIGURES = ("fig2", "fig3_left", "fig3_right", "profiles", "fig4")
 
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")

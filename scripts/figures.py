@@ -1,4 +1,4 @@
-"""Draw the pulls of the observables of interest."""
+"""Draw all figures of a run."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,14 @@ from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 
 with job(snakemake) as this:
-    s, given = this.settings, snakemake.input
+    s, given, out = this.settings, snakemake.input, snakemake.output
+    fits = json.loads(Path(given.best_fit).read_text())
+    files = dict(zip(s["figures"], zip(out.pdf, out.png, strict=True), strict=True))
+    style = (s["title"], s["M_X"])
+    for name in s["figures"]:
+        if name in figures.DRAWN:
+            data, draw = figures.DRAWN[name]
+            draw(given[data], *style, tuple(s["levels"]), fits, *files[name])
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
     table = {
@@ -18,6 +25,6 @@ with job(snakemake) as this:
         if key not in table:
             this.log(f"{key}: not measured in the selected categories, left out")
     rows = [table[key] for key in s["observables"] if key in table]
-    said = notes.without_unmixed_region(json.loads(Path(given.best_fit).read_text())["notes"])
-    figures.pulls(rows, s["title"], s["M_X"], *snakemake.output, said)
-    this.done(f"{len(rows)} observables in {snakemake.output[0]} and .png")
+    said = notes.without_unmixed_region(fits["notes"])
+    figures.pulls(rows, *style, *files["fig4"], said)
+    this.done(f"{', '.join(files)} in {Path(out.pdf[0]).parent}, as PDF and PNG")
