@@ -30,10 +30,10 @@ os.environ.update(
 sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
-from malaphoric.configuration import Configuration
+from malaphoric.configuration import Configuration, check_file
 from malaphoric.recipes import Recipes
 from malaphoric.running import check_tables
-from malaphoric.schema import ConfigurationError, load_yaml, validate
+from malaphoric.schema import ConfigurationError
 
 # not merged with another configuration: a key left out has its documented default
 if not workflow.config_settings.configfiles:
@@ -51,7 +51,7 @@ try:
         )
     for file in workflow.configfiles:
         # Snakemake takes the last of two equal keys, and executes templates
-        validate(load_yaml(file), "config", str(file), partial=True)
+        check_file(file)
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
     if RUN["engine"] == "compiled":
         check_tables()
@@ -59,11 +59,11 @@ try:
         RUN.model.check_title()
         for note in RUN.grid.notes:
             print(note, file=sys.stderr)
+    RECIPES = Recipes(RUN)
 except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
-RECIPES = Recipes(RUN)
 
 # Before any job, not when the first one has computed what it cannot write.
 if STARTS:

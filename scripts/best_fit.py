@@ -4,29 +4,35 @@ import json
 from pathlib import Path
 
 from malaphoric import box, chunks, engines, fits, notes, statistics, store
+from malaphoric.basis import parameters
 from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
+from malaphoric.parameters import MASS
 from malaphoric.smeft import g_prime, zprime
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     grid, mass, levels = json.loads(Path(given.best).read_text()), s["M_X"], s["levels"]
     data = Likelihood.load(given.likelihood, s["categories"])
-    limits = fits.physical_box(Grid.from_dict(s["grid"]).axes, mass)
+    scanned = Grid.of(s["grid"])
+    names = parameters(Model.of(s["model"]), mass)
+    limits = fits.physical_box(scanned, mass, s["profiled"], names)
     about = [levels, s["box_command"]]
     given_data = (grid, data.chi2_sm, data.n_obs, limits)
     if compiled := s["engine"] == "compiled":
         theory = engines.compiled_theory(s, given)
         likelihood = engines.ModelLikelihood(Model.of(s["model"]), mass, theory, data)
-        found, profiles = fits.best_fits_with_profiles(*given_data, likelihood.chi2_of_few, levels)
-        about.append(lambda: box.propose(likelihood)["grid"])
+        chi2 = fits.physical_chi2(likelihood)
+        found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels)
+        if s["box_command"]:
+            about.append(lambda: box.propose(likelihood)["grid"])
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
     for fit in filter(None, (found["unmixed"], found["malaphoric"])):
-        fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], mass)
-    points = statistics.best_points(found)
+        fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], fit.get(MASS, mass))
+    points = statistics.best_points(found, names)
     if compiled:
         best = theory.evaluate(points)
     else:  # the best fits are points of the grid
@@ -41,7 +47,7 @@ with job(snakemake) as this:
         ],
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,
-        "g_prime": g_prime(mass),
+        **({"g_prime": g_prime(mass)} if mass else {}),
         "check": s["check"],
         "configuration": s["configuration"],
         "versions": store.provenance(),

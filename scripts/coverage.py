@@ -11,12 +11,11 @@ import sys
 from pathlib import Path
 
 from malaphoric import engines, store
-from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import delta_chi2_level
+from malaphoric.statistics import delta_chi2_level, grid_of
 
 import numpy as np
 
@@ -59,13 +58,14 @@ def main(run: Path, toys: int) -> None:
     with store.read(run / "scan.h5") as file:
         described = store.parse(file.attrs["theory"])
         names = file["category"].asstr()[:].tolist()
-        axes = [file[name][:] for name in AXES]
+        grid = grid_of(file)
+        axes = grid.axes
         chi2 = file["chi2"][-1]
-    if fit is None or min(map(len, axes)) == 1:
-        raise ConfigurationError(f"{run}: coverage needs a best fit of three parameters")
+    if fit is None or len(grid.scanned) != 3 or len(axes) != 3:
+        raise ConfigurationError(f"{run}: coverage needs a best fit of three scanned parameters")
     data = Likelihood.load(run / "likelihood.h5", names[:-1])
     theory = compiled_theory(run, described, data)
-    truth = np.array([fit[name] for name in AXES])
+    truth = np.array([fit[name] for name in grid.names])
 
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     physical = np.abs(mesh[..., 0]) <= M_REFERENCE / described["M_X"]
@@ -96,7 +96,8 @@ def main(run: Path, toys: int) -> None:
     for (dof, cl), count in inside.items():
         p = count / toys
         error = (p * (1 - p) / toys) ** 0.5
-        what = "three parameters" if dof == 3 else "epsilon_hat and g_hat, theta_sb profiled"
+        x, y, z = grid.names
+        what = "three parameters" if dof == 3 else f"{x} and {y}, {z} profiled"
         print(f"{100 * cl:g}% region of {what}: {100 * p:.1f}% +- {100 * error:.1f}%")
 
 

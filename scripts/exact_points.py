@@ -5,7 +5,9 @@ from functools import partial
 from pathlib import Path
 
 from malaphoric import chunks, engines
+from malaphoric.basis import parameters
 from malaphoric.jobs import job
+from malaphoric.model import Model
 
 import numpy as np
 
@@ -19,6 +21,7 @@ with job(snakemake) as this:
         (layer, partial(engines.exact_theory, {**s, "extra": s["extra"] if number else []}))
         for number, layer in enumerate(s["layers"])
     ]
-    points = np.array(points, dtype=float).reshape(-1, 3)
+    names = parameters(Model.of(s["model"]), s["M_X"])
+    points = np.array(points, dtype=float).reshape(-1, len(names))
     counts = chunks.write_kept(snakemake.output[0], points, layers, snakemake.params.kept, this.log)
     this.done(chunks.said(counts, "exact"))

@@ -15,7 +15,8 @@ with job(snakemake) as this:
     rows = []
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())
-        rows += tables.mass_rows({name: found[name] for name in ("hatted", "physical")}, mass)
+        fits = {name: found[name] for name in ("hatted", "physical")}
+        rows += tables.mass_rows(fits, s["parameters"], mass)
     foot = (
         "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "
         "|epsilon| > 1 they are unphysical, and the best physical fit (|epsilon| <= 1) follows. "

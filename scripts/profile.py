@@ -1,7 +1,6 @@
-"""Profile a scan over theta_sb and find the best points of the grid."""
+"""Profile a scan in its planes and find the best points of the grid."""
 
 from malaphoric import statistics, store
-from malaphoric.grid import AXES
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
@@ -9,6 +8,6 @@ with job(snakemake) as this:
     store.write_json(snakemake.output.best, {**grid, "recipe": this.recipe})
     said = list(grid["notes"])
     if point := grid["all"].get("global"):
-        place = ", ".join(f"{name} = {point[name]:.4g}" for name in AXES)
+        place = ", ".join(f"{name} = {x:.4g}" for name, x in point.items() if name != "chi2")
         said.insert(0, f"best point of the grid: {place}, chi2 = {point['chi2']['global']:.2f}")
     this.done(" ".join(said))

@@ -10,11 +10,12 @@ with job(snakemake) as this:
     parts = chunks.pair(given.chunks)
     counts = scan.merge(
         snakemake.output[0],
-        Grid.from_dict(s["grid"]),
+        Grid.of(s["grid"]),
         parts,
         s["layers"],
         Likelihood.load(given.likelihood, s["categories"]),
         s["configuration"],
+        list(s["profiled"]),
     )
     this.done(
         f"{counts['points']} points of {len(parts)} chunks, {counts['ckm']} without CKM "

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from malaphoric import chunks, statistics, store, tables
+from malaphoric.basis import parameters
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 
 with job(snakemake) as this:
     s, out = this.settings, snakemake.output
@@ -16,7 +18,8 @@ with job(snakemake) as this:
     paper = None
     if snakemake.input.get("paper"):
         paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
-    rows = tables.table4_rows(fits, best, paper, data, s["papers"], s["M_X"])
+    names = parameters(Model.of(s["model"]), s["M_X"])
+    rows = tables.table4_rows(fits, best, paper, data, s["papers"], names, s["M_X"])
     notes = list(fits["notes"])
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 from malaphoric import chunks, engines, figures, notes, validation
+from malaphoric.basis import parameters
 from malaphoric.categories import observable_tuple
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 
 import numpy as np
 
@@ -22,7 +24,10 @@ with job(snakemake) as this:
     additional = list(map(observable_tuple, s["extra"]))
     minimum = np.nan if chosen["minimum"] is None else chosen["minimum"]
     result = validation.compare(exact, ours, data, minimum, additional)
-    validation.write_tables(result, exact["points"], data.observables, out.points, out.observables)
+    names = parameters(Model.of(s["model"]), s["M_X"])
+    validation.write_tables(
+        result, names, exact["points"], data.observables, out.points, out.observables
+    )
     about = [validation.BOUNDS, s["title"], out.pdf, out.png, notes.of_data(s["overlays"])]
     figures.validation(result["distance"], result["chi2"], *about)
     if result["failures"]:

@@ -16,7 +16,8 @@ with job(snakemake) as this:
     data = Likelihood.load(given.likelihood, s["categories"])
     theory = engines.compiled_theory(s, given)
     likelihood = engines.ModelLikelihood(Model.of(s["model"]), s["M_X"], theory, data)
-    box = validation.box_of(Grid.from_dict(s["grid"]), s["M_X"])
+    about = (s["M_X"], s["profiled"], likelihood.parameters)
+    box = validation.box_of(Grid.of(s["grid"]), *about)
 
     def chi2(points: np.ndarray) -> np.ndarray:
         """Global chi2 by the compiled engine."""
@@ -25,7 +26,10 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     best = fits["malaphoric"]["chi2"]["global"] if fits.get("malaphoric") else None
     fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best)
-    near = [validation.near_fit(fit, box, chi2) for fit in statistics.best_points(fits)]
+    near = [
+        validation.near_fit(fit, box, chi2)
+        for fit in statistics.best_points(fits, likelihood.parameters)
+    ]
     points = np.concatenate([fresh.points, *near]).tolist()
     result = {"points": points, "minimum": fresh.minimum, "said": fresh.said}
     store.write_json(snakemake.output[0], {**result, "recipe": this.recipe})

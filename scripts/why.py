@@ -9,7 +9,8 @@ from pathlib import Path
 
 from malaphoric.configuration import Configuration, load_configuration
 from malaphoric.recipes import Recipes
-from malaphoric.schema import ROOT
+
+_SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
 
 #: Snakemake's reasons, and ours.
 _REASONS = (
@@ -51,7 +52,9 @@ def jobs(text: str) -> dict[str, list[str]]:
 
 
 def flat(data: object, path: str = "") -> dict[str, object]:
-    """Nested mappings as one, with dotted keys."""
+    """Nested mappings, and lists of what has names, as one mapping with dotted keys."""
+    if isinstance(data, list) and data and all(isinstance(x, dict) and "name" in x for x in data):
+        data = {x["name"]: {k: v for k, v in x.items() if k != "name"} for x in data}
     if not isinstance(data, dict):
         return {path: data}
     result = {}
@@ -115,7 +118,7 @@ def recorded(run: Configuration) -> dict[str, dict]:
 def main(configuration: str = "config/config.yaml") -> int:
     """Print the sentences; returns the exit status of the dry run."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor"]
-    command += ["--snakefile", str(ROOT / "Snakefile")]
+    command += ["--snakefile", str(_SNAKEFILE)]
     run = subprocess.run(
         [*command, "--configfile", configuration], capture_output=True, text=True, check=False
     )

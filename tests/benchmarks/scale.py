@@ -118,7 +118,7 @@ def table(bytes_a_point: dict, merge: dict) -> None:
             per_axis = round(10 ** (power / 3))
             for cores, minutes in ((2, 3), (100, 60), (10_000, 60)):
                 run = Configuration(
-                    {"run": "x", "model": "b3-l2", "engine": engine, "grid": grid(per_axis)}
+                    {"run": "x", "model": "b3-l2", "engine": engine, "parameters": grid(per_axis)}
                     | {"chunk_minutes": minutes}
                 )
                 number = len(run.chunks)

@@ -19,9 +19,7 @@ OUT = "results/small"
 CONFIGURATION = {
     "run": "small",
     "model": "b3-l2",
-    "grid": {
-        name: {"min": 0, "max": 0, "points": 1} for name in ("epsilon_hat", "g_hat", "theta_sb")
-    },
+    "parameters": dict.fromkeys(("epsilon_hat", "g_hat", "theta_sb"), 0),
 }
 
 
@@ -180,8 +178,8 @@ CHANGES = {
         ["record.json: versions.smelli: '2.4.3' here, '2.4.2' in the archive"],
     ),
     "other configuration": (
-        lambda runs: write_record(runs[0], configuration={**CONFIGURATION, "M_X": 1000}),
-        ["record.json: configuration.M_X: missing here"],
+        lambda runs: write_record(runs[0], configuration={**CONFIGURATION, "lep2_set": "full"}),
+        ["record.json: configuration.lep2_set: missing here"],
     ),
     "no record here": (remove(1, "record.json"), ["record.json: missing here"]),
     "more here": (

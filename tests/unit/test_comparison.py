@@ -64,7 +64,8 @@ def unlike(
 ):
     model = model or Model.load("b3-l2").as_dict()
     found = ours or fits()
-    grid = {name: {"min": a, "max": b} for name, (a, b) in {**GRID, **ranges}.items()}
+    box = {**GRID, **ranges}
+    grid = [{"name": name, "min": a, "max": b} for name, (a, b) in box.items()]
     setting = (M_X, smeft_accuracy, names, papers_data)
     return comparison.unlike(Model.of(model), *setting, found, grid)
 

@@ -14,14 +14,14 @@ from malaphoric.schema import ROOT, ConfigurationError
 MINIMAL = {
     "run": "test",
     "model": "b3-l2",
-    "grid": {
+    "parameters": {
         "epsilon_hat": {"min": -1, "max": 1, "points": 5},
         "g_hat": {"min": 0, "max": 0.2, "points": 3},
         "theta_sb": {"min": -0.3, "max": 0.3, "points": 7},
     },
 }
 FULL = MINIMAL | {
-    "M_X": 3000,
+    "parameters": {**MINIMAL["parameters"], "M_X": 3000},
     "engine": "exact",
     "smeft_accuracy": "leadinglog",
     "categories": ["quarks", "EWPOs", "LEP2", "LFU"],
@@ -88,7 +88,7 @@ def test_full_configuration_is_kept_as_it_is():
 def test_defaults():
     """Truth: the values the paper and the issue ask for."""
     c = Configuration(MINIMAL)
-    assert (c["M_X"], c["smeft_accuracy"], c["lep2_set"]) == (3000, "leadinglog", "paper")
+    assert (c.mass, c["smeft_accuracy"], c["lep2_set"]) == (3000, "leadinglog", "paper")
     assert c.categories == ["quarks", "EWPOs", "LEP2", "LFU"]
     assert c["covariance"] == {"draws": 100_000, "seed": 1}
     assert c["confidence_levels"] == [0.68, 0.95]
@@ -103,7 +103,8 @@ def test_command_of_the_box(tmp_path):
         assert Configuration(copy.deepcopy(MINIMAL | {"model": model})).box_command == command
     path = tmp_path / "mine.yaml"
     path.write_text((ROOT / "config/models/b3-l2.yaml").read_text().replace("b3-l2", "mine"))
-    other = {"model": str(path), "M_X": 2900, "lep2_set": "full"}
+    other = {"model": str(path), "lep2_set": "full"}
+    other |= {"parameters": {**MINIMAL["parameters"], "M_X": 2900}}
     other |= {"categories": ["LFU", "EWPOs"]}
     assert Configuration(copy.deepcopy(MINIMAL | other)).box_command == (
         "python -m malaphoric box MODEL --M-X 2900 --categories EWPOs LFU "
@@ -143,14 +144,18 @@ def test_theory_depends_on_what_changes_predictions_only():
         (["categories"], ["LFU"]),
         (["lep2_set"], "full"),
         (["covariance", "seed"], 2),
-        (["grid", "g_hat", "max"], 0.3),
+        (["parameters", "g_hat", "max"], 0.3),
         (["chunk_minutes"], 9),
         (["confidence_levels"], [0.5, 0.6]),
-        (["M_X"], 3000.0),
+        (["parameters", "M_X"], 3000.0),
     ]
     for path, value in same:
         assert Configuration(changed(path, value)).theory() == reference, path
-    other = [(["model"], "3b3-le-2lmu"), (["M_X"], 3001), (["smeft_accuracy"], "integrate")]
+    other = [
+        (["model"], "3b3-le-2lmu"),
+        (["parameters", "M_X"], 3001),
+        (["smeft_accuracy"], "integrate"),
+    ]
     for path, value in other:
         assert Configuration(changed(path, value)).theory() != reference, path
 
@@ -161,7 +166,11 @@ def test_record_holds_what_changes_numbers_only():
     same = [(["chunk_minutes"], 9), (["confidence_levels"], [0.5, 0.6])]
     for path, value in same:
         assert Configuration(changed(path, value)).record == reference, path
-    other = [(["M_X"], 3001), (["lep2_set"], "full"), (["grid", "g_hat", "max"], 0.3)]
+    other = [
+        (["parameters", "M_X"], 3001),
+        (["lep2_set"], "full"),
+        (["parameters", "g_hat", "max"], 0.3),
+    ]
     for path, value in other:
         assert Configuration(changed(path, value)).record != reference, path
 
@@ -181,7 +190,7 @@ def test_huge_scans_have_longer_chunks_instead_of_more():
     assert c.longest_chunk == pytest.approx(8 * SECONDS_PER_POINT["exact"] / 60)
     axis = {"min": 0, "max": 0.3, "points": 1000}
     grid = {"epsilon_hat": {**axis, "points": 100}, "g_hat": axis, "theta_sb": axis}
-    c = Configuration(changed(["grid"], grid, changed(["chunk_minutes"], 1)))
+    c = Configuration(changed(["parameters"], grid, changed(["chunk_minutes"], 1)))
     assert len(c.chunks) == 4000
     assert c.longest_chunk == pytest.approx(10**8 / 4000 * SECONDS_PER_POINT["exact"] / 60)
 
@@ -199,15 +208,21 @@ NAN, INF = float("nan"), float("inf")
 # path of the entry, its bad value (... for a missing key), what the message must contain
 NO_LEP2 = {"measurements": {"exclude": list(MEASUREMENTS)}}
 BAD = [
-    (["grdi"], {}, ["grdi", "grid"]),
-    (["m_x"], 3000, ["m_x", "M_X"]),
+    (["parameter"], {}, ["parameter", "parameters"]),
+    (["parameters", "m_x"], 3000, ["parameters.m_x", "M_X"]),
+    (
+        ["grid"],
+        {"g_hat": {"min": 0, "max": 1, "points": 2}},
+        ["parameters", "parameters:\n  g_hat: {min"],
+    ),
+    (["M_X"], 2000, ["M_X", "parameters:\n  M_X: 2000"]),
     (["run"], ..., ["run"]),
     (["model"], ..., ["model"]),
-    (["grid"], ..., ["grid"]),
-    (["grid", "theta_sb"], ..., ["grid.theta_sb"]),
-    (["grid", "g_hat", "points"], ..., ["grid.g_hat.points"]),
-    (["grid", "theta"], {"min": 0, "max": 1, "points": 2}, ["grid.theta", "theta_sb"]),
-    (["grid", "g_hat", "step"], 1, ["grid.g_hat.step", "points"]),
+    (["parameters"], ..., ["parameters"]),
+    (["parameters", "theta_sb"], ..., ["parameters.theta_sb"]),
+    (["parameters", "g_hat", "points"], ..., ["parameters.g_hat", "points"]),
+    (["parameters", "theta"], {"min": 0, "max": 1, "points": 2}, ["parameters.theta", "theta_sb"]),
+    (["parameters", "g_hat", "step"], 1, ["parameters.g_hat.step", "points"]),
     (["covariance", "sed"], 1, ["covariance.sed", "seed"]),
     (["run"], "a/b", ["run", "'a/b'", "letters"]),
     (["run"], "../up", ["run", "'../up'", "letters"]),
@@ -218,14 +233,14 @@ BAD = [
     (["run"], None, ["run", "None", "letters"]),
     (["model"], "b3l2", ["model", "'b3l2'", "b3-l2"]),
     (["model"], ["b3-l2"], ["model", "['b3-l2']", "name"]),
-    (["M_X"], -3000, ["M_X", "-3000", "500"]),
-    (["M_X"], 0, ["M_X", "0", "500"]),
-    (["M_X"], 3, ["M_X", "3", "GeV"]),
-    (["M_X"], 1e9, ["M_X", "1000000000.0", "100000"]),
-    (["M_X"], "3000", ["M_X", "'3000'", "GeV"]),
-    (["M_X"], True, ["M_X", "True", "GeV"]),
-    (["M_X"], NAN, ["M_X", "nan", "number"]),
-    (["M_X"], INF, ["M_X", "inf", "number"]),
+    (["parameters", "M_X"], -3000, ["M_X", "-3000", "500"]),
+    (["parameters", "M_X"], 0, ["M_X", "0", "500"]),
+    (["parameters", "M_X"], 3, ["M_X", "3", "GeV"]),
+    (["parameters", "M_X"], 1e9, ["M_X", "1000000000.0", "100000"]),
+    (["parameters", "M_X"], "3000", ["M_X", "'3000'", "GeV"]),
+    (["parameters", "M_X"], True, ["M_X", "True", "GeV"]),
+    (["parameters", "M_X"], NAN, ["M_X", "nan", "number"]),
+    (["parameters", "M_X"], INF, ["M_X", "inf", "number"]),
     (["engine"], "Exact", ["engine", "'Exact'", "exact"]),
     (["smeft_accuracy"], "full", ["smeft_accuracy", "'full'", "integrate"]),
     (["categories"], ["quark"], ["categories.0", "'quark'", "quarks, EWPOs, LEP2, LFU"]),
@@ -267,24 +282,24 @@ BAD = [
     (["observables_of_interest"], "m_W", ["observables_of_interest", "'m_W'", "list"]),
     (["observables_of_interest", 0], 5, ["observables_of_interest.0", "5", "name"]),
     (["observables_of_interest", 1], ["a", "b"], ["observables_of_interest.1", "'b'", "numer"]),
-    (["grid"], [1, 2, 3], ["grid", "[1, 2, 3]", "epsilon_hat"]),
-    (["grid", "g_hat"], [0, 1, 3], ["grid.g_hat", "[0, 1, 3]", "points"]),
-    (["grid", "g_hat", "points"], 0, ["grid.g_hat.points", "0", "whole"]),
-    (["grid", "g_hat", "points"], 2.5, ["grid.g_hat.points", "2.5", "whole"]),
-    (["grid", "g_hat", "points"], "5", ["grid.g_hat.points", "'5'", "whole"]),
-    (["grid", "g_hat", "points"], True, ["grid.g_hat.points", "True", "whole"]),
-    (["grid", "g_hat", "max"], "0.2", ["grid.g_hat.max", "'0.2'", "number"]),
-    (["grid", "g_hat", "max"], None, ["grid.g_hat.max", "None", "number"]),
-    (["grid", "g_hat", "max"], INF, ["grid.g_hat.max", "inf", "number"]),
-    (["grid", "g_hat", "max"], NAN, ["grid.g_hat.max", "nan", "number"]),
-    (["grid", "g_hat", "max"], 1000, ["grid.g_hat.max", "1000", "100"]),
-    (["grid", "g_hat", "max"], -0.1, ["grid.g_hat", "-0.1", "min < max"]),
-    (["grid", "g_hat", "max"], 0, ["grid.g_hat", "0", "min < max"]),
-    (["grid", "g_hat", "points"], 1, ["grid.g_hat", "1", "min < max"]),
-    (["grid", "g_hat", "min"], -0.1, ["grid.g_hat.min", "-0.1", "0"]),
-    (["grid", "theta_sb", "min"], 0.4, ["grid.theta_sb", "0.4", "min < max"]),
-    (["grid", "epsilon_hat", "max"], 2.5, ["grid.epsilon_hat.max", "2.5", "<= 2"]),
-    (["grid", "epsilon_hat", "min"], -2.5, ["grid.epsilon_hat.min", "-2.5", "<= 2"]),
+    (["parameters"], [1, 2, 3], ["parameters", "[1, 2, 3]", "M_X"]),
+    (["parameters", "g_hat"], [0, 1, 3], ["parameters.g_hat", "[0, 1, 3]", "points"]),
+    (["parameters", "g_hat", "points"], 0, ["parameters.g_hat", "0", "whole"]),
+    (["parameters", "g_hat", "points"], 2.5, ["parameters.g_hat", "2.5", "whole"]),
+    (["parameters", "g_hat", "points"], "5", ["parameters.g_hat", "'5'", "whole"]),
+    (["parameters", "g_hat", "points"], True, ["parameters.g_hat", "True", "whole"]),
+    (["parameters", "g_hat", "max"], "0.2", ["parameters.g_hat", "'0.2'", "number"]),
+    (["parameters", "g_hat", "max"], None, ["parameters.g_hat", "None", "number"]),
+    (["parameters", "g_hat", "max"], INF, ["parameters.g_hat", "inf", "number"]),
+    (["parameters", "g_hat", "max"], NAN, ["parameters.g_hat", "nan", "number"]),
+    (["parameters", "g_hat", "max"], 1000, ["parameters.g_hat", "1000", "100"]),
+    (["parameters", "g_hat", "max"], -0.1, ["parameters.g_hat", "-0.1", "min < max"]),
+    (["parameters", "g_hat", "max"], 0, ["parameters.g_hat", "0", "min < max"]),
+    (["parameters", "g_hat", "points"], 1, ["parameters.g_hat", "1", "points"]),
+    (["parameters", "g_hat", "min"], -0.1, ["parameters.g_hat.min", "-0.1", "0"]),
+    (["parameters", "theta_sb", "min"], 0.4, ["parameters.theta_sb", "0.4", "min < max"]),
+    (["parameters", "epsilon_hat", "max"], 2.5, ["parameters.epsilon_hat.max", "2.5", "<= 2"]),
+    (["parameters", "epsilon_hat", "min"], -2.5, ["parameters.epsilon_hat.min", "-2.5", "<= 2"]),
 ]
 
 
@@ -304,11 +319,11 @@ def test_bad_input_is_refused(path, value, words):
 def test_epsilon_limit_follows_the_mass(m_x):
     """Truth: |epsilon_hat| M_X / (3 TeV) <= 2, the limit that the message states."""
     limit = 2 * 3000 / m_x
-    data = changed(["M_X"], m_x)
+    data = changed(["parameters", "M_X"], m_x)
     for sign, key in ((1, "max"), (-1, "min")):
-        Configuration(changed(["grid", "epsilon_hat", key], sign * limit, data))
+        Configuration(changed(["parameters", "epsilon_hat", key], sign * limit, data))
         with pytest.raises(ConfigurationError, match=f"{limit:g}"):
-            Configuration(changed(["grid", "epsilon_hat", key], sign * limit * 1.001, data))
+            Configuration(changed(["parameters", "epsilon_hat", key], sign * limit * 1.001, data))
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 5, True, 1.5])
@@ -320,7 +335,11 @@ def test_content_that_is_no_mapping_is_refused(data):
 
 def test_every_mistake_is_named():
     """Truth: four mistakes, four mentions."""
-    data = changed(["M_X"], -1) | {"first_wrong": 1, "second_wrong": 2, "engine": "none"}
+    data = changed(["parameters", "M_X"], -1) | {
+        "first_wrong": 1,
+        "second_wrong": 2,
+        "engine": "none",
+    }
     with pytest.raises(ConfigurationError) as caught:
         Configuration(data)
     for word in ("M_X", "first_wrong", "second_wrong", "engine"):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from malaphoric import store
-from malaphoric.grid import AXES
 from malaphoric.likelihood import NORMAL, Constraint, Likelihood
 from malaphoric.model import Model
+from malaphoric.paper import PARAMETERS as AXES
 from malaphoric.schema import ROOT, ConfigurationError
 from malaphoric.theory import Theory
 
@@ -64,7 +64,8 @@ def toy(tmp_path, coverage, monkeypatch):
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     chi2 = np.sum(((mesh - TRUTH) / ERRORS) ** 2, axis=-1)
     theory = {"model": MINE, "M_X": 3000.0, "smeft_accuracy": "leadinglog", "engine": "exact"}
-    with store.create(tmp_path / "scan.h5", content="scan", theory=theory) as file:
+    attributes = {"content": "scan", "theory": theory, "parameters": list(AXES)}
+    with store.create(tmp_path / "scan.h5", **attributes) as file:
         names = ["quarks", "EWPOs", "global"]
         file.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
         for name, axis in zip(AXES, axes, strict=True):

@@ -10,7 +10,7 @@ from test_statistics import nothing, parabola, write_scan
 
 AXES = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.1, 21))
 LEVELS = (0.68, 0.95)
-PROFILED = ("profile_regions", "profile_theta", "profiles")
+PROFILED = ("profile_regions", "profile_best", "profiles")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_box_beyond_the_limit_is_hatched(draw, name):
         assert texts(figure) == ["no physical point"]
 
 
-@pytest.mark.parametrize("name", ["profile_regions", "profile_theta"])
+@pytest.mark.parametrize("name", ["profile_regions", "profile_best"])
 def test_regions_are_relative_to_the_physical_minimum(draw, name):
     """chi2 falls towards epsilon_hat = -1.2: the 95% line is 5.99 above its value at -1."""
 
@@ -117,7 +117,7 @@ def test_masses(tmp_path, monkeypatch, theta):
         files[mass] = tmp_path / f"{mass:g}.h5"
         scan = tmp_path / "scan.h5"
         write_scan(scan, (np.arange(-10, 4) / 10, AXES[1], theta), parabola, mass)
-        statistics.profile(scan, files[mass], limit=1.0)
+        statistics.profile(scan, files[mass], 3000.0)
     out = tmp_path / "a.pdf", tmp_path / "a.png"
     figures.masses(files, "model", LEVELS, *out, ["With overlaid data: new."], "marked so")
     figure, notes = shown[0][0], " ".join(shown[0][3])
@@ -138,7 +138,7 @@ def test_pulls_without_a_best_fit(tmp_path, monkeypatch):
         assert entries(shown[-1][0]) == expected
 
 
-@pytest.mark.parametrize("name", ["plane", "profile_regions", "profile_theta"])
+@pytest.mark.parametrize("name", ["plane", "profile_regions", "profile_best"])
 def test_no_entry_of_the_legend_without_its_line(draw, name):
     """Where everything is allowed there is no border, and the legend says so."""
 
@@ -147,7 +147,7 @@ def test_no_entry_of_the_legend_without_its_line(draw, name):
 
     figure = draw(name, AXES, flat)
     assert "global 95%: no bound" in entries(figure)
-    if name != "profile_theta":
+    if name != "profile_best":
         assert "EWPOs: no bound" in entries(figure)
     assert "global 95%" in entries(draw(name, AXES, parabola))
 

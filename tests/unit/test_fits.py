@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from malaphoric import fits, statistics
-from malaphoric.grid import AXES as NAMES
+from malaphoric.grid import Grid
+from malaphoric.paper import PARAMETERS as NAMES
 from test_statistics import COVARIANCE, MINIMUM, PRECISION, nothing, parabola
 
 AXES = (np.linspace(-1.5, 1.5, 4), np.linspace(0, 0.5, 3), np.linspace(-0.6, 0.6, 5))
-BOX = fits.physical_box(AXES, 3000.0)
+GRID = Grid(NAMES, AXES)
+BOX = fits.physical_box(GRID, 3000.0)
 
 
 def test_best_fits_of_a_known_likelihood():
@@ -43,7 +45,7 @@ def test_fits_stay_in_the_box():
         {"all": {"global": start}, "unmixed": None},
         sm,
         dict.fromkeys(sm, 10),
-        fits.physical_box(AXES, 10_000.0),
+        fits.physical_box(GRID, 10_000.0),
         parabola,
     )
     assert found["malaphoric"]["at_limit"] == ["epsilon_hat"]
@@ -130,7 +132,7 @@ def grid_of(chi2, axes=COARSE):
         for rows in [[points[:, i] == x for x in axes[name]]]
     }
     best = dict(zip(NAMES, points[np.argmin(value)].tolist(), strict=True))
-    return {"all": {"global": best}, "unmixed": None, "lines": lines}
+    return {"all": {"global": best}, "unmixed": None, "columns": list(NAMES), "lines": lines}
 
 
 def intervals(chi2, box=BOX):
@@ -201,7 +203,9 @@ def test_a_box_beyond_the_physical_limit_has_no_fit():
     """At 10 TeV |epsilon| <= 1 is |epsilon_hat| <= 0.3."""
     axes = (np.linspace(-1.0, -0.5, 6), *AXES[1:])
     grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "unmixed": None}
-    found = fits.best_fits(grid, SM, N_OBS, fits.physical_box(axes, 10_000.0), parabola)
+    found = fits.best_fits(
+        grid, SM, N_OBS, fits.physical_box(Grid(NAMES, axes), 10_000.0), parabola
+    )
     assert found["malaphoric"] is None
 
 

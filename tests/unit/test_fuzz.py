@@ -316,7 +316,7 @@ def merge_bomb(levels=60):
         (merge_bomb(), ["line 2", "alias *a0"]),
         ("[" * 100_000, ["not valid YAML"]),
         ("a: " + "{a: " * 5000 + "}" * 5000, ["not valid YAML"]),
-        ("M_X: 0x" + "f" * 10_000, ["M_X", "an integer of 40000 bits"]),
+        ("parameters: {M_X: 0x" + "f" * 10_000 + "}", ["M_X", "an integer of 40000 bits"]),
         ("M_X: " + "9" * 10_000, ["line 1", "99999"]),
         ("run: 2024-13-45", ["line 1", "2024-13-45"]),
         ("run: !!timestamp word", ["line 1", "word"]),
@@ -375,7 +375,7 @@ def test_large_file(tmp_path, load, most):
         "?open('{}', 'w')",
     ],
 )
-@pytest.mark.parametrize("key", ["run", "model", "M_X", "grid", "observables_of_interest"])
+@pytest.mark.parametrize("key", ["run", "model", "parameters", "observables_of_interest"])
 def test_nothing_is_executed(folder, key, tag):
     """The command would leave a file behind."""
     proof = folder / "executed"

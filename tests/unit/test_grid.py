@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from malaphoric.configuration import Configuration
-from malaphoric.grid import AXES, BLOCK, Grid, round_step
+from malaphoric.grid import BLOCK, Grid, round_step
+from malaphoric.paper import PARAMETERS as AXES
 
 
 def make(shape, low=(-1.0, 0.0, -0.3), high=(1.0, 0.25, 0.3)):
@@ -127,7 +128,7 @@ def test_chunks_of_the_compiled_engine_hold_whole_blocks(monkeypatch, minutes):
             "model": "b3-l2",
             "engine": "compiled",
             "chunk_minutes": minutes,
-            "grid": {"epsilon_hat": axis, "g_hat": axis, "theta_sb": axis},
+            "parameters": {"epsilon_hat": axis, "g_hat": axis, "theta_sb": axis},
         }
     )
     for start, stop in c.chunks:

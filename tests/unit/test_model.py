@@ -136,11 +136,6 @@ def test_parameters():
     model = Model.from_dict(changed(["mixing"], {"V_uR": rotations[2:], "V_dL": rotations}))
     assert model.parameters == ("epsilon_hat", "g_hat", "b", "a", "c")
     assert Model.from_dict(changed(["mixing"], {})).parameters == ("epsilon_hat", "g_hat")
-    more = ", ".join(f"has the parameter {name}" for name in "bac")
-    wrong = f"has no parameter theta_sb, {more}"
-    with pytest.raises(ConfigurationError, match=f"{wrong}, which is not accepted: runs"):
-        model.require(("epsilon_hat", "g_hat", "theta_sb"))
-    Model.load("b3-l2").require(("epsilon_hat", "g_hat", "theta_sb"))
 
 
 def test_mixing_decides():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from malaphoric import fits, notes, statistics
-from malaphoric.grid import AXES as NAMES
+from malaphoric.grid import Grid
+from malaphoric.paper import PARAMETERS as NAMES
 from test_fits import N_OBS, SM
 from test_statistics import parabola, write_scan
 
@@ -18,7 +19,7 @@ def said(tmp_path):
     def said(axes, chi2=parabola, M_X=3000.0, minimised=True):
         write_scan(tmp_path / "scan.h5", axes, chi2, M_X)
         grid = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
-        box = fits.physical_box(axes, M_X)
+        box = fits.physical_box(Grid(NAMES, tuple(axes)), M_X)
         if minimised:
             found, curves = fits.best_fits_with_profiles(grid, SM, N_OBS, box, chi2, [0.68, 0.95])
         else:

@@ -8,11 +8,12 @@ import pytest
 from malaphoric import archive, configuration, jobs, store
 from malaphoric import recipes as recipes_module
 from malaphoric.configuration import Configuration
+from malaphoric.paper import PARAMETERS
 from malaphoric.recipes import Recipes
 from test_configuration import FULL, MINIMAL, changed
 
 COMPILED = {**FULL, "engine": "compiled"}
-SMALL = {name: {"min": 0, "max": 0.05, "points": 2} for name in FULL["grid"]}
+SMALL = {name: {"min": 0, "max": 0.05, "points": 2} for name in PARAMETERS}
 
 
 def recipes(path=(), value=None, data=COMPILED):
@@ -33,7 +34,7 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
 @pytest.mark.parametrize(
     ("path", "value", "expected"),
     [
-        (["M_X"], 2900, {*WEIGHED, "running", "running-extra"} - {"likelihood"}),
+        (["parameters", "M_X"], 2900, {*WEIGHED, "running", "running-extra"} - {"likelihood"}),
         (["lep2_set"], "full", WEIGHED | MASSES),
         (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
@@ -57,7 +58,7 @@ def test_chunks_know_their_theory_and_their_points():
     for data in (FULL, COMPILED):
         data = changed(["chunk_minutes"], 1, data)
         names = set(recipes(data=data).chunks)
-        for path, value in ((["M_X"], 4000), (["grid", "g_hat", "max"], 0.21)):
+        for path, value in ((["parameters", "M_X"], 4000), (["parameters", "g_hat", "max"], 0.21)):
             assert not names & set(recipes(path, value, data).chunks)
         assert set(recipes(["run"], "b", data).chunks) == names
         other = set(recipes(["lep2_set"], "full", data).chunks)
@@ -90,19 +91,21 @@ def test_another_table_of_the_compiled_engine(tmp_path, monkeypatch):
     [
         ((-0.9, 0, 2), (-0.17, -0.1, 2), {"fig2", "fig3_left", "fig3_right", "fig4", "profiles"}),
         ((-0.9, -0.5, 2), (-0.17, -0.1, 2), {"fig3_left", "fig3_right", "fig4", "profiles"}),
-        ((0, 0, 1), (-0.17, -0.1, 2), {"fig2", "fig4"}),
-        ((-0.9, 0, 2), (-0.17, -0.17, 1), {"fig3_left", "fig3_right", "fig4"}),
+        (0, (-0.17, -0.1, 2), {"fig2", "profiles", "fig4"}),
+        (-0.9, (-0.17, -0.1, 2), {"fig3_left", "profiles", "fig4"}),
+        ((-0.9, 0, 2), -0.17, {"fig3_left", "profiles", "fig4"}),
+        (0, -0.17, {"profiles", "fig4"}),
     ],
 )
 def test_figures_follow_the_grid(epsilon_hat, theta_sb, figures):
-    """Fig. 2 needs the plane epsilon_hat = 0, Fig. 3 an area, the profiles three axes."""
+    """Fig. 2 needs epsilon_hat = 0, Fig. 3 a plane that is not that of Fig. 2, profiles an axis."""
     keys = ("min", "max", "points")
+    given = {"epsilon_hat": epsilon_hat, "g_hat": (0.08, 0.1, 2), "theta_sb": theta_sb}
     grid = {
-        "epsilon_hat": dict(zip(keys, epsilon_hat, strict=True)),
-        "g_hat": {"min": 0.08, "max": 0.1, "points": 2},
-        "theta_sb": dict(zip(keys, theta_sb, strict=True)),
+        name: dict(zip(keys, axis, strict=True)) if isinstance(axis, tuple) else axis
+        for name, axis in given.items()
     }
-    assert set(recipes(["grid"], grid).figures) == figures
+    assert set(recipes(["parameters"], grid).figures) == figures
 
 
 def test_settings_are_plain_data():
@@ -120,7 +123,7 @@ def test_the_papers_points_are_for_the_papers_model():
     assert "papers_points" not in recipes(["lep2_set"], "full", plain)
     assert "papers_points" not in recipes(["categories"], ["LFU"], plain)
     assert "papers_points" not in recipes(["validation", "points"], 0, plain)
-    assert "papers_points" not in recipes(["M_X"], 50000, changed(["grid"], SMALL, plain))
+    assert "papers_points" not in recipes(["parameters"], {**SMALL, "M_X": 50000}, plain)
     assert "papers_points" not in recipes(["model"], "3b3-le-2lmu", plain)
 
 

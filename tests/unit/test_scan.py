@@ -11,9 +11,10 @@ from malaphoric import store
 from malaphoric.chunks import Progress, read_points, write_kept, write_points
 from malaphoric.engines import ModelLikelihood, load_likelihood
 from malaphoric.exact import ExactTheory
-from malaphoric.grid import AXES, Grid
+from malaphoric.grid import Grid
 from malaphoric.likelihood import Constraint, Likelihood
 from malaphoric.model import Model
+from malaphoric.paper import PARAMETERS as AXES
 from malaphoric.scan import merge
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
@@ -345,7 +346,7 @@ class TestMerge:
     def test_planes_and_lines(self, tmp_path, shape):
         """Truth: axes of one point keep their place."""
         axes = [np.linspace(-1, 1, 5), np.linspace(0, 0.2, 4), np.linspace(-0.3, 0.3, 7)]
-        small = Grid(tuple(a if n > 1 else a[:1] for a, n in zip(axes, shape, strict=True)))
+        small = Grid(AXES, tuple(a if n > 1 else a[:1] for a, n in zip(axes, shape, strict=True)))
         half = small.size // 2
         edges = sorted({0, half, small.size})
         counts = merge(
@@ -389,7 +390,7 @@ class TestMerge:
 
     def test_points_of_another_grid_are_refused(self, tmp_path):
         """Truth: the same number of points, elsewhere; the chunk is named."""
-        other = Grid((grid().axes[0], grid().axes[1] + 1e-9, grid().axes[2]))
+        other = Grid(AXES, (grid().axes[0], grid().axes[1] + 1e-9, grid().axes[2]))
         chunks = write(tmp_path, [0, 50, 140], other)
         with pytest.raises(StoreError, match=r"0-50\.h5"):
             merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)

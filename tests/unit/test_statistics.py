@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from malaphoric import statistics, store
-from malaphoric.grid import AXES as NAMES
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Constraint, Likelihood
+from malaphoric.paper import PARAMETERS as NAMES
 from malaphoric.scan import STATUS
 
 MINIMUM = np.array([-0.6, 0.1, -0.15])
@@ -102,12 +102,12 @@ def test_pulls_without_a_best_fit():
 
 def write_scan(path, axes, chi2, M_X=3000.0, status=None):
     """A scan as `scan.merge` writes it, of chi2 (category, ...) or a function of points."""
-    grid = Grid(axes)
+    grid = Grid(NAMES, tuple(axes))
     values = chi2
     if callable(chi2):
         values = {name: v.reshape(grid.shape) for name, v in chi2(grid.points()).items()}
     status = np.where(np.isnan(values["global"]), 1, 0) if status is None else status
-    attributes = {"theory": {"M_X": M_X}, "status_values": STATUS}
+    attributes = {"theory": {"M_X": M_X}, "status_values": STATUS, "parameters": list(NAMES)}
     with store.create(path, **attributes) as file:
         file["category"] = list(values)
         for name, axis in zip(NAMES, axes, strict=True):

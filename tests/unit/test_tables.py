@@ -7,7 +7,7 @@ import pytest
 
 from malaphoric import point, tables
 from malaphoric.model import Model
-from malaphoric.paper import is_the_papers
+from malaphoric.paper import PARAMETERS, is_the_papers
 from malaphoric.smeft import g_prime, zprime
 from test_statistics import small_likelihood
 
@@ -39,7 +39,7 @@ def rows(paper, comparable):
     sm = {"dchi2": {}, "p_value": 0.5}
     fits = {"SM": sm, "unmixed": fit, "malaphoric": fit}
     given = (fits, points, points if paper else None, data, comparable)
-    return [row["fit"] for row in tables.table4_rows(*given, 3000.0)]
+    return [row["fit"] for row in tables.table4_rows(*given, PARAMETERS, 3000.0)]
 
 
 OURS = ["SM", "unmixed: best fit", "malaphoric: best fit"]
@@ -76,18 +76,18 @@ def test_a_degenerate_fit_is_marked(fit, remark):
 
 def test_masses_say_which_fit_is_physical():
     """-0.6 is epsilon = -0.6 at 3 TeV and -2 at 10 TeV, where the physical fit is another one."""
-    (row,) = tables.mass_rows({"hatted": FIT, "physical": FIT}, 3000.0)
+    (row,) = tables.mass_rows({"hatted": FIT, "physical": FIT}, PARAMETERS, 3000.0)
     assert (row["physical"], row["epsilon"]) == ("yes", -0.6)
     assert row["M_Zprime"] == pytest.approx(3750)
     assert row["g_X_Zprime"] == pytest.approx(0.1)
     assert row["g_Y_Zprime"] == pytest.approx(g_prime(3000.0) * 0.75)
     first, second = tables.mass_rows(
-        {"hatted": FIT, "physical": {**FIT, "epsilon_hat": -0.27}}, 10_000.0
+        {"hatted": FIT, "physical": {**FIT, "epsilon_hat": -0.27}}, PARAMETERS, 10_000.0
     )
     assert (first["physical"], second["physical"]) == ("no", "yes")
     assert (first["M_Zprime"], first["epsilon"]) == ("", pytest.approx(-2))
     assert second["M_Zprime"] == pytest.approx(10_000 / 0.19**0.5)
-    assert tables.mass_rows({"hatted": None, "physical": None}, 3000.0) == []
+    assert tables.mass_rows({"hatted": None, "physical": None}, PARAMETERS, 3000.0) == []
 
 
 def test_table_4_without_fits_and_without_degrees_of_freedom():
@@ -102,7 +102,7 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
     paper = {"points": points, "chi2": np.full((2, 2), 4.0)}
     sm = {"dchi2": {"quarks": 0.0, "global": 0.0}, "p_value": 0.1}
     fits = {"SM": sm, "unmixed": None, "malaphoric": None}
-    rows = tables.table4_rows(fits, {}, paper, Data, False, 3000.0)
+    rows = tables.table4_rows(fits, {}, paper, Data, False, PARAMETERS, 3000.0)
     assert [row["fit"] for row in rows] == [
         "SM",
         "unmixed: the paper's point",

@@ -7,6 +7,7 @@ import pytest
 
 from malaphoric import validation
 from malaphoric.grid import Grid
+from malaphoric.paper import PARAMETERS as NAMES
 from malaphoric.theory import Theory
 from test_statistics import small_likelihood
 
@@ -87,7 +88,9 @@ def test_only_what_counts_is_judged(tmp_path):
     result = validation.compare(exact, compiled, data, 0.0)
     assert result["failures"] == []
     by_point, by_observable = tmp_path / "points.csv", tmp_path / "observables.csv"
-    validation.write_tables(result, exact["points"], data.observables, by_point, by_observable)
+    validation.write_tables(
+        result, NAMES, exact["points"], data.observables, by_point, by_observable
+    )
     assert by_observable.read_text() == "observable,relative_error\na,0.0\n"
 
 
@@ -99,7 +102,9 @@ def test_no_point_is_no_failure(tmp_path):
     result = validation.compare(exact, compiled, data, float("nan"))
     assert result["failures"] == []
     by_point = tmp_path / "points.csv"
-    validation.write_tables(result, exact["points"], data.observables, by_point, tmp_path / "b.csv")
+    validation.write_tables(
+        result, NAMES, exact["points"], data.observables, by_point, tmp_path / "b.csv"
+    )
     assert by_point.read_text() == "epsilon_hat,g_hat,theta_sb,chi2_minus_min,error_quarks\n"
 
 
@@ -173,10 +178,10 @@ def test_boxes_of_all_kinds(box):
 def test_box_is_the_physical_part():
     """|epsilon| <= 1 where the grid has such points."""
     axis = np.linspace(-1.2, 0.3, 4)
-    assert validation.box_of(Grid((axis, axis, axis)), 3000)["epsilon_hat"] == (-1, 0.3)
-    assert validation.box_of(Grid((axis, axis, axis)), 30000)["epsilon_hat"] == (-0.1, 0.1)
+    assert validation.box_of(Grid(NAMES, (axis, axis, axis)), 3000)["epsilon_hat"] == (-1, 0.3)
+    assert validation.box_of(Grid(NAMES, (axis, axis, axis)), 30000)["epsilon_hat"] == (-0.1, 0.1)
     beyond = np.linspace(1.1, 1.5, 4)
-    assert validation.box_of(Grid((beyond, axis, axis)), 3000)["epsilon_hat"] == (1.1, 1.5)
+    assert validation.box_of(Grid(NAMES, (beyond, axis, axis)), 3000)["epsilon_hat"] == (1.1, 1.5)
 
 
 def test_a_box_without_a_valid_point():

@@ -16,9 +16,9 @@ TINY = {
     "run": "tiny",
     "model": "b3-l2",
     "engine": "exact",
-    "grid": {
+    "parameters": {
         "epsilon_hat": {"min": -0.9, "max": 0, "points": 2},
-        "g_hat": {"min": 0.08, "max": 0.08, "points": 1},
+        "g_hat": 0.08,
         "theta_sb": {"min": -0.17, "max": -0.1, "points": 2},
     },
     "chunk_minutes": 0.34,  # two points a chunk
@@ -136,7 +136,7 @@ class Workflow:
 COMPILED = {
     "run": "compiled",
     "engine": "compiled",
-    "grid": {
+    "parameters": {
         "epsilon_hat": {"min": -1.0, "max": 0, "points": 11},
         "g_hat": {"min": 0.02, "max": 0.2, "points": 19},
         "theta_sb": {"min": -0.3, "max": 0.1, "points": 21},

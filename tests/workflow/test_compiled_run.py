@@ -123,7 +123,7 @@ def test_scan_says_what_it_was_made_from(compiled):
         assert theory["engine"] == "compiled"
         assert theory["versions"]["flavio"] == "2.7.1"
         assert len(theory["table"]) == 32
-        assert json.loads(file.attrs["configuration"])["M_X"] == 3000
+        assert json.loads(file.attrs["configuration"])["parameters"]["M_X"] == 3000
         assert json.loads(file.attrs["n_obs"])["global"] == 509
 
 
@@ -137,8 +137,8 @@ def again(compiled, folder, **changes):
 
 def test_exact_points_are_found_again(compiled, tmp_path):
     """Another grid and other data: no exact point is computed, smelli is not even imported."""
-    grid = {name: {**axis, "points": 6} for name, axis in COMPILED["grid"].items()}
-    workflow = again(compiled, tmp_path, grid=grid, lep2_set="full")
+    grid = {name: {**axis, "points": 6} for name, axis in COMPILED["parameters"].items()}
+    workflow = again(compiled, tmp_path, parameters=grid, lep2_set="full")
     workflow.patch_scripts("exact_points.py", "sys.modules['smelli'] = None")
     workflow.run("--cores", "2", "--until", "validate")
     with open(tmp_path / OUT / "validation/points.csv") as file:

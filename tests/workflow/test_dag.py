@@ -35,8 +35,9 @@ def test_chunk_minutes(workflow, points, chunks):
     ("changes", "message"),
     [
         ({"modle": "b3-l2"}, "unknown key modle"),
+        ({"grid": {"g_hat": {"min": 0, "max": 1, "points": 2}}}, "accepted: the key parameters"),
         ({"model": "b4"}, "model: 'b4' not found"),
-        ({"M_X": -3000}, "M_X: -3000 is not accepted"),
+        ({"parameters": {"M_X": -3000}}, "parameters.M_X: -3000 is not accepted"),
         ({"categories": ["quark"]}, "categories.0: 'quark' is not accepted"),
         ({"engine": "fast"}, "engine: 'fast' is not accepted"),
     ],
@@ -136,7 +137,7 @@ def test_two_configurations_are_refused(workflow):
     """Snakemake would merge them, the last of two equal keys counts."""
     path = workflow.configure()
     other = workflow.folder / "other.yaml"
-    other.write_text("M_X: 5000\n")
+    other.write_text("parameters: {M_X: 5000}\n")
     command = [*workflow.command("--dry-run"), str(other)]
     assert command[-3:] == ["--configfile", str(path), str(other)]
     result = subprocess.run(

@@ -81,6 +81,7 @@ EXERCISED = {
         f"{DRY} --configfile config/exact-small.yaml --config chunk_minutes=5"
     ),
     "snakemake --workflow-profile profiles/slurm --configfile config/paper.yaml": SLURM,
+    "python -m malaphoric model b3-l2 --set epsilon_hat=-0.92 g_hat=0.078 theta_sb=-0.17": AS_IS,
     "python -m malaphoric check FILE": run("python -m malaphoric check config/config.yaml"),
     "python -m malaphoric check": run("python -m malaphoric check config/paper.yaml"),
     "python -m malaphoric point --model b3-l2 --epsilon-hat -0.92 --g-hat 0.078 --theta-sb "
@@ -97,6 +98,7 @@ EXERCISED = {
     "pytest -m slurm -v": SLURM,
     'squeue --me -o "%i %T %M %k"': SLURM,
     "pip install snakemake-executor-plugin-htcondor": CI,
+    "pip install .": see("test_wheel.py::test_answers_are_those_of_the_checkout"),
     "git clone <address of this project> malaphoric && cd malaphoric": run(
         "git clone --quiet . cloned/malaphoric && cd cloned/malaphoric && test -f Makefile"
     ),
@@ -206,6 +208,9 @@ SAID = {
     MAKE + "why": "up to date",
     "snakemake --cores 2 masses -n --quiet rules": "mass",
     "python -m malaphoric check config/config.yaml": "accepted",
+    "python -m malaphoric model b3-l2 --set epsilon_hat=-0.92 g_hat=0.078 theta_sb=-0.17": (
+        "all but 13, 23, 31, 32"
+    ),
     "python scripts/coverage.py OUT 20": "95% region of three parameters",
     "python tests/benchmarks/scale.py table": "| 10⁸ | exact | 10⁴ |",
 }

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 BOXES = {
     "empty": ((0.1, 0.5, 3), (0.3, 0.36, 3), (-0.5, -0.35, 3)),
     "beyond": ((1.1, 1.5, 3), (0.0, 0.2, 3), (-0.3, 0.1, 5)),
-    "single": ((-0.9, -0.9, 1), (0.08, 0.08, 1), (-0.17, -0.17, 1)),
+    "single": (-0.9, 0.08, -0.17),
 }
 SAID = {"empty": "No valid point: of 27 points", "beyond": "No point of the scan is physical"}
 
@@ -20,9 +20,10 @@ SAID = {"empty": "No valid point: of 27 points", "beyond": "No point of the scan
 def run(folder, compiled, name):
     """Run a box with what another run knows of the same model; returns the output."""
     workflow = Workflow(folder)
-    axes = ({"min": a, "max": b, "points": n} for a, b, n in BOXES[name])
-    grid = dict(zip(("epsilon_hat", "g_hat", "theta_sb"), axes, strict=True))
-    workflow.configure(**{**COMPILED, "grid": grid, "validation": {"points": 0}})
+    keys = ("min", "max", "points")
+    axes = (dict(zip(keys, x, strict=True)) if isinstance(x, tuple) else x for x in BOXES[name])
+    parameters = dict(zip(("epsilon_hat", "g_hat", "theta_sb"), axes, strict=True))
+    workflow.configure(**{**COMPILED, "parameters": parameters, "validation": {"points": 0}})
     known = ("likelihood.h5", "running.h5")
     workflow.borrow(compiled, *(f"results/compiled/{file}" for file in known))
     return workflow.run("--cores", "2").stdout

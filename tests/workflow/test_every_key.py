@@ -25,7 +25,7 @@ GRID = {
     "theta_sb": {"min": -0.6, "max": 0.05, "points": 27},
 }
 
-BASE = {**COMPILED, "grid": GRID, "validation": {"points": 0}, "chunk_minutes": 0.00064}
+BASE = {**COMPILED, "parameters": GRID, "validation": {"points": 0}, "chunk_minutes": 0.00064}
 
 OVERLAY = """
 LHCb R_K (invented):
@@ -40,7 +40,7 @@ MASS = f"results/{BASE['run']}/masses/2000.json"
 CHANGES = {
     "model: charges": ("charges/b3-l2.yaml", ("running",)),
     "model: title": ("title/b3-l2.yaml", ()),
-    "M_X": (2900, ("running",)),
+    "parameters: M_X": ({**GRID, "M_X": 2900}, ("running",)),
     "smeft_accuracy": ("integrate", ("running",)),
     "categories": (["quarks", "LFU"], ()),
     "lep2_set": ("full", ()),
@@ -53,11 +53,11 @@ CHANGES = {
         (),
     ),
     "covariance": ({"draws": 2000, "seed": 2}, ()),
-    "grid": (
+    "parameters: axes": (
         {
             "epsilon_hat": {"min": -1.1, "max": -0.3, "points": 5},
             "g_hat": {"min": 0.02, "max": 0.2, "points": 7},
-            "theta_sb": {"min": -0.17, "max": -0.17, "points": 1},
+            "theta_sb": -0.17,
         },
         (),
     ),
@@ -150,7 +150,7 @@ def test_changed_validation(compiled, unchecked, tmp_path):
     """Checked after all, then not: the exact points are those that another folder has kept."""
     (tmp_path / "ours").mkdir()
     ours = Workflow(tmp_path / "ours").copy_of(unchecked)
-    ours.configure(**{**BASE, "grid": COMPILED["grid"], "validation": {"points": 8}})
+    ours.configure(**{**BASE, "parameters": COMPILED["parameters"], "validation": {"points": 8}})
     text = ours.run("--cores", "1").stdout
     assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}
     assert_fresh(ours, compiled, BASE["run"])
@@ -201,7 +201,7 @@ def axis(rng, low, high):
     """One point, or a few, anywhere; now and then a box that is refused."""
     if rng.random() < 0.25:
         value = round(rng.uniform(low, high), 2)
-        return {"min": value, "max": value, "points": 1}
+        return value
     a, b = sorted(round(rng.uniform(low, high), 2) for _ in range(2))
     return {"min": a, "max": b, "points": rng.randint(2, 5)}
 
@@ -219,10 +219,10 @@ def draw(seed, folder, rng=None):
     result = {
         "run": "random",
         "model": model,
-        "M_X": mass,
         "engine": "compiled",
         "validation": {"points": 0},
-        "grid": {
+        "parameters": {
+            "M_X": mass,
             "epsilon_hat": axis(rng, -min(limit, 3), min(limit, 3)),
             "g_hat": axis(rng, -0.02, 0.5),
             "theta_sb": axis(rng, -1.6, 1.6),

@@ -277,11 +277,11 @@ def test_point_that_raises_in_flavio(finished, tmp_path):
     workflow = Workflow(tmp_path)
     angles = (-0.17, -0.1)
     grid = {
-        "epsilon_hat": {"min": -0.9, "max": -0.9, "points": 1},
-        "g_hat": {"min": 0.08, "max": 0.08, "points": 1},
+        "epsilon_hat": -0.9,
+        "g_hat": 0.08,
         "theta_sb": {"min": angles[0], "max": angles[1], "points": 2},
     }
-    workflow.configure(grid=grid)
+    workflow.configure(parameters=grid)
     workflow.borrow(finished, "results/tiny/likelihood.h5")
     one, two = (Model.load("b3-l2").smeft(-0.9, 0.08, t)["lq1_2223"] for t in angles)
     workflow.patch_scripts(

@@ -70,7 +70,7 @@ POINT = ["--epsilon-hat", "0", "--g-hat", "0.1", "--theta-sb", "0.1"]
         (["--model", "nope"], "'nope' not found; accepted:"),
         (["--model", "b3-l2", "--M-X=-5"], "M_X: -5.0 is not accepted; accepted:"),
         (["--model", "b3-l2", "--data", "none.h5"], "none.h5: cannot be read"),
-        (["--model", "b3-l2"], "installed is flavio 99.0; remake it (`make table`)"),
+        (["--model", "b3-l2"], "installed is flavio 99.0; remake it (`make table` in the"),
     ],
 )
 def test_what_is_refused(tmp_path, options, words):

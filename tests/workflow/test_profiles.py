@@ -22,7 +22,7 @@ HTCONDOR = Path(sys.prefix) / "htcondor"
 # an exact scan of 10^8 points
 HUGE = {
     "run": "huge",
-    "grid": {
+    "parameters": {
         "epsilon_hat": {"min": -1.2, "max": 0.3, "points": 400},
         "g_hat": {"min": 0, "max": 0.3, "points": 500},
         "theta_sb": {"min": -0.6, "max": 0.6, "points": 500},
@@ -49,8 +49,7 @@ def environment(name: str) -> dict:
 def test_dry_run(workflow, name):
     """The profile is accepted; ten thousand exact points in chunks of an hour."""
     axis = {"min": 0, "max": 0.3, "points": 100}
-    one = {"min": 0, "max": 0, "points": 1}
-    workflow.configure(grid={"epsilon_hat": one, "g_hat": axis, "theta_sb": {**axis}})
+    workflow.configure(parameters={"epsilon_hat": 0, "g_hat": axis, "theta_sb": {**axis}})
     options = ["--dry-run", "--workflow-profile", profile(name)]
     text = workflow.run(*options, environment=environment(name)).stdout
     chunks = re.findall(r"^rule chunk:\n((?:    .*\n)+)", text, re.M)
@@ -146,12 +145,13 @@ def locked() -> dict[str, str]:
 
 
 def test_conda_environment_agrees_with_the_lock():
-    """Every dependency of the package, in the version of the lock."""
+    """Every dependency of package and workflow, in the version of the lock."""
     text = (ROOT / "workflow/envs/malaphoric.yaml").read_text()
     pip = yaml.safe_load(text)["dependencies"][-1]["pip"]
     pins = dict(item.split("==") for item in pip)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = {re.match(r"[a-z0-9-]+", item)[0] for item in project["dependencies"]}
+    items = project["dependencies"] + project["optional-dependencies"]["workflow"]
+    names = {re.match(r"[a-z0-9-]+", item)[0] for item in items}
     names = {name for name in names if "executor-plugin" not in name}  # jobs submit no jobs
     assert pins == {name: locked()[name] for name in names}
 

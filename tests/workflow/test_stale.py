@@ -60,7 +60,7 @@ def n_obs(workflow, name=OUT):
         ({"covariance": {"seed": 2}}, "measurements"),
         ({"categories": ["quarks"]}, "scan"),
         ({"model": "3b3-le-2lmu"}, "running"),
-        ({"M_X": 2900}, "running"),
+        ({"parameters": {**BASE["parameters"], "M_X": 2900}}, "running"),
     ],
     ids=lambda x: "-".join(x) if isinstance(x, dict) else "",
 )
@@ -284,7 +284,7 @@ def test_masses_follow_what_they_are_made_of(again, project):
     masses = [float(line.split(",")[0]) for line in table[1:]]
     assert masses == [1000, 2000, 3000, 5000, 5000, 10000, 10000]  # and physical, beyond 3.5 TeV
     assert again.plan("masses") == {}
-    again.configure(**{**BASE, "M_X": 2900})
+    again.configure(**{**BASE, "parameters": {**BASE["parameters"], "M_X": 2900}})
     assert again.plan("masses") == {}
     again.configure(**BASE)
     again.project = project

@@ -82,7 +82,8 @@ def checked(wildcards):
 
 def results():
     """What a run is made for."""
-    names = ["scan.h5", "profile.h5", "best_fit.json", "comparison.md", "analytic.md"]
+    names = ["scan.h5", "profile.h5", "best_fit.json"]
+    names += ["comparison.md", "analytic.md"] if "comparison" in RECIPES else []
     tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
     names += [f"tables/{name}" for name in tables]
     if RUN.checked:

@@ -1,4 +1,4 @@
-"""Command line: ``python -m malaphoric point``, ``box`` and ``check``.
+"""Command line: ``python -m malaphoric point``, ``box``, ``model`` and ``check``.
 
 Scans are run by Snakemake; here is what is asked of a point, of a model before its first scan, or
 of a configuration alone.
@@ -10,13 +10,13 @@ import argparse
 import math
 import sys
 
-from malaphoric import box, load_likelihood, point
+from malaphoric import __version__, box, facts, load_likelihood, point
 from malaphoric.categories import CATEGORIES
 from malaphoric.configuration import load_configuration
 from malaphoric.engines import ModelLikelihood
-from malaphoric.grid import AXES
 from malaphoric.measurements import read_overlay
 from malaphoric.model import Model
+from malaphoric.parameters import HATTED
 from malaphoric.running import check_tables
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
@@ -28,26 +28,50 @@ def _finite(text: str) -> float:
     return value
 
 
+#: What the parameters of every model are.
+_HELP = {"epsilon_hat": "epsilon (3 TeV / M_X)", "g_hat": "g_X (3 TeV / M_X)"}
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _assigned(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    try:
+        return name, _finite(value if equals else "")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} is not accepted; accepted: NAME=VALUE, a parameter and a number"
+        ) from error
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--model", nargs="?")
+    name = first.parse_known_args(arguments)[0].model
+    parser = _parser(HATTED)
     try:
+        if name:  # the other options are its parameters
+            parser = _parser(Model.load(name).parameters)
+        options = parser.parse_args(arguments)
         options.run(options)
     except (ConfigurationError, StoreError) as error:
         parser.error(str(error))
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(parameters: tuple[str, ...]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m malaphoric", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"malaphoric {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("point", help="everything about one point of parameter space")
     one.set_defaults(run=_point)
     one.add_argument("--model", required=True, help="name in config/models, or path to a YAML file")
-    one.add_argument("--epsilon-hat", type=_finite, required=True, help="epsilon (3 TeV / M_X)")
-    one.add_argument("--g-hat", type=_finite, required=True, help="g_X (3 TeV / M_X)")
-    one.add_argument("--theta-sb", type=_finite, required=True, help="mixing angle in rad")
+    for name in parameters:
+        text = _HELP.get(name, f"{name} of the model, in rad")
+        one.add_argument(_flag(name), dest=name, type=_finite, required=True, help=text)
     one.add_argument("--engine", choices=("compiled", "exact"), default="compiled")
     one.add_argument("--rows", type=int, default=12, help="rows of the long lists (default: 12)")
     one.add_argument("--wcxf", help="write the SMEFT coefficients to this WCxf file")
@@ -56,8 +80,22 @@ def _parser() -> argparse.ArgumentParser:
     where.set_defaults(run=_box)
     where.add_argument("model", help="name in config/models, or path to a YAML file")
     where.add_argument("--engine", choices=("compiled",), default="compiled")
-    for command in (one, where):
+    bare = commands.add_parser("model", help="anomalies, Yukawa couplings and width of a model")
+    bare.set_defaults(run=_model)
+    bare.add_argument("model", help="name in config/models, or path to a YAML file")
+    bare.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        type=_assigned,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="all parameters of a point (angles in rad), for mass, width and decays of the Z'",
+    )
+    bare.add_argument("--json", action="store_true", help="print plain data as JSON")
+    for command in (one, where, bare):
         command.add_argument("--M-X", type=_finite, default=3000.0, help="in GeV (default: 3000)")
+    for command in (one, where):
         command.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
         command.add_argument("--data", help="likelihood.h5 of a run (default: the paper's data)")
         some = {"nargs": "+", "choices": CATEGORIES, "default": CATEGORIES}
@@ -69,10 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
-    model = Model.load(options.model)
-    model.require(AXES)
     return load_likelihood(
-        model,
+        options.model,
         engine=options.engine,
         M_X=options.M_X,
         lep2_set=options.lep2_set,
@@ -82,8 +118,9 @@ def _likelihood(options: argparse.Namespace) -> ModelLikelihood:
 
 
 def _point(options: argparse.Namespace) -> None:
-    place = (options.epsilon_hat, options.g_hat, options.theta_sb)
-    description = point.describe(_likelihood(options), *place)
+    likelihood = _likelihood(options)
+    place = {name: getattr(options, name) for name in likelihood.parameters}
+    description = point.describe(likelihood, **place)
     if options.wcxf:
         point.write_wcxf(description, options.wcxf)
     print(strict_json(description) if options.json else point.text(description, options.rows))
@@ -105,6 +142,11 @@ def _box(options: argparse.Namespace) -> None:
     for name in found["undetermined"]:
         print(f"# chi2 does not depend on {name}")
     print(box.text(found["grid"]))
+
+
+def _model(options: argparse.Namespace) -> None:
+    found = facts.facts(options.model, **{"M_X": options.M_X, **dict(options.set)})
+    print(strict_json(found) if options.json else facts.text(found))
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -21,12 +21,12 @@ import yaml
 from malaphoric import difference, store
 from malaphoric.likelihood import Likelihood
 from malaphoric.recipes import FIGURES, VALIDATION
-from malaphoric.schema import ROOT, load_yaml, validate
+from malaphoric.schema import ROOT, checkout, load_yaml, validate
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
-_SOMETIMES += ["measurements.h5"]
+_SOMETIMES += ["measurements.h5", "comparison.md", "analytic.md"]
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
 #: Folder of an archive with the configuration and the results of the exported run.
@@ -87,8 +87,10 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
         predictions of the exact engine stay, because they may be found again.
     """
     recipes = settings["recipes"]
-    mark, drawn = store.digest(store.canonical(recipes["masses"])), folder / "figures/masses.png"
-    masses = drawn.exists() and mark.encode() in drawn.read_bytes()
+    drawn, masses = folder / "figures/masses.png", False
+    if "masses" in recipes and drawn.exists():
+        mark = store.digest(store.canonical(recipes["masses"]))
+        masses = mark.encode() in drawn.read_bytes()
     kept = [*(_MASSES if masses else []), *(["measurements.h5"] * ("measurements" in recipes))]
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
@@ -113,7 +115,7 @@ def _has_predictions(path: Path) -> bool:
 
 def _git(*arguments: str) -> str:
     run = subprocess.run(
-        ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True
+        ["git", "-C", str(checkout()), *arguments], capture_output=True, text=True, check=True
     )
     return run.stdout
 

@@ -15,16 +15,13 @@ import numpy as np
 
 from malaphoric import smeft, store
 from malaphoric.model import Model
+from malaphoric.parameters import M_X_RANGE, MASS
 
-#: Masses in GeV that are accepted, between which the shipped running holds; and their logarithms.
-M_X_RANGE = (500.0, 100e3)
+#: Logarithms of the masses between which the shipped running holds.
 LOG_M_X = tuple(np.log(M_X_RANGE))
 
 #: Reason of a point whose mass is not accepted.
 NOT_INSIDE = "M_X is not between {:.0f} and {:.0f} GeV".format(*M_X_RANGE)
-
-#: Name of the mass where it is a parameter, in GeV.
-MASS = "M_X"
 
 # Singular values that are rounding, relative to the largest.
 _ROUNDING = 1e-12

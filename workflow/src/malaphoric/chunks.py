@@ -9,14 +9,18 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from malaphoric import categories, store
-from malaphoric.grid import BLOCK
+from malaphoric.grid import BLOCK, Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.theory import CKM_FAILURE, Theory
+
+if TYPE_CHECKING:
+    from malaphoric.profiling import Profiled
 
 _CHUNK = "malaphoric chunk"
 
@@ -106,10 +110,10 @@ def write_points(
     Parameters
     ----------
     path : path
-        HDF5 file: ``points`` (n, 3), ``chi2`` (n, categories and global) unless the theory has
-        only some of the observables, ``ckm`` (n, 4), ``reason`` (n) and, if kept, ``predictions``
-        (n, n_observables).
-    points : ndarray, shape (n, 3)
+        HDF5 file: ``points`` (n, n_parameters), ``chi2`` (n, categories and global) unless the
+        theory has only some of the observables, ``ckm`` (n, 4), ``reason`` (n) and, if kept,
+        ``predictions`` (n, n_observables).
+    points : ndarray, shape (n, n_parameters)
     theory : ExactTheory, CompiledTheory or Joined
     data : Likelihood
     description : dict
@@ -172,9 +176,9 @@ def write_kept(
     Parameters
     ----------
     path : path
-        HDF5 file: ``points`` (n, 3), ``predictions`` (n, n_observables), ``ckm`` (n, 4) and
-        ``reason`` (n), without chi2: it knows no data. Described by the last layer.
-    points : ndarray, shape (n, 3)
+        HDF5 file: ``points`` (n, n_parameters), ``predictions`` (n, n_observables), ``ckm`` (n, 4)
+        and ``reason`` (n), without chi2: it knows no data. Described by the last layer.
+    points : ndarray, shape (n, n_parameters)
     layers : list of (dict, callable)
         Theories that together predict all observables: what each is made from, and what makes it,
         called if a point is not kept.
@@ -288,6 +292,26 @@ def _save(
         file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
+def save_profiled(
+    path: str | Path,
+    grid: Grid,
+    result: Profiled,
+    data: Likelihood,
+    observables: list,
+    description: dict,
+) -> dict[str, int]:
+    """Write minima over profiled parameters as a chunk file; its range of points is in its name.
+
+    Beside what `write_points` writes, ``best`` (n, categories and global, n_profiled): where each
+    minimum is.
+    """
+    chi2, best = (np.stack(list(x.values()), axis=1) for x in (result.chi2, result.places))
+    points = grid.points(*range_of(path))
+    about = (observables, data, description)
+    _save(path, points, result.ckm, result.reason, *about, chi2=chi2, best=best)
+    return _counts(result.reason, 0)
+
+
 def _find_earlier(
     paths: Iterable[str | Path],
     description: dict,
@@ -331,7 +355,9 @@ def _read_chunk(path: str | Path, description: dict) -> dict:
             )
             raise store.StoreError(f"{path}: made from another theory: {details}; {store.REMEDY}")
         result = {
-            name: file[name][:] for name in ("points", "chi2", "ckm", "predictions") if name in file
+            name: file[name][:]
+            for name in ("points", "chi2", "best", "ckm", "predictions")
+            if name in file
         }
         result["reason"] = file["reason"].asstr()[:]
         result["likelihood"] = store.parse(file.attrs["likelihood_digests"])
@@ -357,7 +383,7 @@ def read_points(
     -------
     dict
         ``points``, ``chi2`` (n, categories and global), ``ckm``, ``reason`` and, if they were
-        kept, ``predictions``.
+        kept, ``predictions``; ``best`` of profiled points.
 
     Raises
     ------
@@ -382,7 +408,8 @@ def read_points(
         result |= {"predictions": predictions, "chi2": chi2}
     else:
         result["chi2"] = _selected(result, data, paths[0])
-    return {k: result[k] for k in ("points", "chi2", "ckm", "reason", "predictions") if k in result}
+    kept = ("points", "chi2", "best", "ckm", "reason", "predictions")
+    return {k: result[k] for k in kept if k in result}
 
 
 def _selected(part: dict, data: Likelihood, path: str | Path) -> np.ndarray:
@@ -390,6 +417,10 @@ def _selected(part: dict, data: Likelihood, path: str | Path) -> np.ndarray:
     stored, wanted = part["likelihood"], data.category_digests
     if any(stored.get(category) != digest for category, digest in wanted.items()):
         raise store.StoreError(f"{path}: made with other data; {store.REMEDY}")
+    if "best" in part:  # the minimum of the sum is not the sum of the minima
+        if part["categories"] != list(wanted):
+            raise store.StoreError(f"{path}: made for other categories; {store.REMEDY}")
+        return part["chi2"]
     columns = [part["chi2"][:, part["categories"].index(category)] for category in wanted]
     return np.stack([*columns, sum(columns)], axis=1)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from malaphoric.categories import CATEGORIES, GLOBAL
-from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
-from malaphoric.paper import TABLE1, TABLE4, has_the_papers_model
+from malaphoric.paper import PARAMETERS, TABLE1, TABLE4, has_the_papers_model
+from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import p_value
 from malaphoric.tables import LEP2_NOTE, markdown
 
@@ -46,12 +46,12 @@ _SCATTER = 2.0
 
 def unlike(
     model: Model,
-    M_X: float,
+    M_X: float | None,
     smeft_accuracy: str,
     categories: list[str],
     papers_data: bool,
     fits: dict,
-    grid: dict,
+    grid: list[dict],
 ) -> dict[str, str]:
     """In what a run is not the paper's: numbers that depend on it are not compared.
 
@@ -67,8 +67,8 @@ def unlike(
         Whether nothing is overlaid, included or excluded, and LEP2 is the paper's.
     fits : dict
         Content of ``best_fit.json``.
-    grid : dict
-        The configuration's: ``min`` and ``max`` of every axis.
+    grid : list of dict
+        ``name``, ``min`` and ``max`` of every parameter.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def unlike(
         result["data"] = "Nothing is compared: the data are not the paper's, see record.json."
     parts = [
         ("" if has_the_papers_model(model) else "charges"),
-        (f"M_X = {M_X:g} GeV" if M_X != 3000 else ""),
+        ("" if M_X == M_REFERENCE else f"M_X = {M_X:g} GeV" if M_X else "M_X is a parameter"),
         (f"smeft_accuracy {smeft_accuracy}" if smeft_accuracy != "leadinglog" else ""),
     ]
     if different := ", ".join(filter(None, parts)):
@@ -96,11 +96,12 @@ def unlike(
     free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
     if any(fits.get(name) and fits[name]["parameters"] != number for name, number in free.items()):
         result["fits"] = "Best fits are not compared: a parameter has one value only in this run."
+    box = {p["name"]: (p["min"], p["max"]) for p in grid}
     outside = {
         f"{axis} = {value:g}"
         for table in TABLE4.values()
-        for axis, value in zip(AXES, table["point"], strict=True)
-        if not grid[axis]["min"] <= value <= grid[axis]["max"]
+        for axis, value in zip(PARAMETERS, table["point"], strict=True)
+        if axis in box and not box[axis][0] <= value <= box[axis][1]
     }
     at_limit = {name for fit in map(fits.get, TABLE4) if fit for name in fit.get("at_limit", ())}
     if outside or at_limit:
@@ -339,7 +340,7 @@ def _fit_rows(fits: dict) -> list[dict]:
         if not (fit := fits.get(name)):
             continue
         errors = fit.get("errors") or {}
-        for axis, value in zip(AXES, paper["point"], strict=True):
+        for axis, value in zip(PARAMETERS, paper["point"], strict=True):
             flat = abs(fit[axis] - value) <= (errors.get(axis) or 0)
             reason = "valley" if flat else "not traced"
             rows.append(_row("Table 4", f"{axis}, {name}", value, fit[axis], 0.005, reason))
@@ -370,7 +371,7 @@ def _fit_rows(fits: dict) -> list[dict]:
                 "difference": mixed[axis] - free[axis],
                 "reason": "difference: how far LEP2 moves our best fit",
             }
-            for axis in AXES
+            for axis in PARAMETERS
         ]
     if mixed:
         quantity, p = "p-value of the improvement over the SM", mixed["p_value_over_SM"]

@@ -345,7 +345,7 @@ def check_file(file: h5py.File, path: str, content: str, version: int) -> None:
         If it is another file, of another format, or made with other versions of smelli, flavio or
         wilson than installed.
     """
-    remedy = "remake it (`make table`)"
+    remedy = "remake it (`make table` in the project's folder)"
     if file.attrs.get("content") != content:
         raise store.StoreError(f"{path}: not a {content}; {remedy}")
     if file.attrs["format"] != version:

@@ -10,19 +10,28 @@ import math
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from malaphoric import source, store
 from malaphoric.categories import CATEGORIES, observable_key
-from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.grid import BLOCK, Grid, plain
 from malaphoric.likelihood import nothing_left
 from malaphoric.measurements import packaged
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
-from malaphoric.paper import TABLE4, is_the_papers
+from malaphoric.paper import TABLE4, has_the_papers_model, is_the_papers
+from malaphoric.parameters import M_X_RANGE, MASS
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
 from malaphoric.smeft import M_REFERENCE
 
 #: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
 SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
+
+#: Axes of a grid.
+_MOST_AXES = 5
+
+#: Evaluations per point of the grid and profiled parameter, roughly: what estimates rest on.
+EVALUATIONS = 500
 
 #: Points that a job may hold at a time, about 1 GiB with everything known of them.
 _MOST_IN_MEMORY = 4_000_000
@@ -63,15 +72,18 @@ class Configuration:
     """
 
     def __init__(self, data: dict, source: str = "configuration") -> None:
+        _refuse_old_form(data, source)
         validate(data, "config", source)
         self.data = _with_defaults(copy.deepcopy(data), load_schema("config"))
-        self._check(source)
-        self.selection = Selection(self.data["data"], source)
-        self._check_observables(source)
         self.model_file = Model.find(self.data["model"])
         self.model = Model.load(self.model_file)
-        self.model.require(AXES)
-        self.grid = Grid.from_dict(self.data["grid"])
+        self.source = source
+        self._check_parameters()
+        self.grid = Grid.of(self.axes)
+        self._check_grid()
+        self._check_levels()
+        self.selection = Selection(self.data["data"], source)
+        self._check_observables(source)
         self._digests: dict[Path, str | None] = {}
 
     def digest(self, path: Path) -> str | None:
@@ -86,48 +98,103 @@ class Configuration:
     def __getitem__(self, key: str) -> object:
         return self.data[key]
 
-    def _check(self, source: str) -> None:
-        """What a schema cannot say."""
-        for name in AXES:
-            axis = self.data["grid"][name]
-            lower, upper, points = axis["min"], axis["max"], axis["points"]
-            if not (upper - lower >= 1e-6 and points > 1) and not (lower == upper and points == 1):
-                raise ConfigurationError(
-                    f"{source}: grid.{name}: {axis} is not accepted; accepted: min < max (1e-6 or "
-                    "more apart) with at least 2 points, or min = max with 1 point"
-                )
-        size = math.prod(self.data["grid"][name]["points"] for name in AXES)
-        if size > 10**9:
+    @property
+    def mass(self) -> float | None:
+        """Mass of the X boson in GeV; None where it is an axis."""
+        mass = self.data["parameters"][MASS]
+        return None if isinstance(mass, dict) else float(mass)
+
+    @property
+    def axes(self) -> list[dict]:
+        """Values of the parameters that are fixed or on the grid: name, min, max and points."""
+        return plain({k: x for k, x in self._values.items() if k not in self.profiled})
+
+    @property
+    def profiled(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest values of the parameters that are minimised at every point."""
+        values = self._values.items()
+        return {
+            k: (x["min"], x["max"]) for k, x in values if isinstance(x, dict) and "profile" in x
+        }
+
+    @property
+    def _values(self) -> dict:
+        """What the configuration says of the parameters that the engine takes, in their order."""
+        names = (*self.model.parameters, *([MASS] if self.mass is None else []))
+        return {name: self.data["parameters"][name] for name in names}
+
+    def _check_parameters(self) -> None:
+        """Refuse parameters that are not the model's, and values that no point may have."""
+        given, own = self.data["parameters"], (*self.model.parameters, MASS)
+        for name in given.keys() - set(own):
+            raise self._refused(f"parameters.{name}", given[name], f"one of {', '.join(own)}")
+        if missing := [f"parameters.{name}" for name in own if name not in given]:
             raise ConfigurationError(
-                f"{source}: grid: {size} points are not accepted; accepted: at most 10^9 points"
+                f"{self.source}: missing key {', '.join(missing)}; accepted: a number, or a "
+                f"mapping of min, max and points, for every parameter of model {self.model.name}"
             )
-        plane = self.data["grid"]["g_hat"]["points"] * self.data["grid"]["theta_sb"]["points"]
-        if plane > _MOST_IN_MEMORY:
-            raise ConfigurationError(
-                f"{source}: grid: {plane} points of g_hat and theta_sb are not accepted; accepted: "
-                f"at most {_MOST_IN_MEMORY}, because a plane of equal epsilon_hat is held in memory"
+        for name in own:
+            if not isinstance(axis := given[name], dict):
+                if name != MASS and abs(axis) > 100:
+                    raise self._refused(f"parameters.{name}", axis, "a number up to 100")
+                continue
+            if ("points" in axis) == ("profile" in axis):
+                accepted = "min and max, and either points or profile: true"
+                raise self._refused(f"parameters.{name}", axis, accepted)
+            if not axis["max"] - axis["min"] >= 1e-6:
+                accepted = "min < max (1e-6 or more apart), or a number alone"
+                raise self._refused(f"parameters.{name}", axis, accepted)
+        g_hat = given["g_hat"]
+        if (lowest := g_hat["min"] if isinstance(g_hat, dict) else g_hat) < 0:
+            accepted = (
+                "a number not below 0 ((epsilon_hat, g_hat) and (-epsilon_hat, -g_hat) are the "
+                "same point)"
             )
-        if self.data["grid"]["g_hat"]["min"] < 0:
-            raise ConfigurationError(
-                f"{source}: grid.g_hat.min: {self.data['grid']['g_hat']['min']} is not accepted; "
-                "accepted: a number not below 0 ((epsilon_hat, g_hat) and (-epsilon_hat, -g_hat) "
-                "are the same point)"
-            )
-        scale = self.data["M_X"] / 3000
-        for key in ("min", "max"):
-            value = self.data["grid"]["epsilon_hat"][key]
-            if abs(value) * scale > 2:
-                raise ConfigurationError(
-                    f"{source}: grid.epsilon_hat.{key}: {value} is not accepted; accepted: "
-                    f"|epsilon_hat| <= {2 / scale:g}, which is |epsilon| <= 2 at this M_X "
+            key = "parameters.g_hat.min" if isinstance(g_hat, dict) else "parameters.g_hat"
+            raise self._refused(key, lowest, accepted)
+
+    def _check_grid(self) -> None:
+        """Refuse grids of too many points or axes, and values far beyond |epsilon| = 1."""
+        grid = self.grid
+        if self.profiled and self.data["engine"] == "exact":
+            name = next(iter(self.profiled))
+            accepted = "a number or an axis: the exact engine minimises nothing"
+            raise self._refused(f"parameters.{name}", self.data["parameters"][name], accepted)
+        if self.profiled and len(grid.scanned) < 2:
+            what = f"a grid with {len(grid.scanned)} axes"
+            accepted = "two or more where other parameters are profiled (fits need none)"
+            raise self._refused("parameters", what, accepted)
+        if len(grid.scanned) > _MOST_AXES:
+            accepted = f"at most {_MOST_AXES} with more than one value"
+            raise self._refused("parameters", f"{len(grid.scanned)} axes", accepted)
+        if grid.size > 10**9:
+            raise self._refused("parameters", f"{grid.size} points", "at most 10^9 points")
+        if (slab := math.prod(grid.shape[1:])) > _MOST_IN_MEMORY:
+            what = f"{slab} points of {', '.join(grid.names[1:])}"
+            accepted = f"at most {_MOST_IN_MEMORY}, because those of equal epsilon_hat are held "
+            raise self._refused("parameters", what, accepted + "in memory")
+        largest = 2 * M_REFERENCE / (self.mass or M_X_RANGE[0])
+        fixed = grid.named.get("epsilon_hat", np.zeros(1))
+        ends = self.profiled.get("epsilon_hat") or fixed[[0, -1]].tolist()
+        for end, value in zip((".min", ".max"), ends, strict=True):
+            if abs(value) > largest * (1 + 1e-9):
+                accepted = (
+                    f"|epsilon_hat| <= {largest:g}, which is |epsilon| <= 2 at this M_X "
                     "(|epsilon| <= 1 is physical; the rest serves as a margin of the figures)"
                 )
+                key = "parameters.epsilon_hat" + end * (ends[0] != ends[1])
+                raise self._refused(key, value, accepted)
+
+    def _check_levels(self) -> None:
         lower, upper = self.data["confidence_levels"]
         if upper - lower < 1e-6:
-            raise ConfigurationError(
-                f"{source}: confidence_levels: {[lower, upper]} is not accepted; accepted: two "
-                "numbers between 0 and 1, the first smaller (by 1e-6 or more)"
-            )
+            accepted = "two numbers between 0 and 1, the first smaller (by 1e-6 or more)"
+            raise self._refused("confidence_levels", [lower, upper], accepted)
+
+    def _refused(self, key: str, value: object, accepted: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.source}: {key}: {value} is not accepted; accepted: {accepted}"
+        )
 
     def _check_observables(self, source: str) -> None:
         """Refuse categories without measurements and observables of interest nobody computes."""
@@ -188,7 +255,7 @@ class Configuration:
             **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),
             "engine": engine,
             "model": self.model.as_dict(),
-            "M_X": float(self.data["M_X"]),
+            "M_X": self.mass,
             "smeft_accuracy": self.data["smeft_accuracy"],
             **source.code(*_ENGINES[engine], without=_NO_THEORY),
         }
@@ -220,11 +287,19 @@ class Configuration:
 
     @property
     def _block(self) -> int:
+        if self.profiled:
+            return math.prod(self.grid.slab)
         return BLOCK if self.data["engine"] == "compiled" else 1
 
     @property
+    def seconds_per_point(self) -> float:
+        """Expected CPU seconds of a point of the grid."""
+        each = EVALUATIONS * len(self.profiled) or 1
+        return each * SECONDS_PER_POINT[self.data["engine"]]
+
+    @property
     def _points_per_chunk(self) -> int:
-        number = int(self.data["chunk_minutes"] * 60 / SECONDS_PER_POINT[self.data["engine"]])
+        number = int(self.data["chunk_minutes"] * 60 / self.seconds_per_point)
         return min(max(number, -(-self.grid.size // _MOST_CHUNKS)), _MOST_IN_MEMORY)
 
     @cached_property
@@ -236,7 +311,7 @@ class Configuration:
     def longest_chunk(self) -> float:
         """Expected minutes of the longest chunk: above `chunk_minutes` if these were too many."""
         points = max(stop - start for start, stop in self.chunks)
-        return points * SECONDS_PER_POINT[self.data["engine"]] / 60
+        return points * self.seconds_per_point / 60
 
     @property
     def checked(self) -> bool:
@@ -264,15 +339,17 @@ class Configuration:
 
     @property
     def box_command(self) -> str:
-        """What proposes a box for the run's model, mass, categories and data."""
+        """What proposes a box for the run's model, mass, categories and data, if it has a mass."""
+        if self.mass is None:
+            return ""
         name = self.model.name  # not the path, which results do not depend on
         try:
             known = Model.load(name) == self.model
         except ConfigurationError:
             known = False
         command = f"python -m malaphoric box {name if known else 'MODEL'}"
-        if self.data["M_X"] != M_REFERENCE:
-            command += f" --M-X {self.data['M_X']:g}"
+        if self.mass != M_REFERENCE:
+            command += f" --M-X {self.mass:g}"
         if self.categories != list(CATEGORIES):
             command += f" --categories {' '.join(self.categories)}"
         if not self.has_the_papers_data:
@@ -280,10 +357,53 @@ class Configuration:
         return command
 
     @property
+    def has_masses(self) -> bool:
+        """Whether the same grid can be computed at other masses."""
+        return self.mass is not None and not self.profiled
+
+    @property
+    def has_the_papers_model(self) -> bool:
+        """Whether charges and mixing are the paper's: only then it is compared with anything."""
+        return has_the_papers_model(self.model) and self.mass is not None
+
+    @property
     def is_the_papers(self) -> bool:
         """Whether model, mass, data and categories are the paper's."""
-        same = is_the_papers(self.model, self.data["M_X"]) and self.has_the_papers_data
+        same = is_the_papers(self.model, self.mass) and self.has_the_papers_data
         return same and self.categories == list(CATEGORIES)
+
+
+def _refuse_old_form(data: object, source: str) -> None:
+    """Say how a configuration with the keys grid and M_X is written now."""
+    if not isinstance(data, dict) or not {"grid", "M_X"} & data.keys():
+        return
+    rows = []
+    grid = data.get("grid")
+    for name, axis in (grid if isinstance(grid, dict) else {}).items():
+        if isinstance(axis, dict) and axis.get("points") == 1:
+            axis = axis.get("min")
+        if isinstance(axis, dict):
+            axis = "{" + ", ".join(f"{key}: {value}" for key, value in axis.items()) + "}"
+        rows.append(f"  {name}: {axis}")
+    if "M_X" in data:
+        rows.append(f"  M_X: {data['M_X']}")
+    old = " and ".join(key for key in ("grid", "M_X") if key in data)
+    raise ConfigurationError(
+        f"{source}: {old}: not accepted any more; accepted: the key parameters, here\n"
+        + "\n".join(["parameters:", *rows])
+    )
+
+
+def check_file(path: str | Path) -> None:
+    """Refuse keys and values of a configuration file by themselves, before anybody merges them.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    data = load_yaml(Path(path))
+    _refuse_old_form(data, str(path))
+    validate(data, "config", str(path), partial=True)
 
 
 def load_configuration(path: str | Path) -> Configuration:

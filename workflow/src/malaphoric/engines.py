@@ -21,6 +21,7 @@ from malaphoric.grid import BLOCK
 from malaphoric.likelihood import Likelihood
 from malaphoric.measurements import make_likelihood
 from malaphoric.model import Model
+from malaphoric.parameters import MASS
 from malaphoric.schema import ConfigurationError, validate
 from malaphoric.theory import Theory
 
@@ -168,7 +169,7 @@ def load_likelihood(
     """
     arithmetic.warn_if_late()
     settings = {"engine": engine, "smeft_accuracy": smeft_accuracy, "lep2_set": lep2_set}
-    settings |= {} if M_X is None else {"M_X": M_X}
+    settings |= {} if M_X is None else {"parameters": {MASS: M_X}}
     settings |= {} if categories is None else {"categories": list(categories)}
     validate(settings, "config", "load_likelihood", partial=True)
     if engine == "compiled":

@@ -26,14 +26,19 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox
 
 from malaphoric import store
-from malaphoric.grid import AXES
+from malaphoric.grid import Grid
 from malaphoric.notes import without_unmixed_region
+from malaphoric.parameters import MASS, is_physical, parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import (
     category_names,
     delta_chi2_level,
+    grid_of,
     grid_profiles,
     intervals,
+    planes_of,
+    profiled_of,
+    reduced,
 )
 
 #: Okabe-Ito colours, distinguishable for all kinds of colour vision.
@@ -43,12 +48,6 @@ COLOURS = {
     "LEP2": "#CC79A7",
     "LFU": "#E69F00",
     "global": "#D55E00",
-}
-
-LABELS = {
-    "epsilon_hat": r"$\hat\epsilon$",
-    "g_hat": r"$\hat g_X$",
-    "theta_sb": r"$\theta_{sb}$ [rad]",
 }
 
 _STYLE = {
@@ -121,7 +120,7 @@ def _regions(
     chi2 : dict of str to ndarray, shape (nx, ny)
     levels : tuple of float
         The two confidence levels.
-    physical : ndarray of bool, shape (nx, 1), optional
+    physical : ndarray of bool, shape (nx, ny), optional
         Regions are relative to the minimum of each category where this holds.
 
     Returns
@@ -223,8 +222,14 @@ def _star(axes: Axes, best: dict | None, names: tuple[str, str]) -> list:
     return [Line2D([], [], **style)]
 
 
-def _title(axes: Axes, title: str, M_X: float) -> None:
-    axes.set_title(rf"{title}, $M_X = {M_X / 1000:g}$ TeV")
+def _title(axes: Axes, M_X: float | None, *parts: str) -> None:
+    mass = [rf"$M_X = {M_X / 1000:g}$ TeV"] if M_X else []
+    axes.set_title(", ".join(filter(None, [*parts, *mass])))
+
+
+def _label(axes: Axes, pair: tuple[str, str]) -> None:
+    axes.set_xlabel(parameter(pair[0]).label)
+    axes.set_ylabel(parameter(pair[1]).label)
 
 
 def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
@@ -246,13 +251,13 @@ def _legend(axes: Axes, handles: list) -> None:
 def plane(
     scan: str | Path,
     title: str,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
     fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
-    """Figure 2: regions of the unmixed model in the plane of g_hat and theta_sb.
+    """Figure 2: regions of the unmixed model in the plane of its first two scanned parameters.
 
     Parameters
     ----------
@@ -260,8 +265,8 @@ def plane(
         A ``scan.h5`` whose grid contains epsilon_hat = 0.
     title : str
         Name of the model.
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
     levels : tuple of float
         Two confidence levels, for two parameters.
     fits : dict
@@ -270,103 +275,119 @@ def plane(
         Files to write.
     """
     with store.read(scan) as file:
-        axis = {name: file[name][:] for name in AXES}
-        index = int(np.flatnonzero(axis["epsilon_hat"] == 0)[0])
-        values = dict(zip(category_names(file), file["chi2"][:, index], strict=True))
+        grid = grid_of(file)
+        slab, names = file["chi2"][:, grid.unmixed], category_names(file)
+        profiled = profiled_of(file)
+    pair = tuple(name for name in grid.scanned if name != grid.names[0])[:2]
+    values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
+    x, y = (grid.named[name] for name in pair)
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        handles = _regions(axes, axis["g_hat"], axis["theta_sb"], values, levels)
-        handles += _star(axes, fits.get("unmixed"), ("g_hat", "theta_sb"))
-        axes.set_xlabel(LABELS["g_hat"])
-        axes.set_ylabel(LABELS["theta_sb"])
-        _limit(axes, axis["g_hat"], axis["theta_sb"])
-        _title(axes, rf"{title}, $\hat\epsilon = 0$", M_X)
+        handles = _regions(axes, x, y, values, levels)
+        handles += _star(axes, fits.get("unmixed"), pair)
+        _label(axes, pair)
+        _limit(axes, x, y)
+        _title(
+            axes, M_X, title, r"$\hat\epsilon = 0$", _others(grid, (*pair, grid.names[0]), profiled)
+        )
         _legend(axes, handles)
         _save(figure, pdf, png, fits.get("notes", ()))
+
+
+_UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
 
 
 def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
     """Hatch |epsilon| > 1, where a kinetic term has the wrong sign (below eq. (2.1))."""
     limit = M_REFERENCE / M_X
-    style = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
     shown = False
     for low, high in ((epsilon_hat[0], -limit), (limit, epsilon_hat[-1])):
         if low < high:
-            axes.axvspan(low, high, zorder=5, **style)
+            axes.axvspan(low, high, zorder=5, **_UNPHYSICAL)
             axes.axvline(high if high < 0 else low, color="0.45", linewidth=0.8, zorder=5)
             shown = True
-    return [Patch(label=r"unphysical, $|\epsilon| > 1$", **style)] if shown else []
+    return [_unphysical_patch()] if shown else []
+
+
+def _unphysical_patch() -> Patch:
+    return Patch(label=r"unphysical, $|\epsilon| > 1$", **_UNPHYSICAL)
 
 
 def profile_regions(
     profile: str | Path,
     title: str,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
     fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
-    """Figure 3, left: regions in the plane of epsilon_hat and g_hat, theta_sb profiled.
+    """Figure 3, left: regions in the first plane of a scan, all other parameters profiled.
 
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        x, y, theta = (file[name][:] for name in AXES)
+        grid, profiled = grid_of(file), profiled_of(file)
         values = dict(zip(category_names(file), file["chi2"][:], strict=True))
+    pair = planes_of(grid)[0]
+    x, y = (grid.named[name] for name in pair)
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
-        handles = _regions(axes, x, y, values, levels, _physical(x, M_X)[:, np.newaxis])
-        handles += _finish_profile(axes, x, M_X, fits)
-        _limit(axes, x, y)
-        _title(axes, f"{title}, {_third(theta)}", M_X)
+        handles = _regions(axes, x, y, values, levels, _physical(pair, grid, M_X))
+        handles += _finish_profile(axes, pair, grid, M_X, fits)
+        _title(axes, M_X, title, _others(grid, pair, profiled))
         _legend(axes, handles)
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
-def profile_theta(
+def profile_best(
     profile: str | Path,
     title: str,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
     fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
-    """Figure 3, right: best-fit theta_sb across the plane of epsilon_hat and g_hat.
+    """Figure 3, right: best value of the last profiled parameter across the first plane.
 
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        x, y = file["epsilon_hat"][:], file["g_hat"][:]
+        grid = grid_of(file)
+        pair = planes_of(grid)[0]
+        others = (*grid.scanned, *profiled_of(file))
+        name = [name for name in others if name not in pair][-1]
         index = category_names(file).index("global")
-        theta, chi2 = file["theta_sb_best"][index], file["chi2"][index]
-    known = np.isfinite(chi2) & _physical(x, M_X)[:, np.newaxis]
+        best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
+    x, y = (grid.named[name] for name in pair)
+    known = np.isfinite(chi2) & _physical(pair, grid, M_X)
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         if known.any():
-            handles = _theta_map(axes, x, y, theta, chi2 - chi2[known].min(), levels)
+            label = f"best-fit {parameter(name).label}"
+            handles = _best_map(axes, x, y, best, chi2 - chi2[known].min(), levels, label)
         else:
             handles = _regions(axes, x, y, {"global": chi2}, levels, known)
-        handles += _finish_profile(axes, x, M_X, fits)
-        _limit(axes, x, y)
-        _title(axes, title, M_X)
+        handles += _finish_profile(axes, pair, grid, M_X, fits)
+        _title(axes, M_X, title)
         _legend(axes, handles)
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
-def _theta_map(
+def _best_map(
     axes: Axes,
     x: np.ndarray,
     y: np.ndarray,
-    theta: np.ndarray,
+    best: np.ndarray,
     delta: np.ndarray,
     levels: tuple[float, float],
+    label: str,
 ) -> list:
-    """Colours for the 95% region, pale elsewhere: at tiny couplings theta_sb is anything."""
+    """Colours for the 95% region, pale elsewhere: at tiny couplings an angle is anything."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     inside = delta <= heights[1]
-    low, high = float(theta[inside].min()), float(theta[inside].max())
+    low, high = float(best[inside].min()), float(best[inside].max())
     colours = "viridis"
     if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
         high = max(-low, high)
@@ -374,12 +395,12 @@ def _theta_map(
     if low == high:  # one point on the axis
         low, high = low - 0.01, high + 0.01
     mesh = axes.pcolormesh(
-        x, y, theta.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
+        x, y, best.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
     )
     veil = np.where(inside, 0.0, 1.0)
     if not inside.all():
         axes.contourf(x, y, veil.T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
-    axes.figure.colorbar(mesh, ax=axes, label=r"best-fit $\theta_{sb}$ [rad]", extend="both")
+    axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
     styles = ("solid", "dashed")
     look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
     _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
@@ -394,23 +415,30 @@ def _theta_map(
 def profiles(
     profile: str | Path,
     title: str,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
     fits: dict,
     pdf: str | Path,
     png: str | Path,
 ) -> None:
-    """Profile chi2 of each parameter alone, the two others profiled, with its intervals.
+    """Profile chi2 of each scanned parameter alone, the others profiled, with its intervals.
 
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        axis = {name: file[name][:] for name in AXES}
+        grid, profiled = grid_of(file), profiled_of(file)
     curves = fits.get("profiles") or grid_profiles(profile)
     best = fits.get("malaphoric")
+    names = (*grid.scanned, *profiled)
+    number = len(names)
+    columns, rows = min(number, 3), -(-number // 3)
     with plt.rc_context(_STYLE):
-        figure, panels = plt.subplots(1, 3, figsize=(7.2, 2.8), sharey=True, layout="constrained")
-        for axes, name in zip(panels, AXES, strict=True):
+        size = {"figsize": (2.4 * max(columns, 2), 0.4 + 2.4 * rows), "layout": "constrained"}
+        figure, panels = plt.subplots(rows, columns, sharey=True, squeeze=False, **size)
+        unphysical: list = []
+        for axes in panels.flat[number:]:
+            axes.remove()
+        for axes, name in zip(panels.flat, names, strict=False):
             if (curve := curves.get(name)) and curve["chi2"]:
                 _profile(axes, np.array(curve["values"]), np.array(curve["chi2"]), levels)
             else:
@@ -419,11 +447,14 @@ def profiles(
                 loose = name in best.get("undetermined", ())
                 style = {"color": "black", "mfc": "none" if loose else "black", "zorder": 6}
                 axes.plot([best[name]], [0], "*", clip_on=False, **style)
-            axes.set_xlabel(LABELS[name])
-            axes.set_xlim(axis[name][0], axis[name][-1])
-        unphysical = _mark_unphysical(panels[0], axis["epsilon_hat"], M_X)
-        panels[0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
-        panels[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
+            axes.set_xlabel(parameter(name).label)
+            if name in grid.named:
+                axes.set_xlim(grid.named[name][0], grid.named[name][-1])
+            if name == "epsilon_hat" and name in grid.named and M_X:
+                unphysical = _mark_unphysical(axes, grid.named[name], M_X)
+        panels[0, 0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
+        for row in panels:
+            row[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
         handles = unphysical
         if any(curve["chi2"] for curve in curves.values()):
             handles = [
@@ -432,7 +463,7 @@ def profiles(
             ] + handles
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        _title(panels[1], title, M_X)
+        _title(panels[0, columns // 2], M_X, title)
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
@@ -482,11 +513,12 @@ def masses(
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
         for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
             with store.read(path) as file:
-                x, y = file["epsilon_hat"][:], file["g_hat"][:]
+                grid = grid_of(file)
                 chi2 = file["chi2"][category_names(file).index("global")]
-                third = _third(file["theta_sb"][:])
+            pair = planes_of(grid)[0]
+            x, y = (grid.named[name] for name in pair)
             label = rf"$M_X = {mass / 1000:g}$ TeV"
-            known = np.isfinite(chi2) & _physical(x, M_REFERENCE)[:, np.newaxis]
+            known = np.isfinite(chi2) & _physical(pair, grid, M_REFERENCE)
             if not known.any():
                 handles.append(_said(f"{label}: no valid point"))
                 continue
@@ -494,20 +526,21 @@ def masses(
             look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
             delta = chi2 - chi2[known].min()
             _lines(axes, x, y, delta.T, levels=heights, **look)
-            edges = [delta[0], delta[-1]] if abs(x).max() * mass < M_REFERENCE * (1 - 1e-9) else []
+            mixed = pair[0] == "epsilon_hat"
+            open_ended = not mixed or abs(x).max() * mass < M_REFERENCE * (1 - 1e-9)
+            edges = [delta[0], delta[-1]] if open_ended else []
             if any(np.nanmin(e, initial=np.inf) <= heights[1] for e in (*edges, delta[:, -1])):
                 cut.append(f"{mass / 1000:g}")
-            for limit in (-M_REFERENCE / mass, M_REFERENCE / mass):
+            for limit in (-M_REFERENCE / mass, M_REFERENCE / mass) if mixed else ():
                 if x[0] < limit < x[-1]:
                     axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
             handles.append(Line2D([], [], color=colour, label=label))
         if any(line.get_linestyle() == ":" for line in axes.lines):
             style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
-        axes.set_xlabel(LABELS["epsilon_hat"])
-        axes.set_ylabel(LABELS["g_hat"])
+        _label(axes, pair)
         percent = " and ".join(f"{100 * level:g}%" for level in levels)
-        axes.set_title(f"{title}, global {percent} (solid, dashed), {third}")
+        _title(axes, None, title, f"global {percent} (solid, dashed)", _others(grid, pair, ()))
         _legend(axes, handles)
         notes = [*notes, "Regions are relative to the minimum with |epsilon_hat| <= 1."]
         if cut:
@@ -520,34 +553,58 @@ def masses(
 DRAWN = {
     "fig2": ("scan", plane),
     "fig3_left": ("profile", profile_regions),
-    "fig3_right": ("profile", profile_theta),
+    "fig3_right": ("profile", profile_best),
     "profiles": ("profile", profiles),
 }
 
 
-def _physical(epsilon_hat: np.ndarray, M_X: float) -> np.ndarray:
-    return np.abs(epsilon_hat) <= M_REFERENCE / M_X
+def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarray:
+    """Where a plane (n_x, n_y) has physical points."""
+    mesh = dict(zip(pair, np.meshgrid(*(grid.named[n] for n in pair), indexing="ij"), strict=True))
+    if "epsilon_hat" not in mesh:
+        return np.ones(next(iter(mesh.values())).shape, dtype=bool)
+    mass = M_X or grid.named.get(MASS, [None])[0]
+    if mass is None:  # profiled: what was found is physical
+        return np.ones(next(iter(mesh.values())).shape, dtype=bool)
+    return is_physical({MASS: mass, **mesh})
 
 
-def _third(theta_sb: np.ndarray) -> str:
-    """What is done with theta_sb in the plane of the two others."""
-    if len(theta_sb) > 1:
-        return r"$\theta_{sb}$ profiled"
-    return rf"$\theta_{{sb}} = {theta_sb[0]:g}$"
+def _others(grid: Grid, shown: tuple[str, ...], profiled: tuple[str, ...]) -> str:
+    """What is done with the parameters that a plane does not show."""
+    said = []
+    for name, axis in grid.named.items():
+        if name not in shown:
+            symbol = parameter(name).symbol
+            value = f" = {axis[0]:g}$" if len(axis) == 1 else "$ profiled"
+            said.append(f"${symbol}{value}")
+    said += [f"${parameter(name).symbol}$ profiled" for name in profiled]
+    return ", ".join(said)
 
 
-def _finish_profile(axes: Axes, epsilon_hat: np.ndarray, M_X: float, fits: dict) -> list:
-    handles = _mark_unphysical(axes, epsilon_hat, M_X)
-    handles += _star(axes, fits.get("malaphoric"), ("epsilon_hat", "g_hat"))
-    axes.set_xlabel(LABELS["epsilon_hat"])
-    axes.set_ylabel(LABELS["g_hat"])
+def _finish_profile(
+    axes: Axes, pair: tuple[str, str], grid: Grid, M_X: float | None, fits: dict
+) -> list:
+    """Unphysical points, best fit, labels and limits of a plane; returns handles."""
+    x, y = (grid.named[name] for name in pair)
+    handles = []
+    if pair == ("epsilon_hat", MASS):
+        beyond = np.abs(x) * y[:, np.newaxis] - M_REFERENCE
+        if beyond.max() > 0:
+            style = {"levels": [0, np.inf], "hatches": ["////"], "colors": "none", "zorder": 5}
+            axes.contourf(x, y, beyond, **style)
+            handles.append(_unphysical_patch())
+    elif pair[0] == "epsilon_hat" and (mass := M_X or grid.named.get(MASS, [None])[0]):
+        handles += _mark_unphysical(axes, x, mass)
+    handles += _star(axes, fits.get("malaphoric"), pair)
+    _label(axes, pair)
+    _limit(axes, x, y)
     return handles
 
 
 def pulls(
     rows: list[dict],
     title: str,
-    M_X: float,
+    M_X: float | None,
     pdf: str | Path,
     png: str | Path,
     notes: Iterable[str] = (),
@@ -560,8 +617,8 @@ def pulls(
         Rows of `statistics.pulls`, in the order they are to be shown.
     title : str
         Name of the model.
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
     pdf, png : path
         Files to write.
     notes : iterable of str
@@ -592,7 +649,7 @@ def pulls(
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.8, len(rows) - 0.2)
         axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
-        _title(axes, title, M_X)
+        _title(axes, M_X, title)
         figure.legend(
             loc="outside lower right",
             ncols=2,

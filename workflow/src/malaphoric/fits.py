@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
-from malaphoric.grid import AXES
+from malaphoric.grid import Grid
+from malaphoric.parameters import HATTED, MASS, is_physical, parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import add_improvement, delta_chi2_level, summary
 
-#: chi2 by category of points (n, 3).
+if TYPE_CHECKING:
+    from malaphoric.engines import ModelLikelihood
+
+#: chi2 by category of points (n, n_parameters).
 Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
 
-#: Lowest and highest value of each parameter.
+#: Lowest and highest value of each parameter, in the order of the columns of points.
 Box = dict[str, tuple[float, float]]
 
-# steps of the numerical gradient
-_STEPS = np.array([1e-4, 1e-5, 1e-5])
+# steps of the numerical gradient, and first errors of minuit, in sizes of the parameters
+_GRADIENT_STEP, _FIRST_ERROR = 5e-4, 0.25
 
 # what is no dependence: this much chi2 over the whole box
 _FLAT = 1e-3
@@ -44,10 +49,10 @@ def best_fits(
     chi2_sm, n_obs : dict
         By category and "global".
     box : dict
-        Limits of epsilon_hat, g_hat and theta_sb: what was scanned and is physical, see
-        `physical_box`. A parameter whose limits are equal is not fitted.
+        Limits of the parameters: what was scanned and is physical, see `physical_box`. A parameter
+        whose limits are equal is not fitted.
     chi2 : callable, optional
-        chi2 by category of points (n, 3). Without it the grid's points are the result.
+        chi2 by category of points (n, n_parameters). Without it the grid's points are the result.
 
     Returns
     -------
@@ -69,14 +74,13 @@ def best_fits(
     if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
         # chi2 can be minimised at epsilon_hat = 0 whether the grid has it or not
         mine = [grid["unmixed"]] if grid["unmixed"] else starts
-        mine = mine + [{**point, "theta_sb": -point["theta_sb"]} for point in mine]
+        mine = mine + [other for point in mine for other in _mirrored(point, box)[1:]]
         result["unmixed"] = fitted(mine, {**box, "epsilon_hat": (0.0, 0.0)})
     if starts:
         point = starts[0]
         starts = [
             point,
-            {**point, "epsilon_hat": -point["epsilon_hat"]},  # both signs
-            {**point, "theta_sb": -point["theta_sb"]},
+            *_mirrored(point, box),
             *filter(None, [result["unmixed"]]),
             *starts,
         ]
@@ -88,6 +92,12 @@ def best_fits(
             # where the corrected LEP2 moves the best fit
             result["malaphoric_without_LEP2"] = fitted([mixed], box, without="LEP2")
     return result
+
+
+def _mirrored(point: dict, box: Box) -> list[dict]:
+    """A point with the other sign of epsilon_hat, and of each angle that may have both."""
+    both = [name for name, (low, high) in box.items() if low < 0 < high and name != "epsilon_hat"]
+    return [{**point, name: -point[name]} for name in ("epsilon_hat", *both)]
 
 
 def _fitted(
@@ -107,25 +117,55 @@ def _fitted(
     return result
 
 
-def physical_box(axes: tuple[np.ndarray, ...], M_X: float) -> Box:
+def physical_box(
+    grid: Grid, M_X: float | None, profiled: Box | None = None, names: Iterable[str] = ()
+) -> Box:
     """Limits of a fit: the scanned box, within |epsilon| <= 1.
 
     Parameters
     ----------
-    axes : tuple of ndarray
-        Of epsilon_hat, g_hat and theta_sb (rad).
-    M_X : float
-        In GeV.
+    grid : Grid
+    profiled : dict, optional
+        Limits of the parameters that are not on the grid.
+    names : iterable of str, optional
+        All parameters in the order of the columns of points (default: those of the grid).
+    M_X : float or None
+        In GeV; None where it is a parameter: then |epsilon| <= 1 at its smallest value, and what
+        is beyond at larger ones is left to chi2.
     """
-    box = {name: (float(a[0]), float(a[-1])) for name, a in zip(AXES, axes, strict=True)}
-    limit = M_REFERENCE / M_X
+    known = {name: (float(a[0]), float(a[-1])) for name, a in grid.named.items()}
+    known |= {name: tuple(ends) for name, ends in (profiled or {}).items()}
+    box = {name: known[name] for name in names or known}
+    limit = M_REFERENCE / (M_X or box[MASS][0])
     low, high = box["epsilon_hat"]
     return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
 
 
+def physical_chi2(likelihood: ModelLikelihood, few: bool = True) -> Chi2:
+    """chi2 of (few) points of the compiled engine, NaN where |epsilon| > 1 inside a box.
+
+    A box has such points where M_X is a parameter, too.
+    """
+    evaluate = likelihood.chi2_of_few if few else likelihood.chi2
+    if likelihood.M_X is not None:
+        return evaluate
+
+    def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
+        inside = is_physical(dict(zip(likelihood.parameters, points.T, strict=True)))
+        found = evaluate(points)
+        return {name: np.where(inside, values, np.nan) for name, values in found.items()}
+
+    return chi2
+
+
 def free_parameters(box: Box) -> tuple[str, ...]:
     """Names of the parameters that a box leaves free."""
-    return tuple(name for name in AXES if box[name][0] < box[name][1])
+    return tuple(name for name, (low, high) in box.items() if low < high)
+
+
+def _limits(box: Box) -> np.ndarray:
+    """Lowest and highest values, shape (2, n_parameters)."""
+    return np.array(list(box.values())).T
 
 
 def minimise(
@@ -136,17 +176,17 @@ def minimise(
     A category can be left out of what is minimised (`without`). None if nothing valid is found.
     """
     if chi2 is None:
-        return {"method": "best point of the grid", **{k: starts[0][k] for k in (*AXES, "chi2")}}
-    low, high = np.array([box[name] for name in AXES]).T
+        return {"method": "best point of the grid", **{k: starts[0][k] for k in (*box, "chi2")}}
+    low, high = _limits(box)
     if (low > high).any():  # a box beyond |epsilon| = 1
         return None
-    points = np.array([[start[name] for name in AXES] for start in starts])
+    points = np.array([[start[name] for name in box] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
     if free := free_parameters(box):
         result = _minimised(points, box, free, chi2, without)
     else:
-        result = {"method": "the only point", **dict(zip(AXES, points[0].tolist(), strict=True))}
-    found = chi2(np.array([[result[name] for name in AXES]]))
+        result = {"method": "the only point", **dict(zip(box, points[0].tolist(), strict=True))}
+    found = chi2(np.array([[result[name] for name in box]]))
     result["chi2"] = {name: float(value[0]) for name, value in found.items()}
     return result if np.isfinite(result["chi2"][GLOBAL]) else None
 
@@ -156,6 +196,9 @@ def _minimised(
 ) -> dict:
     """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
     from iminuit import Minuit
+
+    names, sizes = tuple(box), np.array([parameter(name).size for name in box])
+    steps = _GRADIENT_STEP * sizes
 
     def values(points: np.ndarray) -> np.ndarray:
         by_category = chi2(points)
@@ -167,28 +210,28 @@ def _minimised(
 
     def gradient(x: np.ndarray) -> np.ndarray:
         # all at once: the engine computes many points in the time of one
-        both = values(np.concatenate([x + np.diag(_STEPS), x - np.diag(_STEPS)]))
-        return (both[: len(AXES)] - both[len(AXES) :]) / (2 * _STEPS)
+        both = values(np.concatenate([x + np.diag(steps), x - np.diag(steps)]))
+        return (both[: len(names)] - both[len(names) :]) / (2 * steps)
 
-    low, high = np.array([box[name] for name in AXES]).T
-    columns = np.array([AXES.index(name) for name in free])
+    low, high = _limits(box)
+    columns = np.array([names.index(name) for name in free])
     minimum, height = minima(values, points, columns, low, high)
-    best = Minuit(objective, minimum[height.argmin()], grad=gradient, name=AXES)
+    best = Minuit(objective, minimum[height.argmin()], grad=gradient, name=names)
     best.errordef = Minuit.LEAST_SQUARES
     for name in free:
         best.limits[name] = box[name]
-    best.errors = (0.05, 0.01, 0.01)
-    for name in AXES:
+    best.errors = _FIRST_ERROR * sizes
+    for name in names:
         best.fixed[name] = name not in free
     best.migrad()
     place = np.array(best.values)
     undetermined = _undetermined(values, place, box, free)
     determined = [name for name in free if name not in undetermined]
-    covariance = _covariance(values, place, [AXES.index(name) for name in determined])
+    covariance = _covariance(values, place, [names.index(name) for name in determined], steps)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(errors, errors)
-    found = {name: float(best.values[name]) for name in AXES}
+    found = {name: float(best.values[name]) for name in names}
     return {
         "method": "minimised with iminuit",
         **found,
@@ -216,14 +259,14 @@ def _undetermined(
     result = []
     for name in free:
         line = np.repeat(x[np.newaxis], 16, axis=0)
-        line[:, AXES.index(name)] = np.linspace(*box[name], len(line))
+        line[:, list(box).index(name)] = np.linspace(*box[name], len(line))
         if np.ptp(chi2(line)) < _FLAT:
             result.append(name)
     return result
 
 
 def _covariance(
-    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: list[int]
+    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: list[int], steps: np.ndarray
 ) -> np.ndarray:
     """Covariance of the free parameters from the second derivatives of chi2 at its minimum.
 
@@ -231,7 +274,7 @@ def _covariance(
     where chi2 does not depend on a parameter.
     """
     unit = np.eye(len(x))[free]
-    steps = _STEPS[free]
+    steps = steps[free]
     for _ in range(3):  # to a fifth of the error that each parameter has with the others fixed
         shift = steps[:, np.newaxis] * unit
         second = (chi2(x + shift) + chi2(x - shift) - 2 * chi2(x[np.newaxis])) / steps**2
@@ -284,21 +327,28 @@ def best_fits_with_profiles(
         found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2), {}
         if not (fit := found["malaphoric"]):
             break
-        curves = profiles(fit, grid["lines"], box, chi2, heights)
+        curves = profiles(fit, _ordered(grid, box), box, chi2, heights)
         every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]
         lowest, point = min(every, default=(np.inf, None))
         if lowest > fit["chi2"][GLOBAL] - 1e-3:
             break
-        lower = dict(zip(AXES, point, strict=True))
+        lower = dict(zip(box, point, strict=True))
         grid = {**grid, "all": {**grid["all"], "profile": lower}}
     return found, {
         name: {
             "values": [point[i] for point in curves[name]["points"]],
             "chi2": curves[name]["chi2"],
         }
-        for i, name in enumerate(AXES)
+        for i, name in enumerate(box)
         if name in curves
     }
+
+
+def _ordered(grid: dict, box: Box) -> dict[str, np.ndarray]:
+    """Points of the grid's lines (n, n_parameters) in the order of the columns of points."""
+    order = [grid["columns"].index(name) for name in box]
+    shape = (-1, len(order))
+    return {name: np.array(grid["lines"].get(name, [])).reshape(shape)[:, order] for name in box}
 
 
 def profiles(
@@ -316,12 +366,12 @@ def profiles(
     fit : dict
         Best fit, from `best_fits`.
     lines : dict
-        By parameter, points (n, 3) of the grid where its profile is, from `statistics.profile`:
-        starting points, so that separate minima are found.
+        By parameter, points (n, n_parameters) of the grid where its profile is, from
+        `statistics.profile`: starting points, so that separate minima are found.
     box : dict
         From `physical_box`; nothing leaves it.
     chi2 : callable
-        chi2 by category of points (n, 3).
+        chi2 by category of points (n, n_parameters).
     heights : list of float
         Heights above the minimum where the profile is needed precisely.
     refinements : int
@@ -330,12 +380,14 @@ def profiles(
     Returns
     -------
     dict
-        By parameter: ``points`` (n, 3), ordered by the parameter, and ``chi2`` (n,). Points that
-        cannot be computed are left out.
+        By parameter: ``points`` (n, n_parameters), ordered by the parameter, and ``chi2`` (n,).
+        Points that cannot be computed are left out.
     """
-    low, high = np.array([box[name] for name in AXES]).T
-    best = np.array([fit[name] for name in AXES])
-    free = np.array([AXES.index(name) for name in free_parameters(box)])
+    names, (low, high) = tuple(box), _limits(box)
+    best = np.array([fit[name] for name in names])
+    free = np.array([names.index(name) for name in free_parameters(box)])
+    angles = [i for i in free if names[i] not in (*HATTED, MASS)]
+    mirrors = [np.where(np.arange(len(names)) == i, -1, 1) for i in angles]
 
     def values(points: np.ndarray) -> np.ndarray:
         return chi2(points)[GLOBAL]
@@ -343,34 +395,36 @@ def profiles(
     found = {}
     for i in free:
         others = free[free != i]
-        grid = np.array(lines[AXES[i]]).reshape(-1, len(AXES))
-        error = np.nan_to_num(fit.get("errors", {}).get(AXES[i], 0.0))
+        grid = np.array(lines[names[i]]).reshape(-1, len(names))
+        error = np.nan_to_num(fit.get("errors", {}).get(names[i], 0.0))
         trial = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
         around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
         trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
+        grid = grid if len(grid) else best[np.newaxis]  # a parameter that is not on the grid
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
-        starts = np.stack([near, np.tile(best, (len(trial), 1)), near * (1, 1, -1)], axis=1)
-        curve = _Curve(i, partial(minima, values, free=others, low=low, high=high))
+        starts = [near, np.tile(best, (len(trial), 1)), *(near * mirror for mirror in mirrors)]
+        starts = np.stack(starts, axis=1)
+        curve = _Curve(i, len(names), partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, starts)
         curve.spread()
         for _ in range(refinements):
             curve.refine(heights)
-        found[AXES[i]] = curve.known()
+        found[names[i]] = curve.known()
     return found
 
 
 class _Curve:
     """The profile of a parameter at more and more of its values."""
 
-    def __init__(self, axis: int, minima: Callable) -> None:
+    def __init__(self, axis: int, n_parameters: int, minima: Callable) -> None:
         self.axis, self.minima = axis, minima
-        self.points, self.chi2 = np.empty((0, len(AXES))), np.empty(0)
+        self.points, self.chi2 = np.empty((0, n_parameters)), np.empty(0)
 
     def add(self, values: np.ndarray, starts: np.ndarray) -> None:
-        """Minimise at values (n,) from starting points (n, m, 3)."""
+        """Minimise at values (n,) from starting points (n, m, n_parameters)."""
         starts = starts.copy()
         starts[..., self.axis] = values[:, np.newaxis]
-        points, chi2 = self.minima(starts.reshape(-1, len(AXES)))
+        points, chi2 = self.minima(starts.reshape(-1, starts.shape[-1]))
         points, chi2 = points.reshape(starts.shape), chi2.reshape(starts.shape[:2])
         best = np.arange(len(values)), chi2.argmin(axis=1)
         self._merge(points[best], chi2[best])
@@ -424,11 +478,13 @@ def minima(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minima from many starting points at once: the engine needs many points to be quick.
 
-    Newton steps in the free columns inside the limits, halved until chi2 falls. Returns points
-    (n, 3) and their chi2 (n,), infinite where a start cannot be computed.
+    Newton steps in the free columns inside the limits (n_parameters,), or those of every point
+    (n, n_parameters), shortened until chi2 falls. Returns points
+    (n, n_parameters) and their chi2 (n,), infinite where a start cannot be computed.
     """
     x = np.clip(starts, low, high)
-    width = (high - low)[free]
+    low, high = (np.broadcast_to(limit, x.shape)[:, free] for limit in (low, high))
+    width = high - low
     value, gradient, hessian = _derivatives(chi2, x, free, width)
     length = np.ones(len(x))
     going = np.isfinite(value) & (len(free) > 0)
@@ -436,9 +492,9 @@ def minima(
         rows = np.flatnonzero(going)
         if not rows.size:
             break
-        here, g = x[rows][:, free], gradient[rows]
+        here, g, wide = x[rows][:, free], gradient[rows], width[rows]
         # a parameter at a limit stays there while chi2 falls beyond
-        stuck = ((here <= low[free]) & (g > 0)) | ((here >= high[free]) & (g < 0))
+        stuck = ((here <= low[rows]) & (g > 0)) | ((here >= high[rows]) & (g < 0))
         g = np.where(stuck, 0, g)
         h = np.where(stuck[:, :, None] | stuck[:, None, :], 0, hessian[rows])
         curvature, directions = np.linalg.eigh(h)
@@ -450,8 +506,8 @@ def minima(
             :, None
         ]
         trial = x[rows]
-        trial[:, free] = np.clip(here + step * width, low[free], high[free])
-        found, *slopes = _derivatives(chi2, trial, free, width)
+        trial[:, free] = np.clip(here + step * wide, low[rows], high[rows])
+        found, *slopes = _derivatives(chi2, trial, free, wide)
         lower = found < value[rows]
         length[rows] = np.where(lower, 1, length[rows] / 4)
         done = (gain < 1e-6) | (length[rows] < 1e-4)
@@ -464,7 +520,7 @@ def minima(
 def curvature(
     chi2: Callable[[np.ndarray], np.ndarray], points: np.ndarray, axis: int, width: float
 ) -> np.ndarray:
-    """Second derivative of chi2 with respect to one parameter at points (n, 3)."""
+    """Second derivative of chi2 with respect to one parameter at points (n, n_parameters)."""
     *_, hessian = _derivatives(chi2, points, np.array([axis]), np.array([width]))
     return hessian[:, 0, 0] / width**2
 
@@ -479,7 +535,7 @@ def _derivatives(
     diagonal = unit[pairs].sum(axis=1)
     offsets = _STEP * np.concatenate([np.zeros((1, d)), unit, -unit, diagonal, -diagonal])
     points = np.repeat(x[:, np.newaxis], len(offsets), axis=1)
-    points[..., free] += offsets * width
+    points[..., free] += offsets * np.broadcast_to(width, (n, d))[:, np.newaxis]
     values = chi2(points.reshape(-1, x.shape[1])).reshape(n, -1)
     values = np.where(np.isfinite(values), values, np.inf)
     middle = values[:, :1]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import smeft
+from malaphoric.parameters import HATTED
 from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
 
 #: Folder of the models that can be loaded by name.
@@ -23,9 +24,6 @@ MODELS = ROOT / "config" / "models"
 
 # matplotlib's parser calls itself some 40 times a level, out of Python's 1000
 _DEEPEST = 10
-
-#: Parameters of every model, before its angles and phases: eq. (4.1).
-HATTED = ("epsilon_hat", "g_hat")
 
 #: Mixing matrices of a model file, and the quarks they mix.
 MATRICES = {"V_dL": "q", "V_dR": "d", "V_uR": "u"}
@@ -163,23 +161,6 @@ class Model:
         """
         high = [1.0 if name in HATTED else np.pi for name in self.parameters]
         return rng.uniform(-1, 1, (n, len(high))) * high
-
-    def require(self, parameters: tuple[str, ...]) -> None:
-        """Refuse a model that has other parameters than some part of the package is made for.
-
-        Raises
-        ------
-        ConfigurationError
-            Naming those that are missing or too many.
-        """
-        more = [f"has the parameter {p}" for p in self.parameters if p not in parameters]
-        less = [f"has no parameter {p}" for p in parameters if p not in self.parameters]
-        if more or less:
-            raise ConfigurationError(
-                f"model {self.name}: {', '.join(less + more)}, which is not accepted: runs, points "
-                f"and boxes are of {', '.join(parameters)} (load_likelihood takes any); accepted: "
-                "a mixing with these parameters, and numbers for all other angles and phases"
-            )
 
     def check_title(self) -> None:
         """Refuse a title that no figure can show; apart from `load` because it takes a while.

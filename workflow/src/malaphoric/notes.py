@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
 from malaphoric.fits import Box, free_parameters
+from malaphoric.parameters import MASS, parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level
 
@@ -41,7 +41,7 @@ def of_fits(
     grid: dict,
     profiles: dict[str, dict[str, list]],
     box: Box,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
     command: str,
     propose: Callable[[], dict | None] = lambda: None,
@@ -58,14 +58,14 @@ def of_fits(
         By parameter, `statistics.grid_profiles` or minimised ones.
     box : dict
         From `fits.physical_box`.
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
     levels : tuple of float
         The two confidence levels of the run's regions.
     command : str
-        What proposes another box.
+        What proposes another box, if anything does.
     propose : callable
-        Returns such a box, as the key ``grid`` of a configuration; called if there is need of one.
+        Returns such a box, as axes of a configuration; called if there is need of one.
     """
     sentences = list(grid["notes"])
     for name in ("unmixed", "malaphoric"):
@@ -77,9 +77,13 @@ def of_fits(
     if fit := fits["malaphoric"]:
         if cut:
             ranges = [
-                f"{name} {a['min']:g} to {a['max']:g}" for name, a in (propose() or {}).items()
+                f"{name} {a['min']:g} to {a['max']:g}"
+                for name, a in (propose() or {}).items()
+                if isinstance(a, dict)
             ]
-            sentences += [*cut, f"`{command}` proposes {_and(ranges or ['another box'])}."]
+            sentences += cut
+            if command:
+                sentences.append(f"`{command}` proposes {_and(ranges or ['another box'])}.")
         sentences += _coarse(fit, grid, profiles, levels)
     return sentences
 
@@ -107,7 +111,7 @@ def _cut(
     fit: dict,
     profiles: dict[str, dict[str, list]],
     box: Box,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
 ) -> list[str]:
     """What reaches an edge of the box that is no physical limit."""
@@ -140,7 +144,7 @@ def _cut_unmixed(
     edges: list,
     said: list[str],
     box: Box,
-    M_X: float,
+    M_X: float | None,
     levels: tuple[float, float],
 ) -> list[str]:
     """What of the unmixed model reaches an edge of its plane, and was not said of both models."""
@@ -154,13 +158,14 @@ def _cut_unmixed(
     return _reaching(found)
 
 
-def _is_physical(name: str, edge: float, box: Box, M_X: float) -> bool:
+def _is_physical(name: str, edge: float, box: Box, M_X: float | None) -> bool:
     """Whether nothing can be beyond an edge, or only the same points again."""
     if name == "epsilon_hat":
-        return abs(edge) * M_X / M_REFERENCE > 1 - 1e-9
+        return abs(edge) * (M_X or box[MASS][0]) / M_REFERENCE > 1 - 1e-9
     if name == "g_hat":
         return edge == 0
-    return np.ptp(box[name]) > math.pi - 1e-9
+    period = parameter(name).period
+    return period is not None and np.ptp(box[name]) > period - 1e-9
 
 
 def _coarse(

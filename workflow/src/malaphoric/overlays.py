@@ -96,7 +96,7 @@ def find(name: str) -> Path:
         if path.is_file():
             break
     else:
-        there = ", ".join(sorted(path.stem for path in folder.glob("*.yml")))
+        there = ", ".join(sorted(path.stem for path in folder.glob("*.yml"))) or "none is there"
         raise ConfigurationError(
             f"data.overlays: {name!r} is not accepted; accepted: a name in config/data ({there}) "
             "or the path of a YAML file"

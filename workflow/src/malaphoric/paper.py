@@ -21,6 +21,9 @@ MODEL = {
     "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb", "phase": 0.0}]},  # eq. (3.2)
 }
 
+#: Its parameters, eq. (4.1), in the order of its points.
+PARAMETERS = ("epsilon_hat", "g_hat", "theta_sb")
+
 #: Its Table 1: chi2, N, p.
 TABLE1 = {
     "quarks": (419.0, 306, 1.7e-5),
@@ -50,13 +53,13 @@ def has_the_papers_model(model: Model) -> bool:
     return {key: model.as_dict()[key] for key in MODEL} == MODEL
 
 
-def is_the_papers(model: Model, M_X: float) -> bool:
+def is_the_papers(model: Model, M_X: float | None) -> bool:
     """Whether model and mass are the paper's: only then its points of Table 4 mean something.
 
     Parameters
     ----------
     model : Model
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
     """
     return has_the_papers_model(model) and M_X == M_REFERENCE

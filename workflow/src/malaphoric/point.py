@@ -12,24 +12,20 @@ import numpy as np
 
 from malaphoric import smeft, statistics, store
 from malaphoric.engines import ModelLikelihood
+from malaphoric.parameters import MASS, parameter
 from malaphoric.smeft import M_REFERENCE, g_prime
 from malaphoric.theory import CKM
 
 
-def describe(
-    likelihood: ModelLikelihood,
-    epsilon_hat: float,
-    g_hat: float,
-    theta_sb: float,
-) -> dict:
+def describe(likelihood: ModelLikelihood, **values: float) -> dict:
     """Everything about one point.
 
     Parameters
     ----------
     likelihood : ModelLikelihood
         From `malaphoric.load_likelihood`.
-    epsilon_hat, g_hat, theta_sb : float
-        Scan parameters, eq. (4.1); theta_sb in rad.
+    values : float
+        All of its parameters, eq. (4.1); angles and phases in rad.
 
     Returns
     -------
@@ -41,21 +37,21 @@ def describe(
         CKM extraction fails, ``reason`` says so and the numbers are missing.
     """
     theory, data = likelihood.theory, likelihood.data
-    result = theory.evaluate(np.array([[epsilon_hat, g_hat, theta_sb]]))
-    M_X, model = likelihood.M_X, likelihood.model
-    coefficients = model.smeft(epsilon_hat, g_hat, theta_sb, M_X=M_X)
+    point = {name: float(values[name]) for name in likelihood.parameters}
+    result = theory.evaluate(np.array([list(point.values())]))
+    M_X, model = point.get(MASS, likelihood.M_X), likelihood.model
+    epsilon_hat, g_hat = point["epsilon_hat"], point["g_hat"]
+    coefficients = model.smeft(**{name: point[name] for name in model.parameters}, M_X=M_X)
     description = {
         "model": model.name,
         "parameters": {
-            "epsilon_hat": float(epsilon_hat),
-            "g_hat": float(g_hat),
-            "theta_sb": float(theta_sb),
+            **point,
             "M_X": M_X,
-            "epsilon": float(epsilon_hat) * M_X / M_REFERENCE,
-            "g_X": float(g_hat) * M_X / M_REFERENCE,
+            "epsilon": epsilon_hat * M_X / M_REFERENCE,
+            "g_X": g_hat * M_X / M_REFERENCE,
             "g_prime": g_prime(M_X),
         },
-        "Zprime": smeft.zprime(float(epsilon_hat), float(g_hat), M_X),
+        "Zprime": smeft.zprime(epsilon_hat, g_hat, M_X),
         "reason": str(result.reason[0]),
         "categories": {},
         "ckm": None,
@@ -81,9 +77,10 @@ def describe(
 def text(description: dict, rows: int = 12) -> str:
     """A description as text for a terminal, with the given number of rows in the long lists."""
     p = description["parameters"]
+    own = [name for name in p if name not in ("epsilon", "g_X", "g_prime")]
+    place = [f"{name} = {p[name]:g} {parameter(name).unit}".strip() for name in own]
     lines = [
-        f"{description['model']}: epsilon_hat = {p['epsilon_hat']:g}, g_hat = {p['g_hat']:g}, "
-        f"theta_sb = {p['theta_sb']:g} rad, M_X = {p['M_X']:g} GeV",
+        f"{description['model']}: {', '.join(place)}",
         f"epsilon = {p['epsilon']:g}, g_X = {p['g_X']:g}, g'(M_X) = {p['g_prime']:.4f}",
     ]
     z = description["Zprime"]

@@ -15,7 +15,8 @@ from malaphoric import lep2, source, store
 from malaphoric.categories import observable_key
 from malaphoric.configuration import RUNNING, TABLE, Configuration
 from malaphoric.paper import TABLE4
-from malaphoric.schema import ROOT
+from malaphoric.parameters import MASS
+from malaphoric.schema import checkout
 
 #: The code of chunks and exact points is in the description of their theory.
 _IN_LAYERS = {"code": "", "versions": {}}
@@ -87,7 +88,7 @@ class Recipes(dict):
     ) -> None:
         """Add a recipe; inputs are given by the name of the rule that makes them."""
         digests = {key: self[rule].digest for key, rule in (inputs or {}).items() if rule in self}
-        code = code or source.code(ROOT / "scripts" / f"{name.split('-')[0]}.py")
+        code = code or source.code(checkout("scripts", f"{name.split('-')[0]}.py"))
         content = list(filter(None, map(self.run.digest, files)))
         self[name] = Recipe(dict(settings), digests, content, **code)
 
@@ -95,7 +96,10 @@ class Recipes(dict):
     def prefixes(self) -> list[str]:
         """By what the names of chunks begin, one a layer: theory, grid, compiled engine: data."""
         inputs, run = self["chunk-0"].inputs, self.run
-        return [store.digest(layer, run["grid"], inputs)[:16] for layer in run.layers()]
+        about = [run.axes, inputs]
+        if run.profiled:
+            about += [self._grid, run.categories, self["chunk-0"].code]
+        return [store.digest(layer, *about)[:16] for layer in run.layers()]
 
     @property
     def chunks(self) -> list[str]:
@@ -112,9 +116,15 @@ class Recipes(dict):
         run = self.run
         return {
             "model": run.model.as_dict(),
-            "M_X": float(run["M_X"]),
+            "M_X": run.mass,
             "smeft_accuracy": run["smeft_accuracy"],
         }
+
+    @property
+    def _grid(self) -> dict:
+        """What is on the grid, and what is minimised at its points."""
+        run = self.run
+        return {"grid": run.axes, "profiled": {k: list(v) for k, v in run.profiled.items()}}
 
     @property
     def _points(self) -> dict:
@@ -125,12 +135,15 @@ class Recipes(dict):
     @cached_property
     def figures(self) -> list[str]:
         """Figures that the grid allows: a plane needs two axes, Fig. 2 epsilon_hat = 0."""
-        epsilon_hat, g_hat, theta_sb = (n > 1 for n in self.run.grid.shape)
+        grid = self.run.grid
+        others = [name for name in grid.scanned if name != "epsilon_hat"]
+        unmixed = len(others) > 1 and grid.unmixed is not None
+        mixed = len(grid.scanned) > 1 and not (unmixed and len(others) == len(grid.scanned))
         allowed = {
-            "fig2": g_hat and theta_sb and 0 in self.run.grid.axes[0],
-            "fig3_left": epsilon_hat and g_hat,
-            "fig3_right": epsilon_hat and g_hat,
-            "profiles": epsilon_hat and g_hat and theta_sb,
+            "fig2": unmixed,
+            "fig3_left": mixed,
+            "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
+            "profiles": len(grid.scanned) > 0,
             "fig4": True,
         }
         return [name for name in FIGURES if allowed[name]]
@@ -139,7 +152,7 @@ class Recipes(dict):
     def _style(self) -> dict:
         run = self.run
         levels = list(run["confidence_levels"])
-        return {"title": run.model.title, "M_X": float(run["M_X"]), "levels": levels}
+        return {"title": run.model.title, "M_X": run.mass, "levels": levels}
 
     def _data(self) -> None:
         run = self.run
@@ -164,9 +177,13 @@ class Recipes(dict):
         data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
         for number, layer in enumerate(run.layers()):
             extra = _lists(run.selection.extra) if "additional" in layer else []
-            settings = {**self._model, "engine": run["engine"], "grid": run["grid"]}
+            settings = {**self._model, "engine": run["engine"], **self._grid}
             settings |= {"layer": layer, "extra": extra}
-            self._add(f"chunk-{number}", settings, data, code=_IN_LAYERS)
+            code = _IN_LAYERS
+            if run.profiled:  # minima are of the categories that count
+                settings["categories"] = run.categories
+                code = source.code(checkout("scripts", "chunk.py"), "profiling")
+            self._add(f"chunk-{number}", settings, data, code=code)
         if run.is_the_papers and (run.checked or run["engine"] == "exact"):
             points = [list(fit["point"]) for fit in TABLE4.values()]
             self._add("papers_points", {**self._exact, "points": points}, code=_IN_LAYERS)
@@ -186,7 +203,7 @@ class Recipes(dict):
 
     def _statistics(self) -> None:
         run = self.run
-        settings = {**self._points, "grid": run["grid"], "configuration": run.record}
+        settings = {**self._points, **self._grid, "configuration": run.record}
         self._add("scan", settings, {"likelihood": "likelihood", **self._tables})
         self._add("profile", {}, {"scan": "scan"})
         settings |= {
@@ -210,7 +227,7 @@ class Recipes(dict):
         extra, title = _lists(run.selection.extra), run.model.title
         common = {**self._model, "categories": run.categories, "extra": extra}
         inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
-        settings = {**common, "grid": run["grid"], **run["validation"]}
+        settings = {**common, **self._grid, **run["validation"]}
         self._add("validation_points", settings, inputs)
         parts = {"parts": run.validation_parts}
         points = {"points": "validation_points"}
@@ -227,24 +244,31 @@ class Recipes(dict):
         common = {"theory": run.theory(extra=True), "categories": run.categories}
         papers = {"papers": run.is_the_papers, "papers_data": run.has_the_papers_data}
         papers |= {"exact_theory": run.layers("exact")[-1], "check": run.check}
-        for name in ("tables", "comparison"):
+        for name in ("tables", *(["comparison"] if run.has_the_papers_model else [])):
             inputs = {**best, "paper": "papers_points"}
-            self._add(name, {**self._model, **common, **papers, "grid": run["grid"]}, inputs)
+            self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
         settings = {**self._style, "figures": self.figures, "observables": wanted, **common}
         self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
 
     def _masses(self) -> None:
         run = self.run
-        settings = {k: v for k, v in self._model.items() if k != "M_X"}
-        settings |= {"grid": run["grid"], "categories": run.categories}
+        if not run.has_masses:
+            return
+        settings = {k: v for k, v in self._model.items() if k != MASS}
+        settings |= {"grid": run.axes, "categories": run.categories}
         settings["configuration"] = run.record
-        settings["configuration"].pop("M_X")
+        others = {k: v for k, v in run["parameters"].items() if k != MASS}
+        settings["configuration"]["parameters"] = others
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
             self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE, RUNNING])
         settings = {key: self._style[key] for key in ("title", "levels")}
-        settings |= {"masses": list(MASSES), "overlays": run.portable["data"]["overlays"]}
+        settings |= {
+            "parameters": list(run.model.parameters),
+            "masses": list(MASSES),
+            "overlays": run.portable["data"]["overlays"],
+        }
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
     def _record(self) -> None:

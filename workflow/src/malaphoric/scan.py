@@ -5,7 +5,8 @@ The chunks themselves are in `chunks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -13,8 +14,9 @@ import numpy as np
 
 from malaphoric import categories, store
 from malaphoric.chunks import read_points
-from malaphoric.grid import AXES, Grid
+from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
+from malaphoric.parameters import parameter
 
 _SCAN = "malaphoric scan"
 
@@ -29,14 +31,16 @@ def merge(
     layers: list[dict],
     data: Likelihood,
     configuration: dict,
+    profiled: Sequence[str] = (),
 ) -> dict[str, int]:
-    """Merge chunk files into one scan, a slab of epsilon_hat at a time.
+    """Merge chunk files into one scan, a slab of the first parameter at a time.
 
     Parameters
     ----------
     path : path
-        HDF5 file with ``chi2`` (category, epsilon_hat, g_hat, theta_sb), ``status`` and
-        ``gamma`` (epsilon_hat, g_hat, theta_sb), and the axes as dimension scales.
+        HDF5 file with ``chi2`` (category and the parameters, in the order of the grid), ``status``
+        and ``gamma`` (the parameters), and the axes as dimension scales; attribute ``parameters``:
+        their names.
     grid : Grid
     chunks : list of (paths, start, stop)
         Files, one a layer, and the ranges of points they must hold, in order.
@@ -45,6 +49,9 @@ def merge(
     data : Likelihood
     configuration : dict
         The run configuration, for the record.
+    profiled : sequence of str, optional
+        Parameters that the chunks minimise over: ``<name>_best`` (category and the parameters of
+        the grid) is where each minimum is.
 
     Returns
     -------
@@ -61,13 +68,15 @@ def merge(
     errors: list[str] = []
     with store.create(
         path,
-        size=grid.size * (8 * len(names) + 8 + 1),  # chi2, gamma, status
+        size=grid.size * (8 * len(names) * (1 + len(profiled)) + 8 + 1),  # chi2, gamma, status
         content=_SCAN,
         configuration=configuration,
         configuration_digest=store.digest(configuration),
         theory=layers[-1],
         theory_digest=store.digest(layers[-1]),
         model=layers[-1]["model"],
+        parameters=list(grid.names),
+        profiled=list(profiled),
         versions=store.provenance(),
         likelihood_digest=data.digest,
         likelihood=data.settings,
@@ -80,10 +89,15 @@ def merge(
         chi2 = file.create_dataset("chi2", (len(names), *shape), "f8", track_times=False)
         gamma = file.create_dataset("gamma", shape, "f8", track_times=False)
         status = file.create_dataset("status", shape, "u1", track_times=False)
-        for dataset, dims in ((chi2, ("category", *AXES)), (gamma, AXES), (status, AXES)):
+        places = [
+            file.create_dataset(f"{name}_best", chi2.shape, "f8", track_times=False)
+            for name in profiled
+        ]
+        for dataset in (chi2, gamma, status, *places):
+            dims = ("category", *grid.names) if dataset.shape == chi2.shape else grid.names
             for number, name in enumerate(dims):
                 dataset.dims[number].attach_scale(file[name])
-        slab = shape[1] * shape[2]
+        slab = math.prod(shape[1:])
         for i, part in enumerate(_slabs(grid, chunks, layers, data, slab)):
             codes = np.where(part["reason"] == "", 0, np.where(part["reason"] == "ckm", 1, 2))
             for name, code in STATUS.items():
@@ -95,6 +109,8 @@ def merge(
                 )
             ][: max(0, 100 - len(errors))]
             chi2[:, i] = part["chi2"].T.reshape(len(names), *shape[1:])
+            for number, place in enumerate(places):
+                place[:, i] = part["best"][..., number].T.reshape(len(names), *shape[1:])
             gamma[i] = part["ckm"][:, 3].reshape(shape[1:])
             status[i] = codes.reshape(shape[1:])
         file.attrs["counts"] = store.canonical(counts)
@@ -104,9 +120,9 @@ def merge(
 
 def _write_scales(file: h5py.File, names: list[str], grid: Grid) -> None:
     file.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
-    for name, axis in zip(AXES, grid.axes, strict=True):
-        store.write_array(file, name, axis, units="rad" if name == "theta_sb" else "1")
-    for name in ("category", *AXES):
+    for name, axis in grid.named.items():
+        store.write_array(file, name, axis, units=parameter(name).unit or "1")
+    for name in ("category", *grid.names):
         file[name].make_scale(name)
 
 
@@ -114,7 +130,7 @@ def _slabs(
     grid: Grid, chunks: list[tuple[list, int, int]], layers: list[dict], data: Likelihood, size: int
 ) -> Iterator[dict[str, np.ndarray]]:
     """Regroup the chunks' points into slabs of `size` points; never holds more than a few."""
-    keys = ("points", "chi2", "ckm", "reason")
+    keys: tuple[str, ...] = ("points", "chi2", "ckm", "reason")
     rest = None
     position = 0
     for paths, start, stop in chunks:
@@ -122,6 +138,7 @@ def _slabs(
             raise store.StoreError(f"{paths[0]}: starts at point {start} where {position} is next")
         position = stop
         part = read_points(paths, layers, data)
+        keys = (*keys[:4], *(["best"] if "best" in part else []))
         if not np.array_equal(part["points"], grid.points(start, stop)):
             raise store.StoreError(
                 f"{paths[0]}: holds other points than {start}-{stop} of the grid; {store.REMEDY}"

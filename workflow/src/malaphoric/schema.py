@@ -9,13 +9,17 @@ import math
 import re
 from collections.abc import Iterable
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import yaml
 
-#: Top folder of the project: the package is used from a checkout (editable installation).
-ROOT = Path(__file__).resolve().parents[3]
+# in a wheel only: models and schemas under their names in the project, see setup.py
+_COPIED = Path(str(files(__package__)), "project")
+
+#: Top folder of the project; of an installation without it, the folder of what was copied.
+ROOT = _COPIED if _COPIED.is_dir() else Path(__file__).resolve().parents[3]
 
 
 # numbers that YAML 1.1 takes for text because they lack a decimal point
@@ -24,6 +28,22 @@ _NUMBER = re.compile(r"[+-]?[0-9]+[eE][+-]?[0-9]+")
 
 class ConfigurationError(ValueError):
     """A configuration, model or data file says something that is not accepted."""
+
+
+def checkout(*names: str) -> Path:
+    """A path in the project's folder, for what is not copied into an installation.
+
+    Raises
+    ------
+    ConfigurationError
+        If the package was not installed from a checkout that it can use.
+    """
+    if ROOT == _COPIED:
+        raise ConfigurationError(
+            "malaphoric is installed without its workflow, which is not accepted here; accepted: "
+            "`make setup`, or `pip install --editable .`, in the project's folder"
+        )
+    return ROOT.joinpath(*names)
 
 
 class _Loader(yaml.SafeLoader):

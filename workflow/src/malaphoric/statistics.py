@@ -1,4 +1,4 @@
-"""Statistics of a scan: profile over theta_sb, confidence levels, best points, p-values.
+"""Statistics of a scan: profiles over parameters, confidence levels, best points, p-values.
 
 Works on stored scans and arrays of chi2; what needs chi2 at other points is in `fits`, drawing in
 `figures`.
@@ -6,7 +6,8 @@ Works on stored scans and arrays of chi2; what needs chi2 at other points is in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 import h5py
@@ -14,9 +15,9 @@ import numpy as np
 from scipy import special  # scipy.stats takes a second to import
 
 from malaphoric import categories, store
-from malaphoric.grid import AXES, Grid
+from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
-from malaphoric.smeft import M_REFERENCE
+from malaphoric.parameters import MASS, is_physical
 
 # a parabola that dips further than this below the grid's values is no refinement but a guess
 _MOST_REFINED = 0.5
@@ -126,11 +127,11 @@ def grid_profiles(profile: str | Path) -> dict[str, dict[str, list]]:
     """
     with store.read(profile) as file:
         index = category_names(file).index(categories.GLOBAL)
-        curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in AXES}
+        names = grid_of(file).scanned
+        curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in names}
     return {
         name: {"values": x[np.isfinite(chi2)].tolist(), "chi2": chi2[np.isfinite(chi2)].tolist()}
         for name, (x, chi2) in curves.items()
-        if len(x) > 1
     }
 
 
@@ -150,94 +151,216 @@ def all_intervals(profiles: dict[str, dict[str, list]], levels: list[float]) -> 
     }
 
 
-def scan_slabs(file: h5py.File) -> Iterator[tuple[int, np.ndarray]]:
-    """The scan's chi2 for one epsilon_hat after the other: (index, (category, g_hat, theta_sb))."""
-    for i in range(file["chi2"].shape[1]):
-        yield i, file["chi2"][:, i]
-
-
 def category_names(file: h5py.File) -> list[str]:
     """Names along the category axis of a scan or profile."""
     return list(file["category"].asstr()[:])
 
 
-def profile(scan: str | Path, path: str | Path, limit: float | None = None) -> dict:
-    """Profile a scan over theta_sb and find its best points.
+def grid_of(file: h5py.File) -> Grid:
+    """The grid of a scan or profile."""
+    names = tuple(store.parse(file.attrs["parameters"]))
+    return Grid(names, tuple(file[name][:] for name in names))
+
+
+def profiled_of(file: h5py.File) -> tuple[str, ...]:
+    """Parameters that the points of a scan or profile were minimised over."""
+    return tuple(store.parse(file.attrs.get("profiled", "[]")))
+
+
+def planes_of(grid: Grid) -> list[tuple[str, str]]:
+    """Pairs of scanned parameters; the first two parameters where there are not two."""
+    return list(combinations(grid.scanned, 2)) or [grid.names[:2]]
+
+
+def plane_group(names: Iterable[str]) -> str:
+    """Where a ``profile.h5`` has a plane that is not its first."""
+    return f"planes/{'-'.join(names)}"
+
+
+def profile(scan: str | Path, path: str | Path, M_X: float | None = None) -> dict:
+    """Profile a scan in every plane and along every axis, and find its best points.
 
     Parameters
     ----------
     scan : path
         A ``scan.h5``.
     path : path
-        HDF5 file with ``chi2`` (category, epsilon_hat, g_hat) and ``theta_sb_best``, the position
-        of each minimum in rad, of the same shape; ``chi2_<axis>`` (category, <axis>), the profile
-        of one parameter over physical points (|epsilon| <= 1); axes as dimension scales; attribute
-        ``notes``, sentences that whoever reads the file must know.
-    limit : float, optional
-        Largest |epsilon_hat| that counts as physical (default: 3 TeV / M_X).
+        HDF5 file. In its root the plane of the first two scanned parameters: ``chi2`` (category
+        and the two), and ``<name>_best``, the value of each other parameter at the minimum, of the
+        same shape; other planes likewise in the groups ``planes/<name>-<name>``. ``chi2_<name>``
+        (category, <name>): the profile of one parameter over physical points (|epsilon| <= 1).
+        Axes as dimension scales; attribute ``notes``: sentences that whoever reads the file must
+        know.
+    M_X : float, optional
+        Mass in GeV that decides what is physical (default: the scan's).
 
     Returns
     -------
     dict
         Best physical points of the grid as starting points of fits: ``all``, by category, and
-        ``unmixed`` (epsilon_hat = 0), each a dict of epsilon_hat, g_hat, theta_sb and chi2 by
-        category (or None); ``lines``, by axis, where the global profile of one parameter is, shape
-        (n, 3); ``unmixed_edges``: [axis, value, smallest global chi2 above the minimum] of the
-        plane of epsilon_hat = 0; ``minimum`` of the global profile over theta_sb (or None);
+        ``unmixed`` (epsilon_hat = 0), each a dict of the parameters and chi2 by category (or None);
+        ``lines``, by parameter of the grid, where its global profile is, shape (n, n_parameters),
+        columns ``columns``: those of the grid, then those that were profiled;
+        ``unmixed_edges``: [parameter, value, smallest global chi2 above the minimum] of the part
+        with epsilon_hat = 0; ``minimum`` of the global profile in the first plane (or None);
         ``steps`` of the axes; ``census``: numbers of points; ``notes``.
     """
     with store.read(scan) as file:
-        names = category_names(file)
-        axes = [file[name][:] for name in AXES]
-        attributes = dict(file.attrs)
-        limit = limit or M_REFERENCE / store.parse(attributes["theory"])["M_X"]
-        physical = np.abs(axes[0]) <= limit
+        names, grid, attributes = category_names(file), grid_of(file), dict(file.attrs)
+        profiled = profiled_of(file)
+        physical = _physical_slabs(grid, M_X or store.parse(attributes["theory"])["M_X"])
         census = _census(file, physical)
-        shape = (len(names), len(axes[0]), len(axes[1]))
-        chi2, theta, dip = (np.full(shape, np.nan) for _ in range(3))
-        over_theta = np.full((len(names), len(axes[2])), np.nan)
-        best, edges = _BestPoints(names, axes), []
-        for i, slab in scan_slabs(file):
-            chi2[:, i], theta[:, i] = profile_last_axis(slab, axes[2])
-            dip[:, i] = _deepest_dip(slab)
-            if physical[i]:
-                best.add(i, slab)
-                if axes[0][i] == 0:
-                    edges = _edges(slab[names.index(categories.GLOBAL)], axes[1:])
-                line, _ = profile_last_axis(slab.swapaxes(1, 2), axes[1])
-                over_theta = np.fmin(over_theta, line)
-    inside = np.where(physical[:, np.newaxis], chi2, np.nan)
-    datasets = {
-        "chi2": (chi2, AXES[:2]),
-        "theta_sb_best": (theta, AXES[:2]),
-        "chi2_epsilon_hat": (profile_last_axis(inside, axes[1])[0], AXES[:1]),
-        "chi2_g_hat": (profile_last_axis(inside.swapaxes(1, 2), axes[0])[0], AXES[1:2]),
-        "chi2_theta_sb": (over_theta, AXES[2:]),
-    }
-    grid = Grid(tuple(axes))
-    planes = dict(zip(names, zip(inside, dip, strict=True), strict=True))
-    notes = [*_census_notes(census), *grid.notes, *_ragged(planes, grid.steps)]
-    _write_profile(path, {**attributes, "notes": notes}, names, axes, datasets)
+        first, wanted = grid.names[0], planes_of(grid)
+        pairs = dict.fromkeys([*wanted, *((first, name) for name in grid.names[1:])])
+        planes = {pair: _Plane(names, grid, pair, profiled) for pair in pairs}
+        best, edges = _BestPoints(names, grid, profiled), []
+        for i, inside in enumerate(physical):
+            slab = file["chi2"][:, i]
+            places = {name: file[f"{name}_best"][:, i] for name in profiled}
+            for plane in planes.values():
+                plane.add(i, slab, inside, places)
+            if inside.any():
+                inner = np.where(inside, slab, np.nan)
+                best.add(i, inner, places)
+                if i == grid.unmixed:
+                    edges = _edges(inner[names.index(categories.GLOBAL)], grid)
+    lines = _lines(planes, grid)
+    root = planes[wanted[0]]
+    notes = [*_census_notes(census), *grid.notes, *_ragged(names, root, grid)]
+    attributes |= {"notes": notes, "content": "malaphoric profile"}
+    _write_profile(path, attributes, names, grid, {p: planes[p] for p in wanted}, lines)
     return {
         **best.plain(),
         "unmixed_edges": edges,
-        "minimum": _smallest(inside[names.index(categories.GLOBAL)]),
+        "minimum": _smallest(root.inside[names.index(categories.GLOBAL)]),
+        "columns": [*grid.names, *profiled],
         "steps": grid.steps,
         "census": census,
         "notes": notes,
     }
 
 
-def _edges(chi2: np.ndarray, axes: list[np.ndarray]) -> list[list]:
-    """Smallest chi2 above the minimum at each edge of a plane (g_hat, theta_sb), where one is."""
+def _physical_slabs(grid: Grid, M_X: float | None) -> list[np.ndarray]:
+    """Which points with each value of the first parameter are physical, to be broadcast."""
+    mass = np.array([M_X]) if M_X else grid.named.get(MASS)
+    if mass is None or grid.names[0] != "epsilon_hat":  # what is minimised is physical
+        return [np.array([True])] * grid.shape[0]
+    return [is_physical({"epsilon_hat": x, MASS: mass}) for x in grid.axes[0]]
+
+
+class _Plane:
+    """The profile in a plane, collected from one value of the first parameter after the other.
+
+    Attributes
+    ----------
+    chi2 : ndarray, shape (category, n_x, n_y)
+        Of physical points only, but where there are none.
+    inside : ndarray, same shape
+        Of physical points only.
+    places : dict of str to ndarray, same shape
+        The other parameters at the minimum, and "" how far a parabola may dip below the grid.
+    """
+
+    def __init__(
+        self, names: list[str], grid: Grid, pair: tuple[str, str], profiled: tuple[str, ...]
+    ) -> None:
+        self.grid, self.pair = grid, pair
+        shape = (len(names), *(len(grid.named[name]) for name in pair))
+        others = [name for name in (*grid.names, *profiled) if name not in pair]
+        self.chi2, self.inside = (np.full(shape, np.nan) for _ in range(2))
+        self.places = {name: np.full(shape, np.nan) for name in ("", *others)}
+
+    def add(self, i: int, slab: np.ndarray, inside: np.ndarray, known: dict) -> None:
+        """Look at the points with the i-th value of the first parameter, (category, others).
+
+        Known are the values of profiled parameters there.
+        """
+        first = self.grid.names[0]
+        if first in self.pair:
+            where = (slice(None), i)
+            if not inside.all():
+                self._fill(where, *reduced(slab, self.grid, self.pair, known))
+        else:
+            where = (slice(None),)
+        if not inside.any():
+            return
+        chi2, places = reduced(np.where(inside, slab, np.nan), self.grid, self.pair, known)
+        self.inside[where] = np.fmin(self.inside[where], chi2)
+        if first in self.pair:
+            better = np.isfinite(chi2)
+        else:
+            better = np.isfinite(chi2) & ~(self.chi2 <= chi2)
+            places[first] = np.full(chi2.shape, self.grid.axes[0][i])
+        self._fill(where, chi2, places, better)
+
+    def _fill(
+        self, where: tuple, chi2: np.ndarray, places: dict, better: np.ndarray | bool = True
+    ) -> None:
+        self.chi2[where] = np.where(better, chi2, self.chi2[where])
+        for name, values in self.places.items():
+            values[where] = np.where(better, places.get(name, np.nan), values[where])
+
+
+def reduced(
+    slab: np.ndarray, grid: Grid, keep: tuple, known: dict[str, np.ndarray] | None = None
+) -> tuple[np.ndarray, dict]:
+    """Minimum of a slab of a scan over all parameters that are not kept.
+
+    Parameters
+    ----------
+    slab : ndarray, shape (category, n, ...)
+        All parameters but the first, which has one value.
+    grid : Grid
+    keep : tuple of str
+    known : dict of str to ndarray, optional
+        Values of other parameters at the slab's points, of its shape.
+
+    Returns
+    -------
+    chi2 : ndarray, shape (category, kept parameters)
+    places : dict of str to ndarray, same shape
+        By name the values at the minimum of what was reduced or known; "": the deepest dip of a
+        parabola along the last parameter.
+    """
+    chi2, left, places = slab, list(grid.names[1:]), dict(known or {})
+    for name in reversed(grid.names[1:]):
+        if name in keep:
+            continue
+        axis = 1 + left.index(name)
+        moved = np.moveaxis(chi2, axis, -1)
+        lowest = np.argmin(np.where(np.isnan(moved), np.inf, moved), axis=-1)[..., np.newaxis]
+        places = {
+            key: np.take_along_axis(np.moveaxis(values, axis, -1), lowest, -1)[..., 0]
+            for key, values in places.items()
+        }
+        if name == grid.names[-1]:
+            places[""] = _deepest_dip(moved)
+        chi2, places[name] = profile_last_axis(moved, grid.named[name])
+        left.remove(name)
+    return chi2, places
+
+
+def _lines(planes: dict, grid: Grid) -> dict[str, np.ndarray]:
+    """Profiles (category, n) of each parameter over physical points, from planes with the first."""
+    first, second = grid.names[:2]
+    result = {first: profile_last_axis(planes[first, second].inside, grid.named[second])[0]}
+    for name in grid.names[1:]:
+        over_first = planes[first, name].inside.swapaxes(1, 2)
+        result[name] = profile_last_axis(over_first, grid.axes[0])[0]
+    return result
+
+
+def _edges(chi2: np.ndarray, grid: Grid) -> list[list]:
+    """Smallest chi2 above the minimum at each edge of a slab, of parameters that are scanned."""
     found = []
-    if min(chi2.shape) > 1 and np.isfinite(chi2).any():
-        for i, name in enumerate(AXES[1:]):
-            for end in (0, -1):
+    scanned = [name for name in grid.names[1:] if name in grid.scanned]
+    if len(scanned) > 1 and np.isfinite(chi2).any():
+        for i, name in enumerate(grid.names[1:]):
+            for end in (0, -1) if name in scanned else ():
                 line = chi2.take(end, axis=i)
                 if np.isfinite(line).any():
                     height = float(np.nanmin(line) - np.nanmin(chi2))
-                    found.append([name, float(axes[i][end]), height])
+                    found.append([name, float(grid.named[name][end]), height])
     return found
 
 
@@ -259,27 +382,29 @@ def _deepest_dip(chi2: np.ndarray) -> np.ndarray:
     return np.where(at_edge | ~np.isfinite(dip), np.nan, dip)
 
 
-def _ragged(planes: dict[str, tuple[np.ndarray, np.ndarray]], steps: dict) -> list[str]:
-    """Categories whose 68% border the steps of theta_sb do not resolve, and steps that would.
+def _ragged(names: list[str], plane: _Plane, grid: Grid) -> list[str]:
+    """Categories whose 68% border the last parameter's steps do not resolve, and steps that would.
 
-    ``planes``: physical chi2 and deepest dip by category, shapes (epsilon_hat, g_hat).
+    Of the first plane, in which it is profiled.
     """
-    ragged, enough = [], np.inf
-    for name, (chi2, dip) in planes.items():
-        if (lowest := _smallest(chi2)) is None or "theta_sb" not in steps:
+    last = grid.names[-1]
+    if last in plane.pair or last not in grid.steps:
+        return []
+    ragged, enough, height = [], np.inf, delta_chi2_level(0.68, 2)
+    for name, chi2, dip in zip(names, plane.inside, plane.places[""], strict=True):
+        if (lowest := _smallest(chi2)) is None:
             continue
-        height = delta_chi2_level(0.68, 2)
         delta = chi2 - lowest
         near = np.isfinite(dip) & (delta - np.nan_to_num(dip) <= height)
         bounded = np.nanmax(delta) > height
         if bounded and np.sum(near & (dip > _MOST_REFINED)) > 0.02 * np.sum(near):
             ragged.append(name)
             worst = float(np.quantile(dip[near], 0.95))
-            enough = min(enough, steps["theta_sb"] * (_MOST_REFINED / worst) ** 0.5)
+            enough = min(enough, grid.steps[last] * (_MOST_REFINED / worst) ** 0.5)
     if not ragged:
         return []
     return [
-        f"Steps of theta_sb of {steps['theta_sb']:.2g} do not resolve the contours of "
+        f"Steps of {last} of {grid.steps[last]:.2g} do not resolve the contours of "
         f"{', '.join(ragged)}, which may be ragged; {enough:.2g} would."
     ]
 
@@ -290,15 +415,26 @@ def _smallest(values: np.ndarray) -> float | None:
 
 
 def _write_profile(
-    path: str | Path, attributes: dict, names: list[str], axes: list[np.ndarray], datasets: dict
+    path: str | Path,
+    attributes: dict,
+    names: list[str],
+    grid: Grid,
+    planes: dict[tuple[str, str], _Plane],
+    lines: dict[str, np.ndarray],
 ) -> None:
-    """Write arrays (category, ...) of a profile with their dimensions."""
+    """Write planes and lines with their dimensions."""
+    datasets = {f"chi2_{name}": (line, (name,)) for name, line in lines.items()}
+    for number, (pair, plane) in enumerate(planes.items()):
+        group = f"{plane_group(pair)}/" if number else ""
+        datasets[f"{group}chi2"] = plane.chi2, pair
+        others = {name: values for name, values in plane.places.items() if name}
+        datasets |= {f"{group}{name}_best": (values, pair) for name, values in others.items()}
     size = sum(values.nbytes for values, _ in datasets.values())
-    with store.create(path, size=size, **{**attributes, "content": "malaphoric profile"}) as out:
+    with store.create(path, size=size, **attributes) as out:
         out.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
-        for name, axis in zip(AXES, axes, strict=True):
+        for name, axis in grid.named.items():
             store.write_array(out, name, axis)
-        for name in ("category", *AXES):
+        for name in ("category", *grid.names):
             out[name].make_scale(name)
         for name, (values, dimensions) in datasets.items():
             store.write_array(out, name, values)
@@ -306,17 +442,17 @@ def _write_profile(
                 out[name].dims[number].attach_scale(out[dimension])
 
 
-def _census(file: h5py.File, physical: np.ndarray) -> dict[str, int]:
+def _census(file: h5py.File, physical: list[np.ndarray]) -> dict[str, int]:
     """Numbers of points of a scan: all, physical ones, and of these those that failed, and why."""
     reasons = {name: 0 for name in store.parse(file.attrs["status_values"])}
     counts = {"points": 0, "physical": 0} | reasons
-    for i, is_physical in enumerate(physical):
+    for i, inside in enumerate(physical):
         status = file["status"][i]
+        inside = np.broadcast_to(inside, status.shape)
         counts["points"] += status.size
-        if is_physical:
-            counts["physical"] += status.size
-            for name, code in store.parse(file.attrs["status_values"]).items():
-                counts[name] += int(np.sum(status == code))
+        counts["physical"] += int(np.sum(inside))
+        for name, code in store.parse(file.attrs["status_values"]).items():
+            counts[name] += int(np.sum((status == code) & inside))
     return counts
 
 
@@ -337,51 +473,64 @@ def _census_notes(census: dict[str, int]) -> list[str]:
 
 
 class _BestPoints:
-    """Best points of a scan, collected from one epsilon_hat after the other."""
+    """Best points of a scan, collected from one value of the first parameter after the other."""
 
-    def __init__(self, names: list[str], axes: list[np.ndarray]) -> None:
-        self.names, self.axes = names, axes
+    def __init__(self, names: list[str], grid: Grid, profiled: tuple[str, ...]) -> None:
+        self.names, self.grid = names, grid
+        number = len(grid.names) + len(profiled)
         self.all: dict[str, dict] = {}
         self.unmixed: dict[str, dict] = {}
-        self.lines = [(np.full(len(a), np.inf), np.full((len(a), len(AXES)), np.nan)) for a in axes]
+        self.lines = {
+            name: (np.full(len(axis), np.inf), np.full((len(axis), number), np.nan))
+            for name, axis in grid.named.items()
+        }
 
-    def add(self, i: int, slab: np.ndarray) -> None:
-        """Look at the points of one epsilon_hat, (category, g_hat, theta_sb)."""
-        self._update(self.all, i, slab)
-        if self.axes[0][i] == 0:
-            self._update(self.unmixed, i, slab)
-        self._update_lines(i, slab[self.names.index(categories.GLOBAL)])
+    def add(self, i: int, slab: np.ndarray, places: dict[str, np.ndarray]) -> None:
+        """Look at the points with one value of the first parameter, (category, others)."""
+        self._update(self.all, i, slab, places)
+        if i == self.grid.unmixed:
+            self._update(self.unmixed, i, slab, places)
+        number = self.names.index(categories.GLOBAL)
+        of_global = {name: values[number] for name, values in places.items()}
+        self._update_lines(i, slab[number], of_global)
 
-    def _update(self, best: dict, i: int, slab: np.ndarray) -> None:
+    def _update(self, best: dict, i: int, slab: np.ndarray, places: dict) -> None:
         """Best point by category; the first in canonical order wins a tie."""
         for number, name in enumerate(self.names):
             if np.all(np.isnan(slab[number])):
                 continue
-            j, k = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
-            if name not in best or slab[number, j, k] < best[name]["chi2"][name]:
+            place = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
+            if name not in best or slab[(number, *place)] < best[name]["chi2"][name]:
                 best[name] = {
-                    "epsilon_hat": float(self.axes[0][i]),
-                    "g_hat": float(self.axes[1][j]),
-                    "theta_sb": float(self.axes[2][k]),
-                    "chi2": {c: float(slab[m, j, k]) for m, c in enumerate(self.names)},
+                    **dict(zip(self.grid.names, self._points(i, place, {}).tolist(), strict=True)),
+                    **{key: float(values[(number, *place)]) for key, values in places.items()},
+                    "chi2": {c: float(slab[(m, *place)]) for m, c in enumerate(self.names)},
                 }
 
-    def _update_lines(self, i: int, slab: np.ndarray) -> None:
-        """Smallest chi2 at each value of each parameter, and its point; slab (g_hat, theta_sb)."""
+    def _points(self, i: int, place: tuple, places: dict) -> np.ndarray:
+        """Points, shape (..., n_parameters), by the indices of their other parameters."""
+        values = [axis[j] for axis, j in zip(self.grid.axes[1:], place, strict=True)]
+        first = np.full(np.shape(place[0]), self.grid.axes[0][i])
+        return np.stack([first, *values, *(known[place] for known in places.values())], axis=-1)
+
+    def _update_lines(self, i: int, slab: np.ndarray, places: dict) -> None:
+        """Smallest chi2 at each value of each parameter, and its point."""
         filled = np.where(np.isnan(slab), np.inf, slab)
-        j, k = np.unravel_index(np.argmin(filled), filled.shape)
-        n_g, n_theta = np.arange(filled.shape[0]), np.arange(filled.shape[1])
-        where = (
-            (np.array([i]), np.array([j]), np.array([k])),
-            (n_g, n_g, np.argmin(filled, axis=1)),
-            (n_theta, np.argmin(filled, axis=0), n_theta),
-        )
-        e, g, t = self.axes
-        for (values, points), (rows, j, k) in zip(self.lines, where, strict=True):
-            better = filled[j, k] < values[rows]
-            rows, j, k = rows[better], j[better], k[better]
-            values[rows] = filled[j, k]
-            points[rows] = np.stack([np.full(len(j), e[i]), g[j], t[k]], axis=1)
+        first, *others = self.grid.names
+        rows = {first: (np.array([i]), filled.reshape(1, -1), filled.shape)}
+        for axis, name in enumerate(others):
+            moved = np.moveaxis(filled, axis, 0)
+            rows[name] = np.arange(len(moved)), moved.reshape(len(moved), -1), moved.shape[1:]
+        for axis, (name, (row, flat, shape)) in enumerate(rows.items(), start=-1):
+            lowest = flat.argmin(axis=1)
+            chi2 = np.take_along_axis(flat, lowest[:, np.newaxis], 1)[:, 0]
+            place = list(np.unravel_index(lowest, shape)) if shape else []
+            if name != first:
+                place.insert(axis, row)
+            values, points = self.lines[name]
+            better = chi2 < values[row]
+            values[row[better]] = chi2[better]
+            points[row[better]] = self._points(i, tuple(place), places)[better]
 
     def plain(self) -> dict:
         """``all``, ``unmixed`` and ``lines``, as `profile` returns them."""
@@ -390,7 +539,7 @@ class _BestPoints:
             "unmixed": self.unmixed.get(categories.GLOBAL),
             "lines": {
                 name: points[np.isfinite(values)].tolist()
-                for name, (values, points) in zip(AXES, self.lines, strict=True)
+                for name, (values, points) in self.lines.items()
             },
         }
 
@@ -446,10 +595,10 @@ def best_prediction(best: dict) -> np.ndarray | None:
     return best["predictions"][-1] if len(best["points"]) else None
 
 
-def best_points(fits: dict) -> np.ndarray:
-    """Points of the fits in a ``best_fit.json``, shape (n, 3)."""
+def best_points(fits: dict, names: tuple[str, ...]) -> np.ndarray:
+    """Points of the fits in a ``best_fit.json``, shape (n, n_parameters), by the named columns."""
     found = [fits[name] for name in ("unmixed", "malaphoric") if fits.get(name)]
-    return np.array([[fit[name] for name in AXES] for fit in found]).reshape(-1, len(AXES))
+    return np.array([[fit[name] for name in names] for fit in found]).reshape(-1, len(names))
 
 
 def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:

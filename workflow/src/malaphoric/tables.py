@@ -10,9 +10,9 @@ from pathlib import Path
 
 from malaphoric import store
 from malaphoric.categories import CATEGORIES, GLOBAL
-from malaphoric.grid import AXES
 from malaphoric.likelihood import Likelihood
-from malaphoric.paper import TABLE1, TABLE4
+from malaphoric.paper import PARAMETERS, TABLE1, TABLE4
+from malaphoric.parameters import MASS
 from malaphoric.smeft import M_REFERENCE, g_prime, zprime
 from malaphoric.statistics import add_improvement, p_value, summary
 
@@ -86,7 +86,8 @@ def table4_rows(
     paper: dict | None,
     data: Likelihood,
     comparable: bool,
-    M_X: float,
+    names: tuple[str, ...],
+    M_X: float | None,
 ) -> list[dict]:
     """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
 
@@ -103,41 +104,45 @@ def table4_rows(
         Its ``chi2_sm`` and ``n_obs`` are the references.
     comparable : bool
         Whether model, mass, data and categories are the paper's, so that its numbers belong here.
-    M_X : float
-        In GeV.
+    names : tuple of str
+        The parameters, columns of the points.
+    M_X : float or None
+        In GeV; None where it is one of them.
 
     Returns
     -------
     list of dict
         With the columns of ``table4.csv``.
     """
-    names = [*data.categories, GLOBAL]
+    chi2_of = [*data.categories, GLOBAL]
 
     def weighed(points: dict, number: int, parameters: int) -> dict:
-        point = dict(zip(AXES, points["points"][number].tolist(), strict=True))
-        chi2 = dict(zip(names, points["chi2"][number].tolist(), strict=True))
+        point = dict(zip(names, points["points"][number].tolist(), strict=True))
+        chi2 = dict(zip(chi2_of, points["chi2"][number].tolist(), strict=True))
         return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
 
     found = [name for name in TABLE4 if fits.get(name)]
     ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
     if len(ours) == len(TABLE4):
         add_improvement(ours["malaphoric"], ours["unmixed"])
-    rows = [_row("SM", fits["SM"], M_X)]
-    rows += [_row(f"{name}: best fit", ours[name], M_X, _remark(fits[name])) for name in found]
+    rows = [_row("SM", fits["SM"], names, M_X)]
+    for name in found:
+        rows.append(_row(f"{name}: best fit", ours[name], names, M_X, _remark(fits[name])))
     for number, (name, theirs) in enumerate(TABLE4.items()):
         if paper:
             parameters = sum(x != 0 for x in theirs["point"])
             point = weighed(paper, number, parameters)
-            rows.append(_row(f"{name}: the paper's point", point, M_X))
+            rows.append(_row(f"{name}: the paper's point", point, names, M_X))
         if comparable:
-            point = dict(zip(AXES, theirs["point"], strict=True))
-            rows.append(_row(f"{name}: the paper", {**theirs, **point}, M_X))
+            point = dict(zip(PARAMETERS, theirs["point"], strict=True))
+            rows.append(_row(f"{name}: the paper", {**theirs, **point}, names, M_X))
     return rows
 
 
-def zprime_columns(fit: dict, M_X: float) -> dict:
+def zprime_columns(fit: dict, M_X: float | None) -> dict:
     """Mass [GeV] and couplings of the physical Z' of a fit; empty for |epsilon| >= 1 and the SM."""
-    z = zprime(fit["epsilon_hat"], fit["g_hat"], M_X) if "g_hat" in fit else {}
+    mass = fit.get(MASS, M_X)
+    z = zprime(fit["epsilon_hat"], fit["g_hat"], mass) if "g_hat" in fit else {}
     names = {"mass": "M_Zprime", "g_X": "g_X_Zprime", "g_Y": "g_Y_Zprime"}
     return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
 
@@ -152,11 +157,13 @@ def _remark(fit: dict) -> str:
     return "; ".join([*found, *([] if fit.get("valid", True) else ["no proven minimum"])])
 
 
-def _row(label: str, fit: dict, M_X: float, remark: str = "") -> dict:
+def _row(
+    label: str, fit: dict, names: tuple[str, ...], M_X: float | None, remark: str = ""
+) -> dict:
     """A row of Table 4; what a fit lacks stays empty."""
     return {
         "fit": label,
-        **{axis: fit.get(axis, "") for axis in AXES},
+        **{name: fit.get(name, "") for name in names},
         **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
         "p_value": fit.get("p_value", ""),
         "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
@@ -168,7 +175,7 @@ def _row(label: str, fit: dict, M_X: float, remark: str = "") -> dict:
     }
 
 
-def mass_rows(fits: dict[str, dict | None], M_X: float) -> list[dict]:
+def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) -> list[dict]:
     """Rows of the table of masses, one or two per mass.
 
     Parameters
@@ -176,6 +183,8 @@ def mass_rows(fits: dict[str, dict | None], M_X: float) -> list[dict]:
     fits : dict
         ``hatted``: the best fit with |epsilon_hat| <= 1, ``physical``: that with |epsilon| <= 1,
         too; None without one.
+    names : tuple of str
+        The parameters.
     M_X : float
         In GeV.
     """
@@ -192,7 +201,7 @@ def mass_rows(fits: dict[str, dict | None], M_X: float) -> list[dict]:
                 "g_prime": g_prime(M_X),
                 "fit": "same box" if name == "hatted" else "physical box",
                 "physical": "no" if abs(epsilon) > 1 + 1e-9 else "yes",
-                **{axis: fit[axis] for axis in AXES},
+                **{name: fit[name] for name in names},
                 **{f"dchi2_{category}": value for category, value in fit["dchi2"].items()},
                 "epsilon": epsilon,
                 **zprime_columns(fit, M_X),
@@ -206,7 +215,7 @@ def table4(
     csv_path: str | Path,
     md_path: str | Path,
     model: str,
-    M_X: float,
+    M_X: float | None,
     check: str,
     notes: Iterable[str] = (),
 ) -> None:
@@ -220,19 +229,23 @@ def table4(
         Files to write.
     model : str
         Name of the run's model.
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
     check : str
         How its numbers are checked, in words.
     notes : iterable of str
         Sentences that follow the explanation.
     """
+    about = f"Model {model}, matched with g' at M_X. "
+    if M_X:
+        about = (
+            f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
+        )
     foot = (
-        f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
-        f"Best fits: {check}; the paper's points, where they are shown: by smelli. p_value: of "
-        "the fit, with dof "
-        "degrees of freedom; p_value_over_SM and p_value_over_unmixed: of the improvement over the "
-        "Standard Model and over the best unmixed fit (Wilks). Errors, correlations and intervals "
+        f"{about}Best fits: {check}; the paper's points, where they are shown: by smelli. "
+        "p_value: of the fit, with dof degrees of freedom; p_value_over_SM and "
+        "p_value_over_unmixed: of the improvement over the Standard Model and over the best "
+        "unmixed fit (Wilks). Errors, correlations and intervals "
         "of the parameters are in best_fit.json. The physical Z' has the mass M_Zprime [GeV] and "
         "couples with g_X_Zprime X + g_Y_Zprime Y (empty for |epsilon| >= 1, where there is none). "
         f"{LEP2_NOTE}"

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from malaphoric import categories, store
-from malaphoric.fits import physical_box
-from malaphoric.grid import AXES, BLOCK, Grid
+from malaphoric.fits import Box, physical_box
+from malaphoric.grid import BLOCK, Grid
 from malaphoric.likelihood import Likelihood
+from malaphoric.parameters import MASS, parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.theory import Theory
 
@@ -45,30 +46,37 @@ CKM_MARGIN = 1e-3
 #: Random points looked at, or this many for each that is asked for.
 _SEARCH, _SEARCH_EACH = 2**14, 16
 
-#: Best fits are rounded to these steps, halved until chi2 rises by no more than this: data that
-#: move a best fit a little do not move the point.
-_LATTICE, _HALVINGS, _MOST_RISE = np.array([0.2, 0.02, 0.04]), 8, 10.0
+#: Best fits are rounded to sizes of the parameters, halved until chi2 rises by no more than this:
+#: data that move a best fit a little do not move the point.
+_HALVINGS, _MOST_RISE = 8, 10.0
 
-#: chi2 of points (n, 3), NaN where there is none.
+#: chi2 of points (n, n_parameters), NaN where there is none.
 Chi2 = Callable[[np.ndarray], np.ndarray]
 
 
-def box_of(grid: Grid, M_X: float) -> dict[str, tuple[float, float]]:
+def box_of(
+    grid: Grid, M_X: float | None, profiled: Box | None = None, names: tuple[str, ...] = ()
+) -> Box:
     """The box of a grid: its physical part, |epsilon| <= 1, if it has one.
 
     Parameters
     ----------
     grid : Grid
-    M_X : float
-        In GeV.
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    profiled, names
+        As for `fits.physical_box`.
     """
-    box = physical_box(grid.axes, M_X)
+    box = physical_box(grid, M_X, profiled, names)
     low, high = box["epsilon_hat"]
-    return box if low <= high else {**box, "epsilon_hat": (grid.axes[0][0], grid.axes[0][-1])}
+    if low <= high:
+        return box
+    axis = grid.named["epsilon_hat"]
+    return {**box, "epsilon_hat": (float(axis[0]), float(axis[-1]))}
 
 
 class Fresh(NamedTuple):
-    """Fresh points (n, 3), the smallest chi2 known, and in a sentence what the points are."""
+    """Fresh points (n, n_parameters), the smallest chi2 known, and what they are in a sentence."""
 
     points: np.ndarray
     minimum: float | None
@@ -76,8 +84,8 @@ class Fresh(NamedTuple):
 
 
 def fresh_points(
-    box: dict[str, tuple[float, float]],
-    M_X: float,
+    box: Box,
+    M_X: float | None,
     number: int,
     seed: int,
     chi2: Chi2,
@@ -92,9 +100,9 @@ def fresh_points(
     Parameters
     ----------
     box : dict
-        Limits of epsilon_hat, g_hat and theta_sb (rad), see `box_of`.
-    M_X : float
-        In GeV.
+        Limits of the parameters, see `box_of`.
+    M_X : float or None
+        In GeV; None where it is one of them.
     number, seed : int
         Points asked for, and where the sequence of random numbers starts.
     chi2 : callable
@@ -114,7 +122,7 @@ def fresh_points(
     known = np.flatnonzero(np.isfinite(values))
     if not known.size:
         said = f"nothing to check: none of {len(points)} random points in the box has CKM elements"
-        return Fresh(np.empty((0, len(AXES))), minimum, said)
+        return Fresh(np.empty((0, len(box))), minimum, said)
     minimum = float(values[known].min()) if minimum is None else minimum
     near = known[values[known] <= minimum + _REACH[0]][:half]
     others = np.setdiff1d(known, near)
@@ -126,31 +134,32 @@ def fresh_points(
     return Fresh(points[chosen], minimum, said)
 
 
-def _candidates(
-    box: dict[str, tuple[float, float]], M_X: float, seed: int, number: int
-) -> np.ndarray:
+def _candidates(box: Box, M_X: float | None, seed: int, number: int) -> np.ndarray:
     """Random points of a box: first those of a sequence that runs with other boxes share."""
-    low, high = np.array([box[name] for name in AXES]).T
-    wide = np.array([M_REFERENCE / M_X, 1.0, np.pi / 2])
+    low, high = np.array(list(box.values())).T
+    limit = M_REFERENCE / (M_X or box[MASS][0])
+    wide = np.array([{"epsilon_hat": limit, "g_hat": 1.0}.get(name, np.pi / 2) for name in box])
     reach = np.maximum(np.abs(low), np.abs(high))
     wide = wide * 2.0 ** np.ceil(np.log2(np.maximum(reach / wide, 1)))
-    shared = np.random.default_rng(seed).uniform(-1, 1, (number, len(AXES))) * wide
-    shared[:, 1] = np.abs(shared[:, 1])  # g_hat is not negative
+    shared = np.random.default_rng(seed).uniform(-1, 1, (number, len(box))) * wide
+    positive = [name in ("g_hat", MASS) for name in box]
+    shared[:, positive] = np.abs(shared[:, positive])
     shared = np.where(low == high, low, shared)
     shared = shared[np.all((low <= shared) & (shared <= high), axis=1)]
-    own = np.random.default_rng([seed, 1]).uniform(low, high, (number, len(AXES)))
+    own = np.random.default_rng([seed, 1]).uniform(low, high, (number, len(box)))
     return np.concatenate([shared[: number // 2], own])[:number]
 
 
-def near_fit(fit: np.ndarray, box: dict[str, tuple[float, float]], chi2: Chi2) -> np.ndarray:
-    """The point of a coarse lattice near a best fit (3,), or the fit itself, of shape (1, 3).
+def near_fit(fit: np.ndarray, box: Box, chi2: Chi2) -> np.ndarray:
+    """The point of a coarse lattice near a best fit (n_parameters,), or the fit itself, as a row.
 
     The lattice is made finer until chi2 there is close to that of the fit and no parameter
     vanishes, which would switch off what is to be checked. Parameters as for `fresh_points`.
     """
-    low, high = np.array([box[name] for name in AXES]).T
+    low, high = np.array(list(box.values())).T
+    sizes = np.array([parameter(name).size for name in box])
     for halvings in range(_HALVINGS + 1):
-        step = _LATTICE / 2**halvings
+        step = sizes / 2**halvings
         point = np.round(np.clip(np.round(fit / step) * step, low, high), 12) + 0.0
         point = np.where((low == high) | (fit == 0), fit, point)
         at_fit, at_point = chi2(np.stack([fit, point]))
@@ -226,7 +235,12 @@ def compare(
 
 
 def write_tables(
-    result: dict, points: np.ndarray, observables: list, by_point: str, by_observable: str
+    result: dict,
+    names: tuple[str, ...],
+    points: np.ndarray,
+    observables: list,
+    by_point: str,
+    by_observable: str,
 ) -> None:
     """Write the errors as CSV, by point and category, and by observable (worst first).
 
@@ -234,7 +248,9 @@ def write_tables(
     ----------
     result : dict
         From `compare`.
-    points : ndarray, shape (n, 3)
+    names : tuple of str
+        The parameters.
+    points : ndarray, shape (n, n_parameters)
     observables : list
         Columns of the predictions.
     by_point, by_observable : path
@@ -242,14 +258,14 @@ def write_tables(
     """
     rows = [
         {
-            **dict(zip(AXES, point, strict=True)),
+            **dict(zip(names, point, strict=True)),
             "chi2_minus_min": float(result["distance"][i]),
             **{f"error_{c}": float(values[i]) for c, values in result["chi2"].items()},
         }
         for i, point in enumerate(points.tolist())
     ]
     store.write_csv(
-        by_point, rows, [*AXES, "chi2_minus_min", *(f"error_{c}" for c in result["chi2"])]
+        by_point, rows, [*names, "chi2_minus_min", *(f"error_{c}" for c in result["chi2"])]
     )
     worst = sorted(result["observables"].items(), key=lambda item: -item[1])
     rows = [
