@@ -67,6 +67,17 @@ def test_chunks_know_their_theory_and_their_points():
     assert two == one[:1] != one[1:]
 
 
+def test_chunks_of_minima_know_their_categories():
+    """Truth: the minimum of a sum is not the sum of minima; points have all categories."""
+    profiled = {"min": -0.3, "max": 0.3, "profile": True}
+    for angle, same in ((COMPILED["parameters"]["theta_sb"], True), (profiled, False)):
+        data = changed(["parameters", "theta_sb"], angle, COMPILED)
+        one, two = recipes(data=data), recipes(["categories"], ["LFU"], data)
+        assert (one.chunks == two.chunks) is same
+        assert (one["chunk-0"] == two["chunk-0"]) is same
+        assert ("masses" in one) is same
+
+
 def test_additional_observables_leave_the_other_exact_chunks_alone():
     """Truth: what is computed for them is in files of its own."""
     with_them, without = recipes(data=FULL), recipes(data=changed(["data"], {}, FULL))

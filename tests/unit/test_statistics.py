@@ -1,5 +1,7 @@
 """Statistics against closed formulas: profiles, levels, intervals, pulls."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -100,17 +102,17 @@ def test_pulls_without_a_best_fit():
     assert first["pull_sm"] == pytest.approx(2)
 
 
-def write_scan(path, axes, chi2, M_X=3000.0, status=None):
+def write_scan(path, axes, chi2, M_X=3000.0, status=None, names=NAMES):
     """A scan as `scan.merge` writes it, of chi2 (category, ...) or a function of points."""
-    grid = Grid(NAMES, tuple(axes))
+    grid = Grid(tuple(names), tuple(axes))
     values = chi2
     if callable(chi2):
         values = {name: v.reshape(grid.shape) for name, v in chi2(grid.points()).items()}
     status = np.where(np.isnan(values["global"]), 1, 0) if status is None else status
-    attributes = {"theory": {"M_X": M_X}, "status_values": STATUS, "parameters": list(NAMES)}
+    attributes = {"theory": {"M_X": M_X}, "status_values": STATUS, "parameters": list(names)}
     with store.create(path, **attributes) as file:
         file["category"] = list(values)
-        for name, axis in zip(NAMES, axes, strict=True):
+        for name, axis in zip(names, axes, strict=True):
             file[name] = axis
         file["chi2"] = np.stack(list(values.values()))
         file["status"] = status.astype("u1")
@@ -159,6 +161,62 @@ def test_profile_file_of_a_known_scan(tmp_path):
             101 + (x[near] + 0.6) ** 2 / COVARIANCE[0, 0],
             atol=1e-2,
         )
+
+
+def test_every_plane_and_line_of_four_parameters(tmp_path):
+    """A chi2 of second order: minima over the others by closed formula, and where they are.
+
+    M_X is one of the parameters: of the last plane, points with |epsilon| > 1 are left out.
+    """
+    names = ("epsilon_hat", "g_hat", "theta_sb", "M_X")
+    centre, unit = np.array([-0.5, 0.1, -0.2, 2500.0]), np.array([0.4, 0.05, 0.2, 600.0])
+    axes = [
+        c + u * np.linspace(-2, 2, n) for c, u, n in zip(centre, unit, (9, 8, 7, 9), strict=True)
+    ]
+    shape = np.array([[1, 0.2, 0.1, 0], [0.2, 1, 0.3, 0.1], [0.1, 0.3, 1, 0.2], [0, 0.1, 0.2, 1]])
+
+    def chi2(points):
+        d = (points - centre) / unit
+        return {"global": 5 + np.einsum("ni,ij,nj->n", d, shape, d)}
+
+    write_scan(tmp_path / "scan.h5", axes, chi2, None, names=names)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    grid = Grid(names, tuple(axes))
+    points, every = grid.points(), chi2(grid.points())["global"]
+    physical = np.abs(points[:, 0]) * points[:, 3] <= 3000
+    best = every[physical].argmin()
+    assert found["all"]["global"]["chi2"]["global"] == every[physical][best]
+    assert found["columns"] == list(names)
+    with store.read(tmp_path / "profile.h5") as file:
+        assert sorted(file["planes"]) == sorted(
+            f"{x}-{y}" for x, y in list(itertools.combinations(names, 2))[1:]
+        )
+        for pair in itertools.combinations(names, 2):
+            plane = file if pair == names[:2] else file[statistics.plane_group(pair)]
+            i, j = map(names.index, pair)
+            lowest = np.full((len(axes[i]), len(axes[j])), np.inf)
+            index = np.unravel_index(np.arange(grid.size), grid.shape)
+            allowed = physical if pair != ("epsilon_hat", "M_X") else np.ones(grid.size, bool)
+            np.minimum.at(lowest, (index[i][allowed], index[j][allowed]), every[allowed])
+            free = [k for k in range(4) if k not in (i, j)]
+            schur = shape[np.ix_([i, j], [i, j])] - shape[np.ix_([i, j], free)] @ np.linalg.solve(
+                shape[np.ix_(free, free)], shape[np.ix_(free, [i, j])]
+            )
+            d = np.stack(
+                np.meshgrid(*((axes[k] - centre[k]) / unit[k] for k in (i, j)), indexing="ij"), -1
+            )
+            bound = 5 + np.einsum("abi,ij,abj->ab", d, schur, d)
+            values = plane["chi2"][0]
+            assert (values <= lowest + 1e-9).all()
+            assert (values >= bound - 1e-9).all()
+            if pair == names[:2]:  # all is physical there, and minima lie inside the grid
+                np.testing.assert_allclose(values[4, 2:6], bound[4, 2:6], atol=1e-9)
+            assert {f"{names[k]}_best" for k in free} <= set(plane)
+        for number, name in enumerate(names):
+            line = file[f"chi2_{name}"][0]
+            for value, height in zip(axes[number], line, strict=True):
+                on_it = physical & (points[:, number] == value)
+                assert height <= every[on_it].min() + 1e-9
 
 
 def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):

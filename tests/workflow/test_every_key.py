@@ -61,6 +61,10 @@ CHANGES = {
         },
         (),
     ),
+    "parameters: profile": (
+        {**GRID, "theta_sb": {"min": -0.6, "max": 0.05, "profile": True}},
+        (),
+    ),
     "chunk_minutes": (0.00031, ()),
     "confidence_levels": ([0.5, 0.9], ()),
     "observables_of_interest": (["m_W", "DeltaM_s"], ()),
