@@ -28,6 +28,8 @@ def test_best_fits_of_a_known_likelihood():
     assert mixed["correlations"]["g_hat,theta_sb"] == pytest.approx(correlation, abs=0.05)
     assert mixed["dchi2"]["global"] == pytest.approx(50, abs=1e-3)
     assert mixed["dof"] == 107
+    assert mixed["AIC"] == mixed["chi2"]["global"] + 6
+    assert mixed["BIC"] == pytest.approx(mixed["chi2"]["global"] + 3 * np.log(110))
     # at epsilon_hat = 0: the conditional minimum
     free = np.linalg.solve(PRECISION[1:, 1:], PRECISION[1:, 0] * MINIMUM[0])
     np.testing.assert_allclose(

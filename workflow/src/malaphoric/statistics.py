@@ -616,13 +616,16 @@ def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) 
     Returns
     -------
     dict
-        ``fit`` and chi2, dchi2 = chi2_SM - chi2, parameters, dof, p_value of the fit (if there is
-        a degree of freedom) and, of a fit with parameters, p_value_over_SM of the improvement
-        (Wilks).
+        ``fit`` and chi2, dchi2 = chi2_SM - chi2, parameters, dof, the information criteria of
+        Akaike (AIC = chi2 + 2 parameters) and Bayes (BIC = chi2 + parameters ln N), p_value of the
+        fit (if there is a degree of freedom) and, of a fit with parameters, p_value_over_SM of the
+        improvement (Wilks).
     """
     dof = n_obs["global"] - parameters
     dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}
     summary = {**fit, "chi2": dict(chi2), "dchi2": dchi2, "parameters": parameters, "dof": dof}
+    summary["AIC"] = chi2["global"] + 2 * parameters
+    summary["BIC"] = chi2["global"] + parameters * float(np.log(n_obs["global"]))
     if dof > 0:
         summary["p_value"] = p_value(chi2["global"], dof)
     if parameters:

@@ -1,0 +1,59 @@
+"""The models that come with the package: free of anomalies, with a box and an engine that hold."""
+
+import numpy as np
+import pytest
+
+from malaphoric import Model, box, load_likelihood
+from malaphoric.configuration import load_configuration
+from malaphoric.exact import ExactTheory
+from malaphoric.facts import anomalies
+from malaphoric.likelihood import Likelihood
+from malaphoric.schema import ROOT
+from malaphoric.validation import compare
+
+MODELS = sorted(path.stem for path in (ROOT / "config" / "models").glob("*.yaml"))
+
+#: Where the compiled engine is held against smelli: best fits of `malaphoric.box`, rounded.
+POINTS = {
+    "3b3-l": (0.9, 0.6, -0.025),
+    "b-l": (0.9, 0.38),
+    "deformed-hypercharge": (0.9, 0.042, 0.31, 0.1),
+    "third-family-hypercharge": (-0.59, 0.047, -0.3),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_anomalies_cancel(name):
+    """Truth: the six sums, where three right-handed neutrinos may take part in the last two."""
+    found = anomalies(Model.load(name))["with_neutrinos"]
+    assert len(found) == 6
+    assert set(found.values()) == {"0"}
+    assert Model.load(name).reference
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_box_holds_the_best_fit(name):
+    """Truth: `box`, which minimises in all that is physical."""
+    path = ROOT / "config" / ("config.yaml" if name == "b3-l2" else f"{name}.yaml")
+    run = load_configuration(path)
+    assert run.model.name == name
+    likelihood = load_likelihood(run.model)
+    found = box.propose(likelihood)
+    for parameter, axis in run.grid.named.items():
+        assert axis[0] <= found["best"][parameter] <= axis[-1]
+    assert set(run.profiled) <= {"theta_sb", "theta_R"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", POINTS)
+def test_compiled_engine_holds(name):
+    """Truth: smelli at the best fit, within the bounds that every checked run has."""
+    likelihood = load_likelihood(name)
+    points = np.array([POINTS[name]])
+    data: Likelihood = likelihood.data
+    exact = ExactTheory(Model.load(name)).evaluate(points)
+    values = np.stack(list(data.chi2(exact.predictions).values()), axis=1)
+    given = {"points": points, "chi2": values, "ckm": exact.ckm, "reason": exact.reason}
+    given["predictions"] = exact.predictions
+    ours = likelihood.theory.evaluate(points)
+    assert compare(given, ours, data, values[0, -1])["failures"] == []
