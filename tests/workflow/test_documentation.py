@@ -20,6 +20,7 @@ from malaphoric import overlays
 from malaphoric.configuration import Configuration
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "config/data/README.md"]
+PAGES += [ROOT / "CONTRIBUTING.md"]
 
 #: What a command in running text begins with.
 _COMMAND = re.compile(
@@ -59,6 +60,8 @@ EXERCISED = {
     "python -m malaphoric box MODEL": see("test_compiled_run.py::test_the_default_box_is_proposed"),
     "python -m malaphoric point": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "make setup": CI,
+    "make style": run("make -n style"),  # `make test-all` begins with it
+    "make lock": run("make -n lock"),  # asks a registry
     "make bench": run("make -n bench"),  # minutes; not for tests
     "make table": run("make -n table"),  # half an hour; parts of it:
     "make why": run(MAKE + "why"),
@@ -263,11 +266,13 @@ def test_python(compiled):
 
 
 def test_yaml(tmp_path):
-    """Blocks of YAML: a configuration of data, and the overlay that it names."""
+    """Blocks of YAML: parameters, a configuration of data, and the overlay that it names."""
     blocks = [text for page in PAGES for language, text in fenced(page) if language == "yaml"]
-    data, overlay = map(yaml.safe_load, blocks)
+    parameters, data, overlay = map(yaml.safe_load, blocks)
+    given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | parameters
+    assert set(Configuration(given).profiled) == {"epsilon_hat", "theta_sb"}
     path = tmp_path / "lhcb-2027.yml"
-    path.write_text(blocks[1], encoding="utf-8")
+    path.write_text(blocks[2], encoding="utf-8")
     assert data["data"].pop("overlays") == [path.stem]
     data["data"]["overlays"] = [str(path)]
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | data
