@@ -52,6 +52,7 @@ MAKE = "make -o .venv/.installed CORES=1 "
 EXERCISED = {
     "make run": run(MAKE + "run"),
     "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
+    "make run CONFIG=config/3b3-l.yaml": run("python -m malaphoric check config/3b3-l.yaml"),
     "make test": run("make -n test"),  # `make test-all` runs its tests
     "make test-all": CI,
     'pytest tests/unit -k "bits or exact_engine or neighbours"': see(
