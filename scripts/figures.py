@@ -12,10 +12,14 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     files = dict(zip(s["figures"], zip(out.pdf, out.png, strict=True), strict=True))
     style = (s["title"], s["M_X"])
+    levels = tuple(s["levels"])
     for name in s["figures"]:
         if name in figures.DRAWN:
             data, draw = figures.DRAWN[name]
-            draw(given[data], *style, tuple(s["levels"]), fits, *files[name])
+            draw(given[data], *style, levels, fits, *files[name])
+    for name, shown in s["listed"].items():
+        draw = figures.profile_regions if len(shown) == 2 else figures.profiles
+        draw(given.profile, *style, levels, fits, *files[name], tuple(shown))
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
     table = {

@@ -71,7 +71,7 @@ def test_default_configuration_exists():
 def test_every_key_of_the_schema_is_tried_here():
     """Truth: the schema; a new key must join FULL, and a few wrong values of it BAD."""
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-    assert set(FULL) == set(schema["properties"])
+    assert {*FULL, "figures"} == set(schema["properties"])  # these have no default
 
 
 def test_full_configuration_is_kept_as_it_is():
@@ -268,6 +268,11 @@ BAD = [
     (["covariance"], None, ["covariance", "None"]),
     (["chunk_minutes"], 0, ["chunk_minutes", "0", "minutes"]),
     (["chunk_minutes"], -1, ["chunk_minutes", "-1", "minutes"]),
+    (["figures"], [], ["figures", "[]", "planes"]),
+    (["figures"], ["M_X"], ["figures.0", "M_X", "theta_sb"]),
+    (["figures"], [["g_hat"]], ["figures.0", "['g_hat']", "a list of two"]),
+    (["figures"], ["g_hat", ["g_hat", "g_hat"]], ["figures.1", "two of epsilon_hat"]),
+    (["figures"], [["g_hat", "theta"]], ["figures.0", "theta", "two of"]),
     (["confidence_levels"], [0.68], ["confidence_levels", "[0.68]", "two"]),
     (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),

@@ -33,6 +33,7 @@ def draw(tmp_path, monkeypatch):
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]
 
+    draw.kept = lambda: kept
     draw.png = lambda: matplotlib.image.imread(tmp_path / "figure.png")
     return draw
 
@@ -51,6 +52,33 @@ def contours(figure):
     """Vertices of all lines of constant chi2."""
     sets = [c for axes in figure.axes for c in axes.collections if hasattr(c, "levels")]
     return [path.vertices for c in sets if not c.filled for path in c.get_paths()]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "labels"),
+    [
+        (
+            "profile_regions",
+            ("epsilon_hat", "theta_sb"),
+            [r"$\hat\epsilon$", r"$\theta_{sb}$ [rad]"],
+        ),
+        ("profile_regions", ("g_hat", "theta_sb"), [r"$\hat g_X$", r"$\theta_{sb}$ [rad]"]),
+        ("profiles", ("g_hat",), [r"$\hat g_X$"]),
+    ],
+)
+def test_any_plane_and_any_profile(draw, tmp_path, name, shown, labels):
+    """Truth: the names of the axes, and what is done with the third parameter."""
+    draw("profile_regions", AXES, parabola)  # makes the profile
+    files = tmp_path / "other.pdf", tmp_path / "other.png"
+    profile = tmp_path / "profile.h5"
+    figure = draw.kept
+    getattr(figures, name)(profile, "model", 3000.0, LEVELS, {}, *files, shown)
+    axes = figure()[-1].axes[0]
+    assert [axes.get_xlabel(), axes.get_ylabel()][: len(labels)] == labels
+    if len(shown) == 2:
+        (third,) = {"epsilon_hat", "g_hat", "theta_sb"} - set(shown)
+        symbol = {"g_hat": r"$\hat g_X$ profiled", "epsilon_hat": r"$\hat\epsilon$ profiled"}
+        assert symbol[third] in axes.get_title()
 
 
 @pytest.mark.parametrize("name", ["plane", *PROFILED])

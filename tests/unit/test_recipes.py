@@ -119,6 +119,14 @@ def test_figures_follow_the_grid(epsilon_hat, theta_sb, figures):
     assert set(recipes(["parameters"], grid).figures) == figures
 
 
+def test_listed_figures_replace_the_papers():
+    """Truth: planes and profiles by name, in the order of the parameters; pulls in any case."""
+    listed = [["theta_sb", "epsilon_hat"], "g_hat"]
+    found = recipes(["figures"], listed)
+    assert found.figures == ["planes/epsilon_hat-theta_sb", "profiles/g_hat", "fig4"]
+    assert differing(recipes(), found) - {"export"} == {"figures", "record"}
+
+
 def test_settings_are_plain_data():
     """Truth: JSON and back."""
     for recipe in recipes().values():

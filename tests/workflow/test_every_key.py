@@ -67,6 +67,7 @@ CHANGES = {
     ),
     "chunk_minutes": (0.00031, ()),
     "confidence_levels": ([0.5, 0.9], ()),
+    "figures": ([["theta_sb", "g_hat"], "g_hat"], ()),
     "observables_of_interest": (["m_W", "DeltaM_s"], ()),
 }
 
@@ -247,6 +248,7 @@ def draw(seed, folder, rng=None):
             ]
         ),
         "chunk_minutes": rng.choice([0.0001, 1, 60]),
+        "figures": rng.choice([[["g_hat", "epsilon_hat"]], ["theta_sb", ["g_hat", "theta_sb"]]]),
         "confidence_levels": rng.choice([[0.1, 0.2], [0.9, 0.999], [0.5, 0.5 + 1e-12]]),
         "observables_of_interest": rng.sample(["m_W", "DeltaM_s", "BR(Bs->mumu)"], 2),
         "smeft_accuracy": "leadinglog",

@@ -15,7 +15,11 @@ rule figures:
     output:
         pdf=[f"{OUT}/figures/{name}.pdf" for name in RECIPES.figures],
         png=[
-            report(f"{OUT}/figures/{name}.png", caption=f"../report/{name}.rst", category="Figures")
+            report(
+                f"{OUT}/figures/{name}.png",
+                caption=f"../report/{name.split('/')[0]}.rst",
+                category="Figures",
+            )
             for name in RECIPES.figures
         ],
     log:

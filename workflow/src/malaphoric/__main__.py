@@ -66,7 +66,8 @@ def _parser(parameters: tuple[str, ...]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m malaphoric", description=__doc__)
     parser.add_argument("--version", action="version", version=f"malaphoric {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("point", help="everything about one point of parameter space")
+    more = "Further parameters of the model are options likewise: --theta-sb of b3-l2 (rad)."
+    one = commands.add_parser("point", help="everything about one point", epilog=more)
     one.set_defaults(run=_point)
     one.add_argument("--model", required=True, help="name in config/models, or path to a YAML file")
     for name in parameters:

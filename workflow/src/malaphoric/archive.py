@@ -27,6 +27,7 @@ from malaphoric.schema import ROOT, checkout, load_yaml, validate
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
 _SOMETIMES += ["measurements.h5", "comparison.md", "analytic.md"]
+_LISTED = ("planes", "profiles")
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
 #: Folder of an archive with the configuration and the results of the exported run.
@@ -94,6 +95,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     kept = [*(_MASSES if masses else []), *(["measurements.h5"] * ("measurements" in recipes))]
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
+    gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.p??"))]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
     gone += [path for path in chunks if not _has_predictions(path)]

@@ -81,6 +81,7 @@ class Configuration:
         self._check_parameters()
         self.grid = Grid.of(self.axes)
         self._check_grid()
+        self._check_figures()
         self._check_levels()
         self.selection = Selection(self.data["data"], source)
         self._check_observables(source)
@@ -185,6 +186,31 @@ class Configuration:
                 key = "parameters.epsilon_hat" + end * (ends[0] != ends[1])
                 raise self._refused(key, value, accepted)
 
+    def _check_figures(self) -> None:
+        """Refuse planes and profiles that the run does not have."""
+        scanned, alone = self.grid.scanned, (*self.grid.scanned, *self.profiled)
+        for number, wanted in enumerate(self.data.get("figures", ())):
+            if isinstance(wanted, str):
+                good, accepted = wanted in alone, f"one of {', '.join(alone) or 'none'}"
+            else:
+                good = len(set(wanted)) == 2 and set(wanted) <= set(scanned)
+                accepted = f"two of {', '.join(scanned) or 'none'}, which are scanned"
+            if not good:
+                raise self._refused(f"figures.{number}", wanted, accepted)
+
+    @property
+    def figures(self) -> dict[str, list[str]]:
+        """Parameters of the figures that the configuration lists, by the names of their files."""
+        order = {name: i for i, name in enumerate(self.grid.names)}
+        result = {}
+        for wanted in self.data.get("figures", ()):
+            if isinstance(wanted, str):
+                result[f"profiles/{wanted}"] = [wanted]
+            else:
+                pair = sorted(wanted, key=order.__getitem__)
+                result[f"planes/{'-'.join(pair)}"] = pair
+        return result
+
     def _check_levels(self) -> None:
         lower, upper = self.data["confidence_levels"]
         if upper - lower < 1e-6:
@@ -216,6 +242,7 @@ class Configuration:
     def record(self) -> dict:
         """The configuration as written into results: without what cannot change a number there."""
         style = ("chunk_minutes", "confidence_levels", "observables_of_interest", "validation")
+        style = (*style, "figures")
         return {key: value for key, value in self.portable.items() if key not in style}
 
     @property

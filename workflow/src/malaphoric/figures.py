@@ -36,6 +36,7 @@ from malaphoric.statistics import (
     grid_of,
     grid_profiles,
     intervals,
+    plane_group,
     planes_of,
     profiled_of,
     reduced,
@@ -321,15 +322,17 @@ def profile_regions(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
+    pair: tuple[str, str] | None = None,
 ) -> None:
-    """Figure 3, left: regions in the first plane of a scan, all other parameters profiled.
+    """Figure 3, left: regions in a plane of a scan, all other parameters profiled.
 
-    Parameters as for `plane`, with a ``profile.h5``.
+    Parameters as for `plane`, with a ``profile.h5``; ``pair``: the plane (default: the first).
     """
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
-        values = dict(zip(category_names(file), file["chi2"][:], strict=True))
-    pair = planes_of(grid)[0]
+        pair = pair or planes_of(grid)[0]
+        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+        values = dict(zip(category_names(file), plane["chi2"][:], strict=True))
     x, y = (grid.named[name] for name in pair)
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
@@ -420,16 +423,17 @@ def profiles(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
+    names: tuple[str, ...] = (),
 ) -> None:
-    """Profile chi2 of each scanned parameter alone, the others profiled, with its intervals.
+    """Profile chi2 of each parameter alone, the others profiled, with its intervals.
 
-    Parameters as for `plane`, with a ``profile.h5``.
+    Parameters as for `plane`, with a ``profile.h5``; ``names``: of the parameters (default: all).
     """
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
     curves = fits.get("profiles") or grid_profiles(profile)
     best = fits.get("malaphoric")
-    names = (*grid.scanned, *profiled)
+    names = names or (*grid.scanned, *profiled)
     number = len(names)
     columns, rows = min(number, 3), -(-number // 3)
     with plt.rc_context(_STYLE):

@@ -134,7 +134,12 @@ class Recipes(dict):
 
     @cached_property
     def figures(self) -> list[str]:
-        """Figures that the grid allows: a plane needs two axes, Fig. 2 epsilon_hat = 0."""
+        """Figures that the configuration lists, or of the paper's those that the grid allows.
+
+        A plane needs two axes, Fig. 2 also epsilon_hat = 0.
+        """
+        if listed := self.run.figures:
+            return [*listed, "fig4"]
         grid = self.run.grid
         others = [name for name in grid.scanned if name != "epsilon_hat"]
         unmixed = len(others) > 1 and grid.unmixed is not None
@@ -248,7 +253,8 @@ class Recipes(dict):
             inputs = {**best, "paper": "papers_points"}
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
-        settings = {**self._style, "figures": self.figures, "observables": wanted, **common}
+        settings = {**self._style, "figures": self.figures, "listed": run.figures}
+        settings |= {"observables": wanted, **common}
         self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
 
     def _masses(self) -> None:
