@@ -31,6 +31,7 @@ def test_anomalies_cancel(name):
     assert Model.load(name).reference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_the_box_holds_the_best_fit(name):
     """Truth: `box`, which minimises in all that is physical."""

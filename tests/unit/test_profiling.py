@@ -49,6 +49,7 @@ def test_agrees_with_a_fine_grid(b3_l2):
     assert (found.reason == "").all()
 
 
+@pytest.mark.slow
 def test_three_profiled_parameters_against_differential_evolution():
     """Truth: scipy's global minimiser at single points; |epsilon| <= 1 at every mass."""
     from scipy.optimize import differential_evolution
