@@ -76,7 +76,7 @@ def minimised(
     start, stop : int
         Multiples of the number of points in a `Grid.slab`.
     progress : callable, optional
-        Called with the number of points done now and then.
+        Called with the number of points done (of all categories, a share of them) now and then.
     """
     names = likelihood.parameters
     free = np.array([names.index(name) for name in limits])
@@ -96,17 +96,17 @@ def minimised(
         points[:, fixed] = grid.points(first, last)
         rows = slice(first - start, last - start)
         starts = problem.starts(points, every)
-        for name in every:
+        for number, name in enumerate(every, start=1):
             x, value = problem.minima(name, starts[name])
             x, value = problem.spread(name, x, value, grid.slab)
             known = np.isfinite(value)
             result.chi2[name][rows] = np.where(known, value, np.nan)
             result.places[name][rows] = np.where(known[:, np.newaxis], x[:, free], np.nan)
+            progress(first - start + (last - first) * number // len(every))
         # x is that of the global chi2, the last
         at_best = likelihood.theory.evaluate(np.where(known[:, np.newaxis], x, np.nan))
         result.ckm[rows] = at_best.ckm
         result.reason[rows] = np.where(known, "", problem.why(points))
-        progress(last - start)
     return result
 
 
