@@ -499,8 +499,9 @@ def minima(
         h = np.where(stuck[:, :, None] | stuck[:, None, :], 0, hessian[rows])
         curvature, directions = np.linalg.eigh(h)
         curvature = np.maximum(np.abs(curvature), _FLAT)
-        along = np.einsum("nij,ni->nj", directions, g)
-        step = -np.einsum("nij,nj->ni", directions, along / curvature)
+        # sums in one order, however many points there are
+        along = (directions * g[:, :, np.newaxis]).sum(axis=1)
+        step = -(directions * (along / curvature)[:, np.newaxis]).sum(axis=2)
         gain = np.sum(along**2 / curvature, axis=1) / 2
         step *= (length[rows] * np.minimum(1, 0.3 / np.maximum(np.abs(step).max(axis=1), 1e-9)))[
             :, None
