@@ -22,6 +22,7 @@ TINY = {
         "theta_sb": {"min": -0.17, "max": -0.1, "points": 2},
     },
     "chunk_minutes": 0.34,  # two points a chunk
+    "observables_of_interest": ["DeltaM_s", "m_W"],  # a figure of two rows is drawn quickly
 }
 
 

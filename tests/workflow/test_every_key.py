@@ -26,6 +26,7 @@ GRID = {
 }
 
 BASE = {**COMPILED, "parameters": GRID, "validation": {"points": 0}, "chunk_minutes": 0.00064}
+BASE["figures"] = ["g_hat"]  # one for each change; the paper's are drawn in other tests
 
 OVERLAY = """
 LHCb R_K (invented):
@@ -67,8 +68,8 @@ CHANGES = {
     ),
     "chunk_minutes": (0.00031, ()),
     "confidence_levels": ([0.5, 0.9], ()),
-    "figures": ([["theta_sb", "g_hat"], "g_hat"], ()),
-    "observables_of_interest": (["m_W", "DeltaM_s"], ()),
+    "figures": ([["theta_sb", "g_hat"], "theta_sb"], ()),
+    "observables_of_interest": (["BR(Bs->mumu)"], ()),
 }
 
 
@@ -155,7 +156,9 @@ def test_changed_validation(compiled, unchecked, tmp_path):
     """Checked after all, then not: the exact points are those that another folder has kept."""
     (tmp_path / "ours").mkdir()
     ours = Workflow(tmp_path / "ours").copy_of(unchecked)
-    ours.configure(**{**BASE, "parameters": COMPILED["parameters"], "validation": {"points": 8}})
+    theirs = {key: value for key, value in BASE.items() if key != "figures"}
+    theirs |= {"parameters": COMPILED["parameters"], "validation": {"points": 8}}
+    ours.configure(**theirs)
     text = ours.run("--cores", "1").stdout
     assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}
     assert_fresh(ours, compiled, BASE["run"])
@@ -293,7 +296,7 @@ def test_drawn_configurations_are_planned(tmp_path):
     assert planned > 50
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(16))
 def test_drawn_configuration(somewhere, seed):
     """Results, or one sentence before any job; never a traceback."""
     config = somewhere.folder / "config.yaml"

@@ -8,13 +8,15 @@ import json
 import pytest
 
 from harness import COMPILED
+from malaphoric.schema import load_schema
 
 OUT = "results/compiled"
 
 
 def test_from_nothing_to_figures(workflow):
     """Truth: Table 1 and Table 4 of the paper; LEP2 as corrected here."""
-    workflow.configure(**COMPILED, validation={"points": 0})
+    default = load_schema("config")["properties"]["observables_of_interest"]["default"]
+    workflow.configure(**COMPILED, validation={"points": 0}, observables_of_interest=default)
     workflow.run("--cores", "2")
     found = workflow.files("compiled")
     for name in ("fig2", "fig3_left", "fig3_right", "fig4", "profiles"):
