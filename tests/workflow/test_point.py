@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -92,8 +93,9 @@ def test_coefficients_that_cannot_be_written(asked, tmp_path, monkeypatch, capsy
     """One sentence, too, after the work is done."""
     from malaphoric import __main__ as command
 
-    monkeypatch.setattr(command, "load_likelihood", lambda *_, **__: None)
-    monkeypatch.setattr(command.point, "describe", lambda *_: asked[0])
+    known = SimpleNamespace(parameters=("epsilon_hat", "g_hat", "theta_sb"))
+    monkeypatch.setattr(command, "load_likelihood", lambda *_, **__: known)
+    monkeypatch.setattr(command.point, "describe", lambda *_, **__: asked[0])
     (tmp_path / "file").write_text("x")
     path = tmp_path / "file" / "point.json"
     with pytest.raises(SystemExit, match="2"):

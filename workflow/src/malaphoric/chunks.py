@@ -9,7 +9,6 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
@@ -18,9 +17,6 @@ from malaphoric import categories, store
 from malaphoric.grid import BLOCK, Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.theory import CKM_FAILURE, Theory
-
-if TYPE_CHECKING:
-    from malaphoric.profiling import Profiled
 
 _CHUNK = "malaphoric chunk"
 
@@ -295,12 +291,12 @@ def _save(
 def save_profiled(
     path: str | Path,
     grid: Grid,
-    result: Profiled,
+    result: object,
     data: Likelihood,
     observables: list,
     description: dict,
 ) -> dict[str, int]:
-    """Write minima over profiled parameters as a chunk file; its range of points is in its name.
+    """Write a `profiling.Profiled` as a chunk file; its range of points is in its name.
 
     Beside what `write_points` writes, ``best`` (n, categories and global, n_profiled): where each
     minimum is.

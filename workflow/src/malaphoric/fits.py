@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +15,6 @@ from malaphoric.grid import Grid
 from malaphoric.parameters import HATTED, MASS, is_physical, parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import add_improvement, delta_chi2_level, summary
-
-if TYPE_CHECKING:
-    from malaphoric.engines import ModelLikelihood
 
 #: chi2 by category of points (n, n_parameters).
 Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -141,8 +137,8 @@ def physical_box(
     return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
 
 
-def physical_chi2(likelihood: ModelLikelihood, few: bool = True) -> Chi2:
-    """chi2 of (few) points of the compiled engine, NaN where |epsilon| > 1 inside a box.
+def physical_chi2(likelihood: object, few: bool = True) -> Chi2:
+    """chi2 of (few) points by an `engines.ModelLikelihood` of the compiled engine, NaN where |epsilon| > 1.
 
     A box has such points where M_X is a parameter, too.
     """
