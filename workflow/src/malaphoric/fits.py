@@ -138,7 +138,7 @@ def physical_box(
 
 
 def physical_chi2(likelihood: object, few: bool = True) -> Chi2:
-    """chi2 of (few) points by an `engines.ModelLikelihood` of the compiled engine, NaN where |epsilon| > 1.
+    """chi2 of (few) points by an `engines.ModelLikelihood`, NaN where |epsilon| > 1.
 
     A box has such points where M_X is a parameter, too.
     """
