@@ -115,7 +115,7 @@ def _physical(likelihood: ModelLikelihood) -> Box:
 
 def _search(chi2: fits.Chi2, box: Box) -> tuple[dict | None, np.ndarray]:
     """The best fit in a large box, and the minima found on the way."""
-    names, (low, high) = list(box), np.array(list(box.values())).T
+    names, (low, high) = list(box), fits.limits_of(box)
     rng = np.random.default_rng(_SEED)
     unit = rng.uniform(-1, 1, (_LOOKS, len(names)))
     # more at small couplings and angles, where less is excluded
@@ -161,7 +161,7 @@ def _axis(name: str, region: list, wide: Box, share: float) -> dict[str, float]:
 
 def _last_step(chi2: fits.Chi2, wide: Box, starts: np.ndarray, grid: dict) -> float:
     """Steps of the last angle, in widths of its axis, that resolve chi2 at the largest g_hat."""
-    names, (low, high) = list(wide), np.array(list(wide.values())).T
+    names, (low, high) = list(wide), fits.limits_of(wide)
     starts, g_hat = starts.copy(), names.index("g_hat")
     starts[:, g_hat] = grid["g_hat"]["max"]
     free = np.array([i for i in range(len(names)) if i != g_hat])

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from malaphoric import source, store
+from malaphoric.basis import parameters
 from malaphoric.categories import CATEGORIES, observable_key
 from malaphoric.grid import BLOCK, Grid, plain
 from malaphoric.likelihood import nothing_left
@@ -101,7 +102,7 @@ class Configuration:
 
     @property
     def mass(self) -> float | None:
-        """Mass of the X boson in GeV; None where it is an axis."""
+        """Mass of the X boson in GeV; None where it is an axis or profiled."""
         mass = self.data["parameters"][MASS]
         return None if isinstance(mass, dict) else float(mass)
 
@@ -121,8 +122,7 @@ class Configuration:
     @property
     def _values(self) -> dict:
         """What the configuration says of the parameters that the engine takes, in their order."""
-        names = (*self.model.parameters, *([MASS] if self.mass is None else []))
-        return {name: self.data["parameters"][name] for name in names}
+        return {name: self.data["parameters"][name] for name in parameters(self.model, self.mass)}
 
     def _check_parameters(self) -> None:
         """Refuse parameters that are not the model's, and values that no point may have."""
@@ -241,8 +241,13 @@ class Configuration:
     @property
     def record(self) -> dict:
         """The configuration as written into results: without what cannot change a number there."""
-        style = ("chunk_minutes", "confidence_levels", "observables_of_interest", "validation")
-        style = (*style, "figures")
+        style = (
+            "chunk_minutes",
+            "confidence_levels",
+            "figures",
+            "observables_of_interest",
+            "validation",
+        )
         return {key: value for key, value in self.portable.items() if key not in style}
 
     @property

@@ -159,8 +159,8 @@ def free_parameters(box: Box) -> tuple[str, ...]:
     return tuple(name for name, (low, high) in box.items() if low < high)
 
 
-def _limits(box: Box) -> np.ndarray:
-    """Lowest and highest values, shape (2, n_parameters)."""
+def limits_of(box: Box) -> np.ndarray:
+    """Lowest and highest values of a box, shape (2, n_parameters)."""
     return np.array(list(box.values())).T
 
 
@@ -173,7 +173,7 @@ def minimise(
     """
     if chi2 is None:
         return {"method": "best point of the grid", **{k: starts[0][k] for k in (*box, "chi2")}}
-    low, high = _limits(box)
+    low, high = limits_of(box)
     if (low > high).any():  # a box beyond |epsilon| = 1
         return None
     points = np.array([[start[name] for name in box] for start in starts])
@@ -209,7 +209,7 @@ def _minimised(
         both = values(np.concatenate([x + np.diag(steps), x - np.diag(steps)]))
         return (both[: len(names)] - both[len(names) :]) / (2 * steps)
 
-    low, high = _limits(box)
+    low, high = limits_of(box)
     columns = np.array([names.index(name) for name in free])
     minimum, height = minima(values, points, columns, low, high)
     best = Minuit(objective, minimum[height.argmin()], grad=gradient, name=names)
@@ -379,7 +379,7 @@ def profiles(
         By parameter: ``points`` (n, n_parameters), ordered by the parameter, and ``chi2`` (n,).
         Points that cannot be computed are left out.
     """
-    names, (low, high) = tuple(box), _limits(box)
+    names, (low, high) = tuple(box), limits_of(box)
     best = np.array([fit[name] for name in names])
     free = np.array([names.index(name) for name in free_parameters(box)])
     angles = [i for i in free if names[i] not in (*HATTED, MASS)]

@@ -17,6 +17,7 @@ from malaphoric.categories import GLOBAL
 from malaphoric.engines import ModelLikelihood
 from malaphoric.grid import Grid
 from malaphoric.parameters import HATTED, MASS
+from malaphoric.smeft import M_REFERENCE
 from malaphoric.theory import CKM_FAILURE
 
 #: Random values that are looked at per profiled parameter, and how many of them are followed down.
@@ -154,7 +155,7 @@ class _Problem:
         mixing, mass = self.mixing
         if mixing in self.free and mass is not None and mass not in self.free:
             # |epsilon| <= 1 at every mass
-            limit = fits.M_REFERENCE / flat[:, mass]
+            limit = M_REFERENCE / flat[:, mass]
             low[:, mixing] = np.maximum(low[:, mixing], -limit)
             high[:, mixing] = np.minimum(high[:, mixing], limit)
         x, value = fits.minima(chi2, flat, self.free, low, high)
@@ -199,5 +200,6 @@ class _Problem:
         if mass is None:
             return CKM_FAILURE
         smallest = np.where(np.isnan(points[:, mass]), self.low[mass], points[:, mass])
-        beyond = np.abs(points[:, mixing]) * smallest > fits.M_REFERENCE
+        # a profiled epsilon_hat, not a number here, can always be small enough
+        beyond = np.abs(points[:, mixing]) > M_REFERENCE / smallest
         return np.where(beyond, NOWHERE, CKM_FAILURE)

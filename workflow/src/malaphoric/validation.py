@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from malaphoric import categories, store
-from malaphoric.fits import Box, physical_box
+from malaphoric.fits import Box, limits_of, physical_box
 from malaphoric.grid import BLOCK, Grid
 from malaphoric.likelihood import Likelihood
 from malaphoric.parameters import MASS, parameter
@@ -142,7 +142,7 @@ def fresh_points(
 
 def _candidates(box: Box, M_X: float | None, seed: int, number: int) -> np.ndarray:
     """Random points of a box: first those of a sequence that runs with other boxes share."""
-    low, high = np.array(list(box.values())).T
+    low, high = limits_of(box)
     limit = M_REFERENCE / (M_X or box[MASS][0])
     wide = np.array([{"epsilon_hat": limit, "g_hat": 1.0}.get(name, np.pi / 2) for name in box])
     reach = np.maximum(np.abs(low), np.abs(high))
@@ -162,7 +162,7 @@ def near_fit(fit: np.ndarray, box: Box, chi2: Chi2) -> np.ndarray:
     The lattice is made finer until chi2 there is close to that of the fit and no parameter
     vanishes, which would switch off what is to be checked. Parameters as for `fresh_points`.
     """
-    low, high = np.array(list(box.values())).T
+    low, high = limits_of(box)
     sizes = np.array([parameter(name).size for name in box])
     for halvings in range(_HALVINGS + 1):
         step = sizes / 2**halvings
