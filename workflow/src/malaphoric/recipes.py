@@ -132,6 +132,11 @@ class Recipes(dict):
         run = self.run
         return {"layers": run.layers(), "categories": run.categories}
 
+    @property
+    def _fits(self) -> dict:
+        """Fits and what they hold fixed, in their order, which a mapping would lose."""
+        return {"fits": list(map(list, self.run.fits.items()))}
+
     @cached_property
     def figures(self) -> list[str]:
         """Figures that the configuration lists, or of the paper's those that the grid allows.
@@ -210,12 +215,10 @@ class Recipes(dict):
         run = self.run
         settings = {**self._points, **self._grid, "configuration": run.record}
         self._add("scan", settings, {"likelihood": "likelihood", **self._tables})
-        # in their order, which a mapping would lose
-        fits = {"fits": list(run.fits.items())}
-        self._add("profile", fits, {"scan": "scan"})
+        self._add("profile", self._fits, {"scan": "scan"})
         settings |= {
             **self._model,
-            **fits,
+            **self._fits,
             "engine": run["engine"],
             "extra": _lists(run.selection.extra),
             "theory": run.theory(extra=True),
@@ -266,7 +269,7 @@ class Recipes(dict):
             return
         settings = {k: v for k, v in self._model.items() if k != MASS}
         settings |= {"grid": run.axes, "categories": run.categories}
-        settings["fits"] = list(run.fits.items())
+        settings |= self._fits
         settings["configuration"] = run.record
         others = {k: v for k, v in run["parameters"].items() if k != MASS}
         settings["configuration"]["parameters"] = others
