@@ -1,4 +1,4 @@
-"""Best fits of the unmixed and the malaphoric model."""
+"""Best fits of the model, with parameters free or held fixed."""
 
 import json
 from pathlib import Path
@@ -20,7 +20,7 @@ with job(snakemake) as this:
     names = parameters(Model.of(s["model"]), mass)
     limits = fits.physical_box(scanned, mass, s["profiled"], names)
     about = [levels, s["box_command"]]
-    given_data = (grid, data.chi2_sm, data.n_obs, limits)
+    given_data = (grid, data.chi2_sm, data.n_obs, limits, dict(s["fits"]))
     if compiled := s["engine"] == "compiled":
         theory = engines.compiled_theory(s, given)
         likelihood = engines.ModelLikelihood(Model.of(s["model"]), mass, theory, data)
@@ -30,7 +30,7 @@ with job(snakemake) as this:
             about.append(lambda: box.propose(likelihood)["grid"])
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
-    for fit in filter(None, (found["unmixed"], found["malaphoric"])):
+    for fit in filter(None, map(found.get, found["fits"])):
         fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], fit.get(MASS, mass))
     points = statistics.best_points(found, names)
     if compiled:
@@ -56,7 +56,7 @@ with job(snakemake) as this:
     store.write_json(out.fits, result)
     said = [
         f"{name}: chi2_SM - chi2 = {found[name]['dchi2']['global']:.2f}."
-        for name in ("unmixed", "malaphoric")
+        for name in found["fits"]
         if found[name]
     ]
     this.done(" ".join([*said, *result["notes"]]))

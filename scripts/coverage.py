@@ -15,7 +15,7 @@ from malaphoric.likelihood import Likelihood
 from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import delta_chi2_level, grid_of
+from malaphoric.statistics import delta_chi2_level, grid_of, main_fit
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def whitened(data: Likelihood) -> np.ndarray:
 
 def main(run: Path, toys: int) -> None:
     """Print the fraction of toys whose regions contain the truth, with its error."""
-    fit = store.parse((run / "best_fit.json").read_text(encoding="utf-8"))["malaphoric"]
+    fit = main_fit(store.parse((run / "best_fit.json").read_text(encoding="utf-8")))
     with store.read(run / "scan.h5") as file:
         described = store.parse(file.attrs["theory"])
         names = file["category"].asstr()[:].tolist()

@@ -13,7 +13,7 @@ from malaphoric.smeft import M_REFERENCE
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     model, mass, grid = Model.of(s["model"]), float(s["M_X"]), Grid.of(s["grid"])
-    data = Likelihood.load(given.likelihood, s["categories"])
+    data, wanted = Likelihood.load(given.likelihood, s["categories"]), dict(s["fits"])
     setting, table = (model, "compiled", mass, s["smeft_accuracy"]), given.get("extra_table")
     theory = engines.theory_of(data.observables, *setting, table=table)
     description = {"model": s["model"], "M_X": mass, "recipe": this.recipe}
@@ -24,14 +24,14 @@ with job(snakemake) as this:
         whole = [([chunk], 0, grid.size)]
         scan.merge(path, grid, whole, [description], data, record)
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
-        best = statistics.profile(path, out.profile, M_REFERENCE)
+        best = statistics.profile(path, out.profile, M_REFERENCE, wanted)
     chi2 = engines.ModelLikelihood(model, mass, theory, data).chi2_of_few
     # |epsilon_hat| <= 1 at every mass compares them; |epsilon| <= 1 is what can be
     result = {"recipe": this.recipe}
     for name, at in (("hatted", M_REFERENCE), ("physical", max(mass, M_REFERENCE))):
         limits = fits.physical_box(grid, at)
-        found = fits.best_fits(best, data.chi2_sm, data.n_obs, limits, chi2)
-        result[name] = found["malaphoric"]
+        found = fits.best_fits(best, data.chi2_sm, data.n_obs, limits, wanted, chi2)
+        result[name] = statistics.main_fit(found)
     store.write_json(out.best, result)
     said = [
         f"{name}: chi2_SM - chi2 = {result[name]['dchi2']['global']:.2f}"

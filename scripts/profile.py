@@ -4,7 +4,8 @@ from malaphoric import statistics, store
 from malaphoric.jobs import job
 
 with job(snakemake) as this:
-    grid = statistics.profile(snakemake.input.scan, snakemake.output.profile)
+    wanted = dict(this.settings["fits"])
+    grid = statistics.profile(snakemake.input.scan, snakemake.output.profile, fits=wanted)
     store.write_json(snakemake.output.best, {**grid, "recipe": this.recipe})
     said = list(grid["notes"])
     if point := grid["all"].get("global"):

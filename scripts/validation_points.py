@@ -24,7 +24,8 @@ with job(snakemake) as this:
         return likelihood.chi2(points)["global"]
 
     fits = json.loads(Path(given.best_fit).read_text())
-    best = fits["malaphoric"]["chi2"]["global"] if fits.get("malaphoric") else None
+    main = statistics.main_fit(fits)
+    best = main["chi2"]["global"] if main else None
     fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best)
     near = [
         validation.near_fit(fit, box, chi2)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import differential_evolution
 
-from malaphoric import Model, box, load_likelihood
+from malaphoric import Model, box, fits, load_likelihood
 from malaphoric.configuration import load_configuration
 from malaphoric.exact import ExactTheory
 from malaphoric.facts import anomalies
@@ -58,3 +59,36 @@ def test_compiled_engine_holds(name):
     given["predictions"] = exact.predictions
     ours = likelihood.theory.evaluate(points)
     assert compare(given, ours, data, values[0, -1])["failures"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    ["b3-l2", "3b3-l", "3b3-le-2lmu", "third-family-hypercharge", "deformed-hypercharge"],
+)
+def test_fits_are_global(name):
+    """Truth: differential evolution in the box of the model's run; ours start from a bad point."""
+    run = load_configuration(ROOT / "config" / f"{'config' if name == 'b3-l2' else name}.yaml")
+    likelihood = load_likelihood(run.model)
+    limits = fits.physical_box(run.grid, run.mass, run.profiled, likelihood.parameters)
+    low, high = fits.limits_of(limits)
+    anywhere = np.random.default_rng(2).uniform(low, high, (256, len(low)))
+    worst = np.nanargmax(likelihood.chi2(anywhere)["global"])
+    start = dict(zip(limits, anywhere[worst].tolist(), strict=True))
+    about = ({"all": {"global": start}, "fits": {}}, likelihood.chi2_sm, likelihood.n_obs, limits)
+    found = fits.best_fits(*about, run.fits, likelihood.chi2_of_few)
+    for fit, held in run.fits.items():
+        free = np.array([parameter not in held for parameter in limits])
+
+        def height(x, free=free):
+            points = np.zeros((x.shape[1], len(free)))
+            points[:, free] = x.T
+            return np.nan_to_num(likelihood.chi2_of_few(points)["global"], nan=1e6)
+
+        assert set(held.values()) <= {0.0}
+        bounds = np.stack([low, high], axis=1)[free]
+        settings = {"popsize": 20, "tol": 1e-6, "seed": 1, "polish": False}
+        theirs = differential_evolution(
+            height, bounds, vectorized=True, updating="deferred", **settings
+        )
+        assert found[fit]["chi2"]["global"] < theirs.fun + 0.01

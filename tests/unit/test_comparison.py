@@ -83,18 +83,22 @@ def made(quarks=419.0, names=ALL):
 
 
 def fits(epsilon_hat=-0.92, error=0.25, LEP2=-0.63):
-    def fit(point, dchi2, **others):
+    def fit(point, dchi2, **over):
         dchi2 = {**dict.fromkeys(ALL, 0.0), **dchi2}
         names = ("epsilon_hat", "g_hat", "theta_sb")
         errors = dict.fromkeys(names, error)
         free = sum(x != 0 for x in point)
-        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, "parameters": free, **others}
-        return {**dict(zip(names, point, strict=True)), **fitted, "p_value_over_SM": 2e-8}
+        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, "parameters": free}
+        return {
+            **dict(zip(names, point, strict=True)),
+            **fitted,
+            "p_value_over": {"SM": 2e-8, **over},
+        }
 
     return {
         "unmixed": fit((0.0, 0.12, -0.11), {"global": 31.2}),
         "malaphoric": fit(
-            (epsilon_hat, 0.078, -0.17), {"global": 37.6, "LEP2": LEP2}, p_value_over_unmixed=0.012
+            (epsilon_hat, 0.078, -0.17), {"global": 37.6, "LEP2": LEP2}, unmixed=0.012
         ),
     }
 

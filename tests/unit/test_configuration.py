@@ -9,6 +9,7 @@ import yaml
 
 from malaphoric.configuration import SECONDS_PER_POINT, Configuration, load_configuration
 from malaphoric.lep2 import MEASUREMENTS
+from malaphoric.paper import FITS
 from malaphoric.schema import ROOT, ConfigurationError
 
 MINIMAL = {
@@ -35,6 +36,7 @@ FULL = MINIMAL | {
     },
     "covariance": {"draws": 100000, "seed": 1},
     "chunk_minutes": 3,
+    "fits": {"unmixed": {"epsilon_hat": 0}, "malaphoric": {}},
     "confidence_levels": [0.68, 0.95],
     "validation": {"points": 8, "seed": 1},
     "observables_of_interest": ["DeltaM_s", ["<Rmue>(B+->Kll)", 1.1, 6.0]],
@@ -110,6 +112,40 @@ def test_command_of_the_box(tmp_path):
         "python -m malaphoric box MODEL --M-X 2900 --categories EWPOs LFU "
         "--data results/test/likelihood.h5"
     )
+
+
+def test_fits_in_their_order():
+    """Truth: what holds more comes first, then by name; the main fit last, in whatever order."""
+    wanted = {
+        "main": {},
+        "b": {"g_hat": 0.1},
+        "both": {"g_hat": 0.1, "epsilon_hat": 0},
+        "a": {"theta_sb": 0},
+    }
+    for names in (wanted, reversed(wanted)):
+        found = Configuration(MINIMAL | {"fits": {name: wanted[name] for name in names}}).fits
+        assert list(found) == ["both", "a", "b", "main"]
+        assert found == wanted
+    assert Configuration(MINIMAL).fits == FITS
+    # M_X can be held where it is a parameter
+    mass = {"parameters": {**MINIMAL["parameters"], "M_X": {"min": 1000, "max": 3000, "points": 3}}}
+    heavy = {"fits": {"heavy": {"M_X": 3000, "epsilon_hat": -1}, "any": {}}}
+    assert Configuration(MINIMAL | mass | heavy).fits["heavy"] == {"epsilon_hat": -1, "M_X": 3000}
+    with pytest.raises(ConfigurationError, match=r"fits\.heavy\.M_X: 400 .* 500 to 100000"):
+        Configuration(MINIMAL | mass | {"fits": {"heavy": {"M_X": 400}, "any": {}}})
+
+
+def test_only_the_papers_fits_are_compared_with_it():
+    """Truth: its two fits, among others or not, by names and what they hold."""
+    theirs = {"unmixed": {"epsilon_hat": 0}, "malaphoric": {}}
+    for fits, compared in (
+        (theirs, True),
+        ({**theirs, "small": {"theta_sb": -0.1}}, True),
+        ({"malaphoric": {}}, False),
+        ({"unmixed": {"epsilon_hat": -0.1}, "malaphoric": {}}, False),
+        ({"unmixed": {"epsilon_hat": 0}, "mixed": {}}, False),
+    ):
+        assert Configuration(MINIMAL | {"fits": fits}).is_compared == compared
 
 
 def test_defaults_are_not_shared():
@@ -273,6 +309,22 @@ BAD = [
     (["figures"], [["g_hat"]], ["figures.0", "['g_hat']", "a list of two"]),
     (["figures"], ["g_hat", ["g_hat", "g_hat"]], ["figures.1", "two of epsilon_hat"]),
     (["figures"], [["g_hat", "theta"]], ["figures.0", "theta", "two of"]),
+    (["fits"], {}, ["fits", "{}", "a mapping of names"]),
+    (["fits"], {"unmixed": {"epsilon_hat": 0}}, ["fits", "epsilon_hat", "holds nothing fixed"]),
+    (["fits"], {"a": {}, "b": {}}, ["fits", "differ"]),
+    (["fits", "again"], {"epsilon_hat": 0.0}, ["fits", "again", "differ"]),
+    (["fits", "SM"], {"g_hat": 0}, ["fits", "SM", "a name"]),
+    (["fits", "notes"], {"g_hat": 0}, ["fits", "notes", "a name"]),
+    (["fits", "a_without_LEP2"], {"g_hat": 0}, ["fits", "a_without_LEP2", "a name"]),
+    (["fits", 5], {"g_hat": 0}, ["fits", "5", "a name"]),
+    (["fits", "a/b"], {"g_hat": 0}, ["fits", "a/b", "a name"]),
+    (["fits", "half"], None, ["fits.half", "None", "a mapping"]),
+    (["fits", "half"], {"theta": 0}, ["fits.half.theta", "epsilon_hat, g_hat, theta_sb"]),
+    (["fits", "half"], {"M_X": 3000}, ["fits.half.M_X", "3000", "one of epsilon_hat"]),
+    (["fits", "half"], {"theta_sb": "x"}, ["fits.half.theta_sb", "x", "a number"]),
+    (["fits", "half"], {"theta_sb": 101}, ["fits.half.theta_sb", "101", "-100 to 100"]),
+    (["fits", "half"], {"g_hat": -0.1}, ["fits.half.g_hat", "-0.1", "0 to 100"]),
+    (["fits", "half"], {"epsilon_hat": 1.1}, ["fits.half.epsilon_hat", "1.1", "-1 to 1"]),
     (["confidence_levels"], [0.68], ["confidence_levels", "[0.68]", "two"]),
     (["confidence_levels"], [0.95, 0.68], ["confidence_levels", "[0.95, 0.68]", "smaller"]),
     (["confidence_levels"], [0.68, 0.68], ["confidence_levels", "[0.68, 0.68]", "smaller"]),

@@ -12,6 +12,7 @@ import pytest
 from malaphoric import store
 from malaphoric.likelihood import NORMAL, Constraint, Likelihood
 from malaphoric.model import Model
+from malaphoric.paper import FITS
 from malaphoric.paper import PARAMETERS as AXES
 from malaphoric.schema import ROOT, ConfigurationError
 from malaphoric.theory import Theory
@@ -72,7 +73,7 @@ def toy(tmp_path, coverage, monkeypatch):
             store.write_array(file, name, axis)
         store.write_array(file, "chi2", np.stack([chi2] * 3))
     fit = dict(zip(AXES, TRUTH.tolist(), strict=True))
-    (tmp_path / "best_fit.json").write_text(json.dumps({"malaphoric": fit}))
+    (tmp_path / "best_fit.json").write_text(json.dumps({"malaphoric": fit, "fits": FITS}))
     asked = []
 
     def load_theory(model, engine, M_X, accuracy, running=None, additional=None, table=None):
@@ -113,6 +114,6 @@ def test_what_the_run_had(toy, coverage, monkeypatch):
 
 def test_run_without_a_fit(toy, coverage):
     """Truth: no best fit, no coverage; said in a sentence."""
-    (toy.folder / "best_fit.json").write_text('{"malaphoric": null}')
+    (toy.folder / "best_fit.json").write_text(json.dumps({"malaphoric": None, "fits": FITS}))
     with pytest.raises(ConfigurationError, match="needs a best fit"):
         coverage.main(toy.folder, 10)

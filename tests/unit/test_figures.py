@@ -196,16 +196,21 @@ def test_notes_stand_in_small_print_below(draw):
     assert (after[height:] < 0.5).any()
 
 
+def by_name(**fit):
+    """A best_fit.json whose main fit this is."""
+    return {"fits": {"main": {}}, "main": fit}
+
+
 def test_a_best_fit_that_nothing_determines_is_hollow(draw):
     """Not valid, or of parameters that chi2 does not depend on."""
     best = {"epsilon_hat": -0.6, "g_hat": 0.1, "theta_sb": -0.15}
-    solid = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, "valid": True}})
+    solid = draw("profile_regions", AXES, parabola, by_name(**best, valid=True))
     assert "best fit" in entries(solid)
     for loose in ({"valid": False}, {"valid": True, "undetermined": ["g_hat"]}):
-        figure = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, **loose}})
+        figure = draw("profile_regions", AXES, parabola, by_name(**best, **loose))
         assert "best fit (not determined)" in entries(figure)
     other = {"valid": True, "undetermined": ["theta_sb"]}
-    figure = draw("profile_regions", AXES, parabola, {"malaphoric": {**best, **other}})
+    figure = draw("profile_regions", AXES, parabola, by_name(**best, **other))
     assert "best fit" in entries(figure)
 
 

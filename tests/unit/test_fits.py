@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from malaphoric import fits, statistics
 from malaphoric.grid import Grid
+from malaphoric.paper import FITS
 from malaphoric.paper import PARAMETERS as NAMES
-from test_statistics import COVARIANCE, MINIMUM, PRECISION, nothing, parabola
+from test_statistics import COVARIANCE, MINIMUM, PRECISION, nothing, parabola, write_scan
 
 AXES = (np.linspace(-1.5, 1.5, 4), np.linspace(0, 0.5, 3), np.linspace(-0.6, 0.6, 5))
 GRID = Grid(NAMES, AXES)
@@ -16,10 +18,10 @@ BOX = fits.physical_box(GRID, 3000.0)
 def test_best_fits_of_a_known_likelihood():
     """Minimum, errors and correlation of a parabola; starting points far away."""
     start = {"epsilon_hat": 0.0, "g_hat": 0.15, "theta_sb": -0.05}
-    grid = {"all": {"global": {**start, "chi2": {}}}, "unmixed": {**start, "chi2": {}}}
+    grid = {"all": {"global": {**start, "chi2": {}}}, "fits": {"unmixed": {**start, "chi2": {}}}}
     sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
     n_obs = {"quarks": 100, "LEP2": 10, "global": 110}
-    found = fits.best_fits(grid, sm, n_obs, BOX, parabola)
+    found = fits.best_fits(grid, sm, n_obs, BOX, FITS, parabola)
     mixed = found["malaphoric"]
     for i, name in enumerate(("epsilon_hat", "g_hat", "theta_sb")):
         assert mixed[name] == pytest.approx(MINIMUM[i], abs=2e-3)
@@ -44,10 +46,11 @@ def test_fits_stay_in_the_box():
     start = {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1, "chi2": {}}
     sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
     found = fits.best_fits(
-        {"all": {"global": start}, "unmixed": None},
+        {"all": {"global": start}, "fits": {}},
         sm,
         dict.fromkeys(sm, 10),
         fits.physical_box(GRID, 10_000.0),
+        FITS,
         parabola,
     )
     assert found["malaphoric"]["at_limit"] == ["epsilon_hat"]
@@ -62,6 +65,11 @@ def start(*point):
     """A starting point, as the grid gives it."""
     chi2 = {name: float(value[0]) for name, value in parabola(point).items()}
     return {**dict(zip(NAMES, point, strict=True)), "chi2": chi2}
+
+
+def on_grid(point):
+    """A grid with a point that is the best of all, and of epsilon_hat = 0."""
+    return {"all": {"global": point}, "fits": {"unmixed": point}}
 
 
 @pytest.mark.parametrize("chi2", [parabola, None])
@@ -79,37 +87,37 @@ def test_only_free_parameters_are_counted(fixed, free, chi2):
     """One point on an axis is no fitted parameter: dof, p-values and the nested comparison."""
     box = {**BOX, **fixed}
     point = start(0.0, 0.1, -0.15)
-    found = fits.best_fits({"all": {"global": point}, "unmixed": point}, SM, N_OBS, box, chi2)
+    found = fits.best_fits(on_grid(point), SM, N_OBS, box, FITS, chi2)
     for name, parameters in zip(("unmixed", "malaphoric"), free, strict=True):
         fit = found[name]
         assert (fit["parameters"], fit["dof"]) == (parameters, 110 - parameters)
-        assert ("p_value_over_SM" in fit) == (parameters > 0)
+        assert ("SM" in fit["p_value_over"]) == (parameters > 0)
         for axis in fixed:
             assert fit[axis] == fixed[axis][0]
-    assert ("p_value_over_unmixed" in found["malaphoric"]) == (free[1] > free[0])
+    assert ("unmixed" in found["malaphoric"]["p_value_over"]) == (free[1] > free[0])
 
 
 def test_nothing_valid_is_no_fit():
     """An empty grid, and an engine that finds no valid point either."""
-    empty = {"all": {}, "unmixed": None}
+    empty = {"all": {}, "fits": {}}
     for chi2 in (None, nothing):
-        found = fits.best_fits(empty, SM, N_OBS, BOX, chi2)
+        found = fits.best_fits(empty, SM, N_OBS, BOX, FITS, chi2)
         assert (found["unmixed"], found["malaphoric"]) == (None, None)
     point = start(0.0, 0.1, -0.15)
-    found = fits.best_fits({"all": {"global": point}, "unmixed": point}, SM, N_OBS, BOX, nothing)
+    found = fits.best_fits(on_grid(point), SM, N_OBS, BOX, FITS, nothing)
     assert (found["unmixed"], found["malaphoric"]) == (None, None)
 
 
 def test_the_unmixed_fit_needs_no_node():
     """The engine can go to epsilon_hat = 0 where the grid cannot; the grid alone says nothing."""
-    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "unmixed": None}
-    found = fits.best_fits(grid, SM, N_OBS, BOX, parabola)
+    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "fits": {}}
+    found = fits.best_fits(grid, SM, N_OBS, BOX, FITS, parabola)
     expected = np.linalg.solve(PRECISION[1:, 1:], PRECISION[1:, 0] * MINIMUM[0]) + MINIMUM[1:]
     assert found["unmixed"]["epsilon_hat"] == 0
     assert found["unmixed"]["g_hat"] == pytest.approx(expected[0], abs=2e-3)
-    assert fits.best_fits(grid, SM, N_OBS, BOX)["unmixed"] is None
+    assert fits.best_fits(grid, SM, N_OBS, BOX, FITS)["unmixed"] is None
     away = {**BOX, "epsilon_hat": (-0.9, -0.1)}
-    assert fits.best_fits(grid, SM, N_OBS, away, parabola)["unmixed"] is None
+    assert fits.best_fits(grid, SM, N_OBS, away, FITS, parabola)["unmixed"] is None
 
 
 def chi2_of(value):
@@ -134,12 +142,12 @@ def grid_of(chi2, axes=COARSE):
         for rows in [[points[:, i] == x for x in axes[name]]]
     }
     best = dict(zip(NAMES, points[np.argmin(value)].tolist(), strict=True))
-    return {"all": {"global": best}, "unmixed": None, "columns": list(NAMES), "lines": lines}
+    return {"all": {"global": best}, "fits": {}, "columns": list(NAMES), "lines": lines}
 
 
 def intervals(chi2, box=BOX):
     """68% and 95% intervals from minimised profiles, starting from a coarse grid."""
-    args = (grid_of(chi2), SM, N_OBS, box, chi2, [0.68, 0.95])
+    args = (grid_of(chi2), SM, N_OBS, box, FITS, chi2, [0.68, 0.95])
     found, curves = fits.best_fits_with_profiles(*args)
     return found["malaphoric"], statistics.all_intervals(curves, [0.68, 0.95])
 
@@ -204,9 +212,9 @@ def test_separate_intervals_and_a_lower_minimum_are_found():
 def test_a_box_beyond_the_physical_limit_has_no_fit():
     """At 10 TeV |epsilon| <= 1 is |epsilon_hat| <= 0.3."""
     axes = (np.linspace(-1.0, -0.5, 6), *AXES[1:])
-    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "unmixed": None}
+    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "fits": {}}
     found = fits.best_fits(
-        grid, SM, N_OBS, fits.physical_box(Grid(NAMES, axes), 10_000.0), parabola
+        grid, SM, N_OBS, fits.physical_box(Grid(NAMES, axes), 10_000.0), FITS, parabola
     )
     assert found["malaphoric"] is None
 
@@ -228,3 +236,152 @@ def test_a_profile_follows_a_valley_between_walls():
     # with theta_sb of the best fit the walls are at 0.147 and 0.253
     assert g.min() < 0.1
     assert g.max() > 0.4
+
+
+#: Fits of which some are nested: the third in the fourth, and all in the last.
+NAMED = {
+    "point": {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1},
+    "valley": {"g_hat": 0.1, "theta_sb": -0.1},
+    "plane": {"theta_sb": -0.1},
+    "unmixed": {"epsilon_hat": 0.0},
+    "whole": {},
+}
+
+
+def conditional(held):
+    """Global chi2 of the parabola with parameters held fixed, minimised by linear algebra."""
+    fixed = [NAMES.index(name) for name in held]
+    d = np.array(list(held.values())) - MINIMUM[fixed]
+    return 101 + (d @ np.linalg.solve(COVARIANCE[np.ix_(fixed, fixed)], d) if fixed else 0)
+
+
+@pytest.mark.parametrize("on_nodes", [True, False])
+def test_nested_fits_are_compared_by_wilks(on_nodes):
+    """Truth: conditional minima in closed form, scipy's chi2 with the difference in parameters."""
+    point = start(-0.5, 0.1, -0.15)
+    grid = {"all": {"global": point}, "fits": {}}
+    if on_nodes:
+        grid["fits"] = {name: {**point, **held} for name, held in NAMED.items() if held}
+    found = fits.best_fits(grid, SM, N_OBS, BOX, NAMED, parabola)
+    nested = {
+        "point": {},
+        "valley": {"point": 1},
+        "plane": {"point": 2, "valley": 1},
+        "unmixed": {"point": 2},
+        "whole": {"point": 3, "valley": 2, "plane": 1, "unmixed": 1},
+    }
+    for name, others in nested.items():
+        fit = found[name]
+        assert fit["chi2"]["global"] == pytest.approx(conditional(NAMED[name]), abs=1e-5)
+        expected = {
+            other: stats.chi2.sf(conditional(NAMED[other]) - conditional(NAMED[name]), fewer)
+            for other, fewer in others.items()
+        }
+        if NAMED[name].get("g_hat", 0) == 0:  # else no value of the others is the SM
+            improvement = SM["global"] - conditional(NAMED[name])
+            expected["SM"] = stats.chi2.sf(improvement, fit["parameters"])
+        assert fit["p_value_over"] == pytest.approx(expected, rel=1e-4)
+        assert fit["parameters"] == 3 - len(NAMED[name])
+        assert {k: fit[k] for k in NAMED[name]} == NAMED[name]
+
+
+def test_the_grid_alone_has_fits_at_its_nodes(tmp_path):
+    """Truth: brute force; a value between the nodes has no fit, nor one outside the box."""
+    axes = (np.linspace(-0.9, 0.3, 5), np.linspace(0, 0.2, 5), np.linspace(-0.3, 0.0, 7))
+    wanted = {
+        "both": {"epsilon_hat": 0.0, "theta_sb": -0.1},
+        "angle": {"theta_sb": -0.1},
+        "between": {"theta_sb": -0.12},
+        "outside": {"g_hat": 0.3},
+        "all": {},
+    }
+    write_scan(tmp_path / "scan.h5", axes, parabola)
+    grid = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=wanted)
+    box = fits.physical_box(Grid(NAMES, axes), 3000.0)
+    found = fits.best_fits(grid, SM, N_OBS, box, wanted)
+    points = Grid(NAMES, axes).points()
+    for name, held in wanted.items():
+        rows = points
+        for parameter, value in held.items():
+            rows = rows[np.isclose(rows[:, NAMES.index(parameter)], value)]
+        if not len(rows):
+            assert found[name] is None
+            continue
+        best = rows[parabola(rows)["global"].argmin()]
+        assert [found[name][n] for n in NAMES] == best.tolist()
+    minimised = fits.best_fits(grid, SM, N_OBS, box, wanted, parabola)
+    assert minimised["between"]["theta_sb"] == -0.12
+    assert minimised["outside"] is None
+
+
+def test_a_fit_at_a_mass_is_physical_there():
+    """|epsilon| <= 1 at M_X = 6 TeV is |epsilon_hat| <= 0.5, in a box that begins at 1 TeV."""
+    box = {"epsilon_hat": (-3.0, 3.0), **{n: BOX[n] for n in NAMES[1:]}, "M_X": (1000.0, 9000.0)}
+    point = {**start(-0.2, 0.1, -0.15), "M_X": 6000.0}
+
+    def chi2(points):
+        return parabola(points[:, :3])
+
+    wanted = {"heavy": {"M_X": 6000.0}, "any": {}}
+    found = fits.best_fits({"all": {"global": point}, "fits": {}}, SM, N_OBS, box, wanted, chi2)
+    assert found["heavy"]["epsilon_hat"] == pytest.approx(-0.5, abs=1e-3)
+    assert found["heavy"]["at_limit"] == ["epsilon_hat"]
+
+
+def double_well(second, category="quarks"):
+    """Minima of 10 at theta_sb = -0.2 and of 10 + second at 0.3, 0.05 wide, in a category."""
+
+    def chi2(points):
+        e, g, t = points.T
+        common = 10 + ((e + 0.4) / 0.2) ** 2 + ((g - 0.1) / 0.03) ** 2
+        first, other = ((t + 0.2) / 0.05) ** 2, ((t - 0.3) / 0.05) ** 2 + second
+        there = other < first
+        value = common + np.where(there, other, first)
+        moved = np.where(there & (category != "quarks"), 1.0, 0.0)
+        return {"quarks": value - moved, "LEP2": moved, "global": value}
+
+    return chi2
+
+
+@pytest.mark.parametrize(
+    ("second", "category", "named"),
+    [
+        (1.5, "quarks", True),
+        (3.9, "quarks", True),
+        (4.1, "quarks", False),
+        (0.0, "quarks", False),  # the same in everything: an image of the first
+        (0.0, "LEP2", True),  # the same sum of other terms
+    ],
+)
+def test_other_minima_are_named(second, category, named):
+    """Truth: the two wells; found whichever of them the only starting point is in."""
+    for theta in (-0.25, 0.28):
+        grid = {"all": {"global": start(-0.4, 0.1, theta)}, "fits": {}}
+        fit = fits.best_fits(grid, SM, N_OBS, BOX, FITS, double_well(second, category))[
+            "malaphoric"
+        ]
+        assert fit["chi2"]["global"] == pytest.approx(10, abs=1e-4)
+        if second:
+            assert fit["theta_sb"] == pytest.approx(-0.2, abs=1e-3)
+        assert len(fit["other_minima"]) == named
+        for other in fit["other_minima"]:
+            assert abs(other["theta_sb"] - fit["theta_sb"]) == pytest.approx(0.5, abs=1e-3)
+            assert other["chi2"]["global"] == pytest.approx(10 + second, abs=1e-4)
+            assert other["at_limit"] == []
+
+
+def test_an_angle_and_its_period_are_one_minimum():
+    """Truth: chi2 of sin(2 theta_sb) in a box of two periods; the other sign is another minimum."""
+
+    def chi2(points):
+        e, g, t = points.T
+        angle = (np.sin(2 * t) + 0.5) / 0.1
+        value = 10 + ((e + 0.4) / 0.2) ** 2 + ((g - 0.1) / 0.03) ** 2 + angle**2 * (angle - 8) ** 2
+        return {"quarks": value + 0.2 * angle, "LEP2": 0 * t, "global": value + 0.2 * angle}
+
+    grid = {"all": {"global": start(-0.4, 0.1, -0.2)}, "fits": {}}
+    box = {**BOX, "theta_sb": (-np.pi, np.pi)}
+    fit = fits.best_fits(grid, SM, N_OBS, box, FITS, chi2)["malaphoric"]
+    (other,) = fit["other_minima"]
+    assert np.sin(2 * fit["theta_sb"]) == pytest.approx(-0.5, abs=1e-2)
+    assert np.sin(2 * other["theta_sb"]) == pytest.approx(0.3, abs=1e-2)

@@ -5,6 +5,7 @@ import pytest
 
 from malaphoric import fits, notes, statistics
 from malaphoric.grid import Grid
+from malaphoric.paper import FITS
 from malaphoric.paper import PARAMETERS as NAMES
 from test_fits import N_OBS, SM
 from test_statistics import parabola, write_scan
@@ -18,12 +19,13 @@ def said(tmp_path):
 
     def said(axes, chi2=parabola, M_X=3000.0, minimised=True):
         write_scan(tmp_path / "scan.h5", axes, chi2, M_X)
-        grid = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+        grid = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
         box = fits.physical_box(Grid(NAMES, tuple(axes)), M_X)
         if minimised:
-            found, curves = fits.best_fits_with_profiles(grid, SM, N_OBS, box, chi2, [0.68, 0.95])
+            args = (grid, SM, N_OBS, box, FITS, chi2, [0.68, 0.95])
+            found, curves = fits.best_fits_with_profiles(*args)
         else:
-            found = fits.best_fits(grid, SM, N_OBS, box)
+            found = fits.best_fits(grid, SM, N_OBS, box, FITS)
             curves = statistics.grid_profiles(tmp_path / "profile.h5")
         proposal = {name: {"min": -0.5, "max": 1.0, "points": 9} for name in NAMES}
         propose = (lambda: proposal) if minimised else (lambda: None)
@@ -109,10 +111,27 @@ def test_a_box_that_spans_zero_without_a_node(said):
     (note,) = said((np.linspace(-1.15, 0.3, 13), *FINE[1:]))
     assert "spans epsilon_hat = 0 without a node" in note
     assert "{min: -1.2, max: 0.3, points: 16}" in note
-    assert said((np.linspace(-1.1, -0.1, 11), *FINE[1:])) == []
+    (note,) = said((np.linspace(-1.1, -0.1, 11), *FINE[1:]))
+    assert note == "There is no unmixed fit: no valid point of the box has epsilon_hat = 0."
 
 
 def test_overlaid_data_are_named():
     """Whoever sees a figure must know that its data may be invented."""
     assert notes.of_data([]) == []
     assert notes.of_data(["a", "b", "c"]) == ["With overlaid data: a, b and c."]
+
+
+def test_other_minima_are_said(said):
+    """Truth: a second well in theta_sb, 1.25 higher, and behind a barrier."""
+
+    def two(points):
+        chi2 = parabola(points)
+        t, far = points[:, 2], parabola(points * (1, 1, -1) + (0, 0, 0.15))
+        other = np.where(t > 0.075, far["quarks"] + 1.25, np.inf)
+        quarks = np.minimum(chi2["quarks"], other)
+        return {**chi2, "quarks": quarks, "global": quarks + 1}
+
+    found = said((*FINE[:2], np.linspace(-0.5, 0.5, 101)), two)
+    (note,) = [n for n in found if n.startswith("The malaphoric fit")]
+    place = "epsilon_hat = -0.6, g_hat = 0.1 and theta_sb = 0.3 (1.25 higher)"
+    assert note == f"The malaphoric fit is not the only minimum: chi2 has another at {place}."

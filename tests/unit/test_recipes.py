@@ -8,7 +8,7 @@ import pytest
 from malaphoric import archive, configuration, jobs, store
 from malaphoric import recipes as recipes_module
 from malaphoric.configuration import Configuration
-from malaphoric.paper import PARAMETERS
+from malaphoric.paper import FITS, PARAMETERS
 from malaphoric.recipes import Recipes
 from test_configuration import FULL, MINIMAL, changed
 
@@ -41,6 +41,11 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
         (["chunk_minutes"], 9, {"record"}),
         (["validation", "seed"], 2, CHECK | {"record"}),
         (["observables_of_interest"], ["m_W"], {"figures", "record"}),
+        (
+            ["fits"],
+            {"small": {"theta_sb": -0.1}, **FITS},
+            (WEIGHED | MASSES) - {"likelihood", "chunk-0", "scan"},
+        ),
     ],
     ids=lambda x: ".".join(x) if isinstance(x, list) else "",
 )

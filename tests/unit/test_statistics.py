@@ -8,6 +8,7 @@ import pytest
 from malaphoric import statistics, store
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Constraint, Likelihood
+from malaphoric.paper import FITS
 from malaphoric.paper import PARAMETERS as NAMES
 from malaphoric.scan import STATUS
 
@@ -133,11 +134,11 @@ def test_profile_file_of_a_known_scan(tmp_path):
         }
     )
     write_scan(tmp_path / "scan.h5", grid.axes, parabola)
-    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
     best = found["all"]["global"]
     assert best["epsilon_hat"] == pytest.approx(-0.6)
     assert best["g_hat"] == pytest.approx(0.1)
-    assert found["unmixed"]["epsilon_hat"] == 0
+    assert found["fits"]["unmixed"]["epsilon_hat"] == 0
     assert found["notes"] == []
     for number, name in enumerate(NAMES):  # where the profile of each parameter is
         points = np.array(found["lines"][name])
@@ -180,7 +181,7 @@ def test_every_plane_and_line_of_four_parameters(tmp_path):
         return {"global": 5 + np.einsum("ni,ij,nj->n", d, shape, d)}
 
     write_scan(tmp_path / "scan.h5", axes, chi2, None, names=names)
-    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
     grid = Grid(names, tuple(axes))
     points, every = grid.points(), chi2(grid.points())["global"]
     physical = np.abs(points[:, 0]) * points[:, 3] <= 3000
@@ -225,8 +226,8 @@ def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):
     status = np.ones((2, 3, 4))
     status[0, 0, 0] = 2
     write_scan(tmp_path / "scan.h5", axes, nothing, status=status)
-    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
-    assert (found["all"], found["unmixed"]) == ({}, None)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
+    assert (found["all"], found["fits"]) == ({}, {})
     assert all(line == [] for line in found["lines"].values())
     (note,) = found["notes"]
     assert "of 24 points" in note
@@ -245,8 +246,8 @@ def test_a_box_beyond_the_physical_limit_has_no_best_fit(tmp_path):
     """|epsilon| > 1 everywhere: chi2 is there, but nothing to fit."""
     axes = (np.linspace(1.1, 1.5, 3), np.linspace(0, 0.2, 3), np.linspace(-0.2, 0.2, 3))
     write_scan(tmp_path / "scan.h5", axes, parabola)
-    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
-    assert (found["all"], found["unmixed"]) == ({}, None)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
+    assert (found["all"], found["fits"]) == ({}, {})
     assert found["notes"] == [
         "No point of the scan is physical: |epsilon| > 1 at all 27 points, so there is no best fit."
     ]

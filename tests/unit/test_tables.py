@@ -7,7 +7,7 @@ import pytest
 
 from malaphoric import point, tables
 from malaphoric.model import Model
-from malaphoric.paper import PARAMETERS, is_the_papers
+from malaphoric.paper import FITS, PARAMETERS, is_the_papers
 from malaphoric.smeft import g_prime, zprime
 from test_statistics import small_likelihood
 
@@ -37,7 +37,7 @@ def rows(paper, comparable):
     points = {"points": np.zeros((2, 3)), "chi2": np.full((2, 2), 0.5)}
     fit = {"parameters": 2}
     sm = {"dchi2": {}, "p_value": 0.5}
-    fits = {"SM": sm, "unmixed": fit, "malaphoric": fit}
+    fits = {"SM": sm, "unmixed": fit, "malaphoric": fit, "fits": FITS}
     given = (fits, points, points if paper else None, data, comparable)
     return [row["fit"] for row in tables.table4_rows(*given, PARAMETERS, 3000.0)]
 
@@ -101,7 +101,7 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
     points = np.array([paper["point"] for paper in tables.TABLE4.values()])
     paper = {"points": points, "chi2": np.full((2, 2), 4.0)}
     sm = {"dchi2": {"quarks": 0.0, "global": 0.0}, "p_value": 0.1}
-    fits = {"SM": sm, "unmixed": None, "malaphoric": None}
+    fits = {"SM": sm, "unmixed": None, "malaphoric": None, "fits": FITS}
     rows = tables.table4_rows(fits, {}, paper, Data, False, PARAMETERS, 3000.0)
     assert [row["fit"] for row in rows] == [
         "SM",

@@ -68,6 +68,10 @@ CHANGES = {
     ),
     "chunk_minutes": (0.00031, ()),
     "confidence_levels": ([0.5, 0.9], ()),
+    "fits": (
+        {"angle": {"theta_sb": -0.12}, "point": {"theta_sb": -0.12, "g_hat": 0.1}, "all": {}},
+        (),
+    ),
     "figures": ([["theta_sb", "g_hat"], "theta_sb"], ()),
     "observables_of_interest": (["BR(Bs->mumu)"], ()),
 }
@@ -252,6 +256,13 @@ def draw(seed, folder, rng=None):
         ),
         "chunk_minutes": rng.choice([0.0001, 1, 60]),
         "figures": rng.choice([[["g_hat", "epsilon_hat"]], ["theta_sb", ["g_hat", "theta_sb"]]]),
+        "fits": rng.choice(
+            [
+                {"all": {}},
+                {"angle": {"theta_sb": 0.1}, "all": {}},
+                {"none": {"g_hat": 0}, "all": {}},
+            ]
+        ),
         "confidence_levels": rng.choice([[0.1, 0.2], [0.9, 0.999], [0.5, 0.5 + 1e-12]]),
         "observables_of_interest": rng.sample(["m_W", "DeltaM_s", "BR(Bs->mumu)"], 2),
         "smeft_accuracy": "leadinglog",

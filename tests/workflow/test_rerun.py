@@ -13,6 +13,7 @@ import pytest
 
 from harness import ROOT, TINY, Workflow
 from malaphoric.grid import Grid
+from malaphoric.paper import FITS
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +68,7 @@ def test_nothing_right_after_a_run(again):
         ({"covariance": {"seed": 2}}, {"measurements", "likelihood", *WEIGHED}),
         ({"confidence_levels": [0.6, 0.9]}, {"best_fit", *DRAWN}),
         ({"observables_of_interest": ["m_W"]}, {"figures", "record"}),
+        ({"fits": {"small": {"theta_sb": -0.1}, **FITS}}, STATISTICS),
         (
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
             {"likelihood", *WEIGHED},

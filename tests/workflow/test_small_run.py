@@ -4,6 +4,7 @@ It is held against the paper; what needs exact points or faults is in the other 
 """
 
 import json
+import re
 
 import pytest
 
@@ -32,5 +33,10 @@ def test_from_nothing_to_figures(workflow):
     assert mixed["dchi2"]["LEP2"] == pytest.approx(-0.7, abs=0.2)
     place = [mixed[name] for name in ("epsilon_hat", "g_hat", "theta_sb")]
     assert place == pytest.approx([-0.92, 0.078, -0.17], abs=0.1)
+    assert mixed["p_value_over"].keys() == {"SM", "unmixed"}
     assert "Not checked against exact points." in fits["notes"]
+    # no other key may be the name of a fit
+    own = load_schema("config")["properties"]["fits"]["propertyNames"]["pattern"]
+    names = {name for name in fits if re.search(own, name)}
+    assert names == set(fits["fits"]) == {"unmixed", "malaphoric"}
     assert workflow.plan() == {}

@@ -21,7 +21,7 @@ rule profile:
 
 
 rule best_fit:
-    """Best fits of the Standard Model, the unmixed and the malaphoric model; predictions there."""
+    """Best fits of the Standard Model and the model; predictions there."""
     localrule: True
     input:
         unpack(best_fit_inputs),

@@ -359,7 +359,7 @@ def _fit_rows(fits: dict) -> list[dict]:
         reason = f"LEP2 ({lep2:+.2f}), not traced ({gain - 7.0 - lep2:+.2f})"
         quantity = "improvement by kinetic mixing"
         rows.append(_row("text, abstract", quantity, 7.0, gain, 0.05, reason))
-        p = mixed["p_value_over_unmixed"]
+        p = mixed["p_value_over"]["unmixed"]
         rows.append(_row("footnote 7", "p-value of that improvement", 0.06, p, 0.005, "p-value"))
     if mixed and free:
         rows += [
@@ -374,6 +374,6 @@ def _fit_rows(fits: dict) -> list[dict]:
             for axis in PARAMETERS
         ]
     if mixed:
-        quantity, p = "p-value of the improvement over the SM", mixed["p_value_over_SM"]
+        quantity, p = "p-value of the improvement over the SM", mixed["p_value_over"]["SM"]
         rows.append(_row("text", quantity, 1e-8, p, 5e-9, "p-value"))
     return rows

@@ -20,7 +20,7 @@ from malaphoric.likelihood import nothing_left
 from malaphoric.measurements import packaged
 from malaphoric.model import Model
 from malaphoric.overlays import Selection, known
-from malaphoric.paper import TABLE4, has_the_papers_model, is_the_papers
+from malaphoric.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
 from malaphoric.parameters import M_X_RANGE, MASS
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
 from malaphoric.smeft import M_REFERENCE
@@ -83,6 +83,7 @@ class Configuration:
         self.grid = Grid.of(self.axes)
         self._check_grid()
         self._check_figures()
+        self._check_fits()
         self._check_levels()
         self.selection = Selection(self.data["data"], source)
         self._check_observables(source)
@@ -211,6 +212,33 @@ class Configuration:
                 result[f"planes/{'-'.join(pair)}"] = pair
         return result
 
+    def _check_fits(self) -> None:
+        """Refuse parameters that nothing can hold, values without a physical point, and doubles."""
+        limit, names = M_REFERENCE / (self.mass or M_X_RANGE[0]), parameters(self.model, self.mass)
+        accepted = {"epsilon_hat": (-limit, limit), "g_hat": (0, 100), MASS: M_X_RANGE}
+        for name, held in self.data["fits"].items():
+            for parameter, value in held.items():
+                key = f"fits.{name}.{parameter}"
+                if parameter not in names:
+                    raise self._refused(key, value, f"one of {', '.join(names)}")
+                low, high = accepted.get(parameter, (-100, 100))
+                if not low <= value <= high:
+                    raise self._refused(key, value, f"a number from {low:g} to {high:g}")
+        every = list(self.fits.values())
+        if every.count({}) != 1 or any(every.count(held) > 1 for held in every):
+            different = "fits that differ, one of which holds nothing fixed: name: {}"
+            raise self._refused("fits", self.data["fits"], different)
+
+    @property
+    def fits(self) -> dict[str, dict[str, float]]:
+        """By the name of a fit what it holds fixed; last the main fit, which holds nothing.
+
+        Those that hold more come first, so that fits start from those that are nested in them.
+        """
+        wanted = self.data["fits"]
+        order = sorted(wanted, key=lambda name: (-len(wanted[name]), name))
+        return {name: {k: float(x) for k, x in sorted(wanted[name].items())} for name in order}
+
     def _check_levels(self) -> None:
         lower, upper = self.data["confidence_levels"]
         if upper - lower < 1e-6:
@@ -245,6 +273,7 @@ class Configuration:
             "chunk_minutes",
             "confidence_levels",
             "figures",
+            "fits",
             "observables_of_interest",
             "validation",
         )
@@ -394,9 +423,10 @@ class Configuration:
         return self.mass is not None and not self.profiled
 
     @property
-    def has_the_papers_model(self) -> bool:
-        """Whether charges and mixing are the paper's: only then it is compared with anything."""
-        return has_the_papers_model(self.model) and self.mass is not None
+    def is_compared(self) -> bool:
+        """Whether charges, mixing and fits are the paper's: only then it is compared with it."""
+        fits = {name: self.fits.get(name) for name in FITS}
+        return has_the_papers_model(self.model) and self.mass is not None and fits == FITS
 
     @property
     def is_the_papers(self) -> bool:

@@ -36,10 +36,12 @@ from malaphoric.statistics import (
     grid_of,
     grid_profiles,
     intervals,
+    main_fit,
     plane_group,
     planes_of,
     profiled_of,
     reduced,
+    unmixed_fit,
 )
 
 #: Okabe-Ito colours, distinguishable for all kinds of colour vision.
@@ -285,7 +287,7 @@ def plane(
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         handles = _regions(axes, x, y, values, levels)
-        handles += _star(axes, fits.get("unmixed"), pair)
+        handles += _star(axes, unmixed_fit(fits), pair)
         _label(axes, pair)
         _limit(axes, x, y)
         _title(
@@ -432,7 +434,7 @@ def profiles(
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
     curves = fits.get("profiles") or grid_profiles(profile)
-    best = fits.get("malaphoric")
+    best = main_fit(fits)
     names = names or (*grid.scanned, *profiled)
     number = len(names)
     columns, rows = min(number, 3), -(-number // 3)
@@ -599,7 +601,7 @@ def _finish_profile(
             handles.append(_unphysical_patch())
     elif pair[0] == "epsilon_hat" and (mass := M_X or grid.named.get(MASS, [None])[0]):
         handles += _mark_unphysical(axes, x, mass)
-    handles += _star(axes, fits.get("malaphoric"), pair)
+    handles += _star(axes, main_fit(fits), pair)
     _label(axes, pair)
     _limit(axes, x, y)
     return handles

@@ -14,7 +14,7 @@ from malaphoric.categories import GLOBAL
 from malaphoric.grid import Grid
 from malaphoric.parameters import HATTED, MASS, is_physical, parameter
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import add_improvement, delta_chi2_level, summary
+from malaphoric.statistics import delta_chi2_level, main_fit, nested_in, p_values_over, summary
 
 #: chi2 by category of points (n, n_parameters).
 Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -22,11 +22,21 @@ Chi2 = Callable[[np.ndarray], dict[str, np.ndarray]]
 #: Lowest and highest value of each parameter, in the order of the columns of points.
 Box = dict[str, tuple[float, float]]
 
+#: By the name of a fit, the parameters that it holds fixed, with their values.
+Fixed = dict[str, dict[str, float]]
+
 # steps of the numerical gradient, and first errors of minuit, in sizes of the parameters
 _GRADIENT_STEP, _FIRST_ERROR = 5e-4, 0.25
 
 # what is no dependence: this much chi2 over the whole box
 _FLAT = 1e-3
+
+# random points of a box that are looked at, how many of them are followed down, and what is lower
+_LOOKS, _FOLLOWED, _SEED, _LOWER = 2048, 32, 1, 1e-3
+
+# Other minima are named that are less than this above the lowest, behind a barrier, and not the
+# same in every category, as the images of a minimum by a symmetry of the model are.
+_NEAR, _BARRIER, _SAME = 4.0, 0.1, 1e-3
 
 
 def best_fits(
@@ -34,9 +44,10 @@ def best_fits(
     chi2_sm: dict[str, float],
     n_obs: dict[str, int],
     box: Box,
+    wanted: Fixed,
     chi2: Chi2 | None = None,
 ) -> dict[str, dict | None]:
-    """Best fits of the Standard Model, the unmixed and the malaphoric model.
+    """Best fits of the Standard Model and of a model whose parameters are free or held fixed.
 
     Parameters
     ----------
@@ -47,47 +58,55 @@ def best_fits(
     box : dict
         Limits of the parameters: what was scanned and is physical, see `physical_box`. A parameter
         whose limits are equal is not fitted.
+    wanted : dict
+        By the name of a fit, values of the parameters that it holds fixed; the last, the main fit,
+        holds none. See `configuration.Configuration.fits`.
     chi2 : callable, optional
         chi2 by category of points (n, n_parameters). Without it the grid's points are the result.
 
     Returns
     -------
     dict
-        ``SM``, ``unmixed`` and ``malaphoric``: parameters with errors and correlations (if
+        ``SM`` and, by its name, each fit: parameters with errors and correlations (if
         minimised), those at a limit of the box (``at_limit``: errors and Wilks' theorem do not hold
         for them) and those that chi2 does not depend on (``undetermined``), chi2 and dchi2 by
-        category, number of fitted parameters, degrees of freedom, p-value of the fit, and of the
-        improvement over the SM and over the unmixed model. None where no valid point of the scan
-        belongs to a model.
+        category, number of fitted parameters, degrees of freedom, p-value of the fit, and
+        ``p_value_over`` of the improvement over each fit that is nested in it; ``other_minima``
+        whose chi2 is less than 4 above (if minimised). None where no valid point of the scan
+        belongs to a fit. ``fits``: what each holds fixed.
     """
-    result: dict[str, dict | None] = {
-        "SM": summary({}, chi2_sm, chi2_sm, n_obs, 0),
-        "unmixed": None,
-        "malaphoric": None,
-    }
+    result: dict[str, dict | None] = {"SM": summary({}, chi2_sm, chi2_sm, n_obs, 0)}
     starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
     fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs)
-    if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
-        # chi2 can be minimised at epsilon_hat = 0 whether the grid has it or not
-        mine = [grid["unmixed"]] if grid["unmixed"] else starts
-        mine = mine + [other for point in mine for other in _mirrored(point, box)[1:]]
-        result["unmixed"] = fitted(mine, {**box, "epsilon_hat": (0.0, 0.0)})
-    if starts:
-        point = starts[0]
-        starts = [
-            point,
-            *_mirrored(point, box),
-            *filter(None, [result["unmixed"]]),
-            *starts,
-        ]
-        result["malaphoric"] = fitted(starts, box)
-    if mixed := result["malaphoric"]:
-        if result["unmixed"]:
-            add_improvement(mixed, result["unmixed"])
-        if chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
-            # where the corrected LEP2 moves the best fit
-            result["malaphoric_without_LEP2"] = fitted([mixed], box, without="LEP2")
-    return result
+    for name, fixed in wanted.items():
+        result[name] = None
+        own = grid["fits"].get(name) if fixed else next(iter(starts), None)
+        # chi2 can be minimised at fixed values whether the grid has them or not
+        first = [own] if own else starts if chi2 else []
+        if first and (inner := _held(box, fixed)):
+            nested = {n: result[n] for n in nested_in(name, wanted) if result[n]}
+            mirrored = [other for point in first for other in _mirrored(point, box)]
+            lower = [fit for n, fit in nested.items() if n != "SM"]
+            others = [] if fixed else starts
+            if fit := fitted([*first, *mirrored, *lower, *others], inner):
+                result[name] = {**fit, "p_value_over": p_values_over(fit, nested)}
+    main = list(wanted)[-1]
+    if result[main] and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
+        # where the corrected LEP2 moves the best fit
+        result[f"{main}_without_LEP2"] = fitted([result[main]], box, without="LEP2")
+    return {**result, "fits": wanted}
+
+
+def _held(box: Box, fixed: dict[str, float]) -> Box | None:
+    """The part of a box in which parameters are held fixed; None if it has none."""
+    if any(not box[name][0] <= value <= box[name][1] for name, value in fixed.items()):
+        return None
+    held = {**box, **{name: (value, value) for name, value in fixed.items()}}
+    if MASS in fixed:  # now |epsilon| <= 1 is one limit
+        limit = M_REFERENCE / fixed[MASS]
+        low, high = held["epsilon_hat"]
+        held["epsilon_hat"] = max(low, -limit), min(high, limit)
+    return held
 
 
 def _mirrored(point: dict, box: Box) -> list[dict]:
@@ -105,11 +124,11 @@ def _fitted(
     without: str | None = None,
 ) -> dict | None:
     """The summary of a fit; a fit that ignores data has no p-values, which would count them."""
-    if not (found := minimise(starts, box, chi2, without)):
+    if not (found := minimise(starts, box, chi2, without, everywhere=not without)):
         return None
     result = summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
     if without:
-        return {k: v for k, v in result.items() if k != "dof" and not k.startswith("p_value")}
+        return {k: v for k, v in result.items() if k not in ("dof", "p_value")}
     return result
 
 
@@ -165,11 +184,17 @@ def limits_of(box: Box) -> np.ndarray:
 
 
 def minimise(
-    starts: list[dict], box: Box, chi2: Chi2 | None, without: str | None = None
+    starts: list[dict],
+    box: Box,
+    chi2: Chi2 | None,
+    without: str | None = None,
+    everywhere: bool = False,
 ) -> dict | None:
     """Minimise the global chi2 from several starting points; the first of them without chi2.
 
-    A category can be left out of what is minimised (`without`). None if nothing valid is found.
+    A category can be left out of what is minimised (`without`). Minima are also looked for
+    `everywhere` in the box, from random points, and others than the lowest are listed in
+    ``other_minima``. None if nothing valid is found.
     """
     if chi2 is None:
         return {"method": "best point of the grid", **{k: starts[0][k] for k in (*box, "chi2")}}
@@ -178,8 +203,8 @@ def minimise(
         return None
     points = np.array([[start[name] for name in box] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
-    if free := free_parameters(box):
-        result = _minimised(points, box, free, chi2, without)
+    if free_parameters(box):
+        result = _minimised(points, _Problem(chi2, box, without), everywhere)
     else:
         result = {"method": "the only point", **dict(zip(box, points[0].tolist(), strict=True))}
     found = chi2(np.array([[result[name] for name in box]]))
@@ -187,50 +212,108 @@ def minimise(
     return result if np.isfinite(result["chi2"][GLOBAL]) else None
 
 
-def _minimised(
-    points: np.ndarray, box: Box, free: tuple[str, ...], chi2: Chi2, without: str | None
-) -> dict:
-    """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
-    from iminuit import Minuit
+class _Problem:
+    """What is minimised, in which box."""
 
-    names, sizes = tuple(box), np.array([parameter(name).size for name in box])
-    steps = _GRADIENT_STEP * sizes
+    def __init__(self, chi2: Chi2, box: Box, without: str | None) -> None:
+        self.chi2, self.box, self.without = chi2, box, without
+        self.names, self.free = tuple(box), free_parameters(box)
+        self.columns = np.array([self.names.index(name) for name in self.free])
+        self.low, self.high = limits_of(box)
+        self.sizes = np.array([parameter(name).size for name in box])
+        self.steps = _GRADIENT_STEP * self.sizes
 
-    def values(points: np.ndarray) -> np.ndarray:
-        by_category = chi2(points)
-        result = by_category["global"] - (by_category[without] if without else 0)
+    def values(self, points: np.ndarray) -> np.ndarray:
+        """chi2 (n,) of points (n, n_parameters)."""
+        by_category = self.chi2(points)
+        result = by_category[GLOBAL] - (by_category[self.without] if self.without else 0)
         return np.where(np.isfinite(result), result, 1e6)  # a wall: no CKM elements there
 
-    def objective(x: np.ndarray) -> float:
-        return float(values(np.atleast_2d(x))[0])
-
-    def gradient(x: np.ndarray) -> np.ndarray:
+    def _gradient(self, x: np.ndarray) -> np.ndarray:
         # all at once: the engine computes many points in the time of one
-        both = values(np.concatenate([x + np.diag(steps), x - np.diag(steps)]))
-        return (both[: len(names)] - both[len(names) :]) / (2 * steps)
+        shifts, number = np.diag(self.steps), len(x)
+        both = self.values(np.concatenate([x + shifts, x - shifts]))
+        return (both[:number] - both[number:]) / (2 * self.steps)
 
-    low, high = limits_of(box)
-    columns = np.array([names.index(name) for name in free])
-    minimum, height = minima(values, points, columns, low, high)
-    best = Minuit(objective, minimum[height.argmin()], grad=gradient, name=names)
-    best.errordef = Minuit.LEAST_SQUARES
-    for name in free:
-        best.limits[name] = box[name]
-    best.errors = _FIRST_ERROR * sizes
-    for name in names:
-        best.fixed[name] = name not in free
-    best.migrad()
-    place = np.array(best.values)
-    undetermined = _undetermined(values, place, box, free)
+    def minima(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where starting points (n, n_parameters) lead to, and chi2 there."""
+        return minima(self.values, points, self.columns, self.low, self.high)
+
+    def looks(self) -> np.ndarray:
+        """The best of many random points of the box."""
+        points = np.random.default_rng(_SEED).uniform(self.low, self.high, (_LOOKS, len(self.low)))
+        return points[np.argsort(self.values(points), kind="stable")[:_FOLLOWED]]
+
+    def migrad(self, start: np.ndarray) -> object:
+        """A Minuit at the minimum that a point (n_parameters,) leads to."""
+        from iminuit import Minuit
+
+        def objective(x: np.ndarray) -> float:
+            return float(self.values(np.atleast_2d(x))[0])
+
+        minuit = Minuit(objective, start, grad=self._gradient, name=self.names)
+        minuit.errordef = Minuit.LEAST_SQUARES
+        for name in self.free:
+            minuit.limits[name] = self.box[name]
+        minuit.errors = _FIRST_ERROR * self.sizes
+        for name in self.names:
+            minuit.fixed[name] = name not in self.free
+        return minuit.migrad()
+
+    def at_limit(self, point: np.ndarray) -> list[str]:
+        """Free parameters of a point (n_parameters,) that are at a limit of the box."""
+        edge = np.minimum(point - self.low, self.high - point) < 1e-3 * (self.high - self.low)
+        return [name for name in self.free if edge[self.names.index(name)]]
+
+    def other_minima(self, best: np.ndarray, points: np.ndarray, height: np.ndarray) -> list[dict]:
+        """Minima other than the best (n_parameters,) that points (n, n_parameters) have led to."""
+        seen, found = [best], []
+        ceiling = self.values(best[np.newaxis])[0] + _NEAR
+        for point in points[np.argsort(height, kind="stable")][: np.sum(height < ceiling)]:
+            if any(self._is_same(point, other) for other in seen):
+                continue
+            minuit = self.migrad(point)
+            place = np.array(minuit.values)
+            new = minuit.valid and minuit.fval < ceiling
+            new = new and not any(self._is_same(place, other) for other in seen)
+            seen += [point, place]
+            if new:
+                chi2 = {name: float(x[0]) for name, x in self.chi2(place[np.newaxis]).items()}
+                values = dict(zip(self.names, place.tolist(), strict=True))
+                found.append({**values, "chi2": chi2, "at_limit": self.at_limit(place)})
+        return sorted(found, key=lambda other: other["chi2"][GLOBAL])
+
+    def _is_same(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether points are one minimum, or images of each other by a symmetry of the model."""
+        line = np.linspace(a, b, 33)
+        height = self.values(line)
+        if height.max() < max(height[0], height[-1]) + _BARRIER:
+            return True
+        return all(abs(x[0] - x[1]) < _SAME for x in self.chi2(line[[0, -1]]).values())
+
+
+def _minimised(points: np.ndarray, problem: _Problem, everywhere: bool) -> dict:
+    """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
+    names, box, free = problem.names, problem.box, problem.free
+    place, height = problem.minima(points)
+    start = place[height.argmin()]
+    if everywhere:
+        more, level = problem.minima(problem.looks())
+        if level.min() < height.min() - _LOWER:
+            start = more[level.argmin()]
+        place, height = np.concatenate([place, more]), np.concatenate([height, level])
+    best = problem.migrad(start)
+    minimum = np.array(best.values)
+    undetermined = _undetermined(problem.values, minimum, box, free)
     determined = [name for name in free if name not in undetermined]
-    covariance = _covariance(values, place, [names.index(name) for name in determined], steps)
+    columns = [names.index(name) for name in determined]
+    covariance = _covariance(problem.values, minimum, columns, problem.steps)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(errors, errors)
-    found = {name: float(best.values[name]) for name in names}
-    return {
+    result = {
         "method": "minimised with iminuit",
-        **found,
+        **dict(zip(names, minimum.tolist(), strict=True)),
         "errors": dict(zip(determined, errors.tolist(), strict=True)),
         "correlations": {
             f"{a},{b}": float(correlation[i, j])
@@ -239,13 +322,11 @@ def _minimised(
         },
         "undetermined": undetermined,
         "valid": bool(best.valid),
-        "at_limit": [
-            name
-            for name in free
-            if min(found[name] - box[name][0], box[name][1] - found[name])
-            < 1e-3 * (box[name][1] - box[name][0])
-        ],
+        "at_limit": problem.at_limit(minimum),
     }
+    if everywhere:
+        result["other_minima"] = problem.other_minima(minimum, place, height)
+    return result
 
 
 def _undetermined(
@@ -303,10 +384,11 @@ def best_fits_with_profiles(
     chi2_sm: dict[str, float],
     n_obs: dict[str, int],
     box: Box,
+    wanted: Fixed,
     chi2: Chi2,
     levels: Iterable[float],
 ) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
-    """Best fits and the minimised profiles around that of the malaphoric model.
+    """Best fits and the minimised profiles around the main one.
 
     A profile that finds a lower minimum than the fit is where the fit starts again. Parameters as
     for `best_fits` and `profiles`.
@@ -320,8 +402,8 @@ def best_fits_with_profiles(
     """
     heights = [delta_chi2_level(level, 1) for level in levels]
     for _ in range(3):
-        found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2), {}
-        if not (fit := found["malaphoric"]):
+        found, curves = best_fits(grid, chi2_sm, n_obs, box, wanted, chi2), {}
+        if not (fit := main_fit(found)):
             break
         curves = profiles(fit, _ordered(grid, box), box, chi2, heights)
         every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]

@@ -13,7 +13,7 @@ from malaphoric.categories import GLOBAL
 from malaphoric.fits import Box, free_parameters
 from malaphoric.parameters import MASS, parameter
 from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import delta_chi2_level
+from malaphoric.statistics import delta_chi2_level, main_fit, unmixed_fit
 
 # chi2 between a fit and the grid that is not the fineness of a figure any more
 _DISAGREE = 0.5
@@ -68,13 +68,19 @@ def of_fits(
         Returns such a box, as axes of a configuration; called if there is need of one.
     """
     sentences = list(grid["notes"])
-    for name in ("unmixed", "malaphoric"):
+    main = main_fit(fits)
+    for name, held in fits["fits"].items():
         if fit := fits[name]:
             sentences += _of_one(name, fit, box)
-    cut = _cut(fits["malaphoric"], profiles, box, M_X, levels) if fits["malaphoric"] else []
-    if fit := fits["unmixed"]:
-        sentences += _cut_unmixed(fit, grid["unmixed_edges"], cut, box, M_X, levels)
-    if fit := fits["malaphoric"]:
+        elif main:
+            where = "box" if main["method"].startswith("minimised") else "grid"
+            sentences.append(
+                f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
+            )
+    cut = _cut(main, profiles, box, M_X, levels) if main else []
+    if main:
+        unmixed = unmixed_fit(fits) or {}
+        sentences += _cut_unmixed(unmixed, grid["unmixed_edges"], cut, box, M_X, levels)
         if cut:
             ranges = [
                 f"{name} {a['min']:g} to {a['max']:g}"
@@ -84,7 +90,7 @@ def of_fits(
             sentences += cut
             if command:
                 sentences.append(f"`{command}` proposes {_and(ranges or ['another box'])}.")
-        sentences += _coarse(fit, grid, profiles, levels)
+        sentences += _coarse(main, grid, profiles, levels)
     return sentences
 
 
@@ -104,7 +110,19 @@ def _of_one(name: str, fit: dict, box: Box) -> list[str]:
             f"The {name} fit has {_and(at_limit)} at a limit of the box or of |epsilon| <= 1, "
             "where errors and p-values by Wilks' theorem do not hold."
         )
+    if others := fit.get("other_minima"):
+        places = [
+            f"{_at({k: other[k] for k in box})} ({other['chi2'][GLOBAL] - fit['chi2'][GLOBAL]:.2f} "
+            "higher)"
+            for other in others
+        ]
+        also = "; and at ".join(places)
+        sentences.append(f"The {name} fit is not the only minimum: chi2 has another at {also}.")
     return sentences
+
+
+def _at(values: dict[str, float]) -> str:
+    return _and([f"{name} = {value:.4g}" for name, value in values.items()])
 
 
 def _cut(

@@ -132,6 +132,11 @@ class Recipes(dict):
         run = self.run
         return {"layers": run.layers(), "categories": run.categories}
 
+    @property
+    def _fits(self) -> dict:
+        """Fits and what they hold fixed, in their order, which a mapping would lose."""
+        return {"fits": list(map(list, self.run.fits.items()))}
+
     @cached_property
     def figures(self) -> list[str]:
         """Figures that the configuration lists, or of the paper's those that the grid allows.
@@ -210,9 +215,10 @@ class Recipes(dict):
         run = self.run
         settings = {**self._points, **self._grid, "configuration": run.record}
         self._add("scan", settings, {"likelihood": "likelihood", **self._tables})
-        self._add("profile", {}, {"scan": "scan"})
+        self._add("profile", self._fits, {"scan": "scan"})
         settings |= {
             **self._model,
+            **self._fits,
             "engine": run["engine"],
             "extra": _lists(run.selection.extra),
             "theory": run.theory(extra=True),
@@ -249,7 +255,7 @@ class Recipes(dict):
         common = {"theory": run.theory(extra=True), "categories": run.categories}
         papers = {"papers": run.is_the_papers, "papers_data": run.has_the_papers_data}
         papers |= {"exact_theory": run.layers("exact")[-1], "check": run.check}
-        for name in ("tables", *(["comparison"] if run.has_the_papers_model else [])):
+        for name in ("tables", *(["comparison"] if run.is_compared else [])):
             inputs = {**best, "paper": "papers_points"}
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
@@ -263,6 +269,7 @@ class Recipes(dict):
             return
         settings = {k: v for k, v in self._model.items() if k != MASS}
         settings |= {"grid": run.axes, "categories": run.categories}
+        settings |= self._fits
         settings["configuration"] = run.record
         others = {k: v for k, v in run["parameters"].items() if k != MASS}
         settings["configuration"]["parameters"] = others

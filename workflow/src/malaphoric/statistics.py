@@ -7,6 +7,7 @@ Works on stored scans and arrays of chi2; what needs chi2 at other points is in 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
 from itertools import combinations
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from scipy import special  # scipy.stats takes a second to import
 from malaphoric import categories, store
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
-from malaphoric.parameters import MASS, is_physical
+from malaphoric.parameters import HATTED, MASS, is_physical
 
 # a parabola that dips further than this below the grid's values is no refinement but a guess
 _MOST_REFINED = 0.5
@@ -177,7 +178,12 @@ def plane_group(names: Iterable[str]) -> str:
     return f"planes/{'-'.join(names)}"
 
 
-def profile(scan: str | Path, path: str | Path, M_X: float | None = None) -> dict:
+def profile(
+    scan: str | Path,
+    path: str | Path,
+    M_X: float | None = None,
+    fits: dict[str, dict[str, float]] | None = None,
+) -> dict:
     """Profile a scan in every plane and along every axis, and find its best points.
 
     Parameters
@@ -193,12 +199,15 @@ def profile(scan: str | Path, path: str | Path, M_X: float | None = None) -> dic
         know.
     M_X : float, optional
         Mass in GeV that decides what is physical (default: the scan's).
+    fits : dict, optional
+        By the name of a fit, values of the parameters that it holds fixed.
 
     Returns
     -------
     dict
         Best physical points of the grid as starting points of fits: ``all``, by category, and
-        ``unmixed`` (epsilon_hat = 0), each a dict of the parameters and chi2 by category (or None);
+        ``fits``, by the name of a fit that holds parameters fixed at values of the grid, each a
+        dict of the parameters and chi2 by category;
         ``lines``, by parameter of the grid, where its global profile is, shape (n, n_parameters),
         columns ``columns``: those of the grid, then those that were profiled;
         ``unmixed_edges``: [parameter, value, smallest global chi2 above the minimum] of the part
@@ -213,7 +222,7 @@ def profile(scan: str | Path, path: str | Path, M_X: float | None = None) -> dic
         first, wanted = grid.names[0], planes_of(grid)
         pairs = dict.fromkeys([*wanted, *((first, name) for name in grid.names[1:])])
         planes = {pair: _Plane(names, grid, pair, profiled) for pair in pairs}
-        best, edges = _BestPoints(names, grid, profiled), []
+        best, edges = _BestPoints(names, grid, profiled, fits or {}), []
         for i, inside in enumerate(physical):
             slab = file["chi2"][:, i]
             places = {name: file[f"{name}_best"][:, i] for name in profiled}
@@ -475,11 +484,21 @@ def _census_notes(census: dict[str, int]) -> list[str]:
 class _BestPoints:
     """Best points of a scan, collected from one value of the first parameter after the other."""
 
-    def __init__(self, names: list[str], grid: Grid, profiled: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        names: list[str],
+        grid: Grid,
+        profiled: tuple[str, ...],
+        fits: dict[str, dict[str, float]],
+    ) -> None:
         self.names, self.grid = names, grid
         number = len(grid.names) + len(profiled)
         self.all: dict[str, dict] = {}
-        self.unmixed: dict[str, dict] = {}
+        on_grid = {
+            name: held for name, held in fits.items() if held and held.keys() <= grid.named.keys()
+        }
+        self.held = {name: _held(grid, held) for name, held in on_grid.items()}
+        self.fits: dict[str, dict] = {name: {} for name in on_grid}
         self.lines = {
             name: (np.full(len(axis), np.inf), np.full((len(axis), number), np.nan))
             for name, axis in grid.named.items()
@@ -488,8 +507,9 @@ class _BestPoints:
     def add(self, i: int, slab: np.ndarray, places: dict[str, np.ndarray]) -> None:
         """Look at the points with one value of the first parameter, (category, others)."""
         self._update(self.all, i, slab, places)
-        if i == self.grid.unmixed:
-            self._update(self.unmixed, i, slab, places)
+        for name, (first, others) in self.held.items():
+            if first[i]:
+                self._update(self.fits[name], i, np.where(others, slab, np.nan), places)
         number = self.names.index(categories.GLOBAL)
         of_global = {name: values[number] for name, values in places.items()}
         self._update_lines(i, slab[number], of_global)
@@ -533,15 +553,26 @@ class _BestPoints:
             points[row[better]] = self._points(i, tuple(place), places)[better]
 
     def plain(self) -> dict:
-        """``all``, ``unmixed`` and ``lines``, as `profile` returns them."""
+        """``all``, ``fits`` and ``lines``, as `profile` returns them."""
         return {
             "all": self.all,
-            "unmixed": self.unmixed.get(categories.GLOBAL),
+            "fits": {name: best[categories.GLOBAL] for name, best in self.fits.items() if best},
             "lines": {
                 name: points[np.isfinite(values)].tolist()
                 for name, (values, points) in self.lines.items()
             },
         }
+
+
+def _held(grid: Grid, fixed: dict[str, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Which values of the first parameter, and points of the others, are those held fixed."""
+    first, *others = (
+        np.isclose(axis, fixed[name], rtol=1e-12, atol=1e-12)
+        if name in fixed
+        else np.ones(len(axis), dtype=bool)
+        for name, axis in grid.named.items()
+    )
+    return first, reduce(np.logical_and.outer, others)
 
 
 def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
@@ -590,6 +621,31 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
     return rows
 
 
+def main_fit(fits: dict) -> dict | None:
+    """Of the content of a ``best_fit.json``, the fit that holds nothing fixed; None without one."""
+    return fits.get(next(reversed(fits.get("fits", {})), ""))
+
+
+def unmixed_fit(fits: dict) -> dict | None:
+    """The fit that holds epsilon_hat = 0 and nothing else, whatever its name; None without one."""
+    found = [name for name, held in fits.get("fits", {}).items() if held == {"epsilon_hat": 0}]
+    return fits.get(found[0]) if found else None
+
+
+def nested_in(name: str, fits: dict[str, dict[str, float]]) -> list[str]:
+    """Fits that hold fixed what the named one does, and more; ``SM`` where no coupling is held.
+
+    Parameters
+    ----------
+    name : str
+    fits : dict
+        By the name of a fit, values of the parameters that it holds fixed.
+    """
+    held = fits[name]
+    sm = ["SM"] if all(held.get(coupling, 0) == 0 for coupling in HATTED) else []
+    return [*sm, *(other for other, more in fits.items() if held.items() < more.items())]
+
+
 def best_prediction(best: dict) -> np.ndarray | None:
     """Predictions at the last of the best fits of `chunks.read_points`, shape (n_observables,)."""
     return best["predictions"][-1] if len(best["points"]) else None
@@ -597,12 +653,12 @@ def best_prediction(best: dict) -> np.ndarray | None:
 
 def best_points(fits: dict, names: tuple[str, ...]) -> np.ndarray:
     """Points of the fits in a ``best_fit.json``, shape (n, n_parameters), by the named columns."""
-    found = [fits[name] for name in ("unmixed", "malaphoric") if fits.get(name)]
+    found = [fits[name] for name in fits["fits"] if fits[name]]
     return np.array([[fit[name] for name in names] for fit in found]).reshape(-1, len(names))
 
 
 def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
-    """A fit with its Delta chi2, degrees of freedom and p-values.
+    """A fit with its Delta chi2, degrees of freedom and p-value.
 
     Parameters
     ----------
@@ -617,9 +673,8 @@ def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) 
     -------
     dict
         ``fit`` and chi2, dchi2 = chi2_SM - chi2, parameters, dof, the information criteria of
-        Akaike (AIC = chi2 + 2 parameters) and Bayes (BIC = chi2 + parameters ln N), p_value of the
-        fit (if there is a degree of freedom) and, of a fit with parameters, p_value_over_SM of the
-        improvement (Wilks).
+        Akaike (AIC = chi2 + 2 parameters) and Bayes (BIC = chi2 + parameters ln N), and p_value of
+        the fit (if there is a degree of freedom).
     """
     dof = n_obs["global"] - parameters
     dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}
@@ -628,13 +683,22 @@ def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) 
     summary["BIC"] = chi2["global"] + parameters * float(np.log(n_obs["global"]))
     if dof > 0:
         summary["p_value"] = p_value(chi2["global"], dof)
-    if parameters:
-        summary["p_value_over_SM"] = p_value(max(dchi2["global"], 0.0), parameters)
     return summary
 
 
-def add_improvement(fit: dict, unmixed: dict) -> None:
-    """Add the p-value of the improvement over the unmixed fit, if that has fewer parameters."""
-    gain = unmixed["chi2"]["global"] - fit["chi2"]["global"]
-    if (fewer := fit["parameters"] - unmixed["parameters"]) > 0:
-        fit["p_value_over_unmixed"] = p_value(max(gain, 0.0), fewer)
+def p_values_over(fit: dict, nested: dict[str, dict]) -> dict[str, float]:
+    """p-values of the improvement over nested fits (Wilks), of those with fewer parameters.
+
+    Parameters
+    ----------
+    fit : dict
+        From `summary`.
+    nested : dict of str to dict
+        The same of the fits that are nested in it, by their names.
+    """
+    result = {}
+    for name, other in nested.items():
+        if (fewer := fit["parameters"] - other["parameters"]) > 0:
+            gain = other["chi2"]["global"] - fit["chi2"]["global"]
+            result[name] = p_value(gain, fewer)
+    return result

@@ -6,6 +6,7 @@ The numbers come from `statistics`; here they are only arranged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from malaphoric import store
@@ -14,7 +15,7 @@ from malaphoric.likelihood import Likelihood
 from malaphoric.paper import PARAMETERS, TABLE1, TABLE4
 from malaphoric.parameters import MASS
 from malaphoric.smeft import M_REFERENCE, g_prime, zprime
-from malaphoric.statistics import add_improvement, p_value, summary
+from malaphoric.statistics import nested_in, p_value, p_values_over, summary
 
 #: Why the LEP2 column differs from the paper's.
 LEP2_NOTE = (
@@ -121,21 +122,29 @@ def table4_rows(
         chi2 = dict(zip(chi2_of, points["chi2"][number].tolist(), strict=True))
         return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
 
-    found = [name for name in TABLE4 if fits.get(name)]
+    wanted = fits["fits"]
+    nested = {name: nested_in(name, wanted) for name in wanted}
+    compared = [
+        name for name in ("SM", *wanted) if name in {n for row in nested.values() for n in row}
+    ]
+    row = partial(_row, names=names, M_X=M_X, compared=compared)
+    sm = summary({}, data.chi2_sm, data.chi2_sm, data.n_obs, 0)
+    found = [name for name in wanted if fits[name]]
     ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
-    if len(ours) == len(TABLE4):
-        add_improvement(ours["malaphoric"], ours["unmixed"])
-    rows = [_row("SM", fits["SM"], names, M_X)]
-    for name in found:
-        rows.append(_row(f"{name}: best fit", ours[name], names, M_X, _remark(fits[name])))
+    rows = [row("SM", fits["SM"])]
+    for name, fit in ours.items():
+        others = {n: {"SM": sm, **ours}[n] for n in nested[name] if n in ("SM", *ours)}
+        fit["p_value_over"] = p_values_over(fit, others)
+        rows.append(row(f"{name}: best fit", fit, remark=_remark(fits[name])))
     for number, (name, theirs) in enumerate(TABLE4.items()):
         if paper:
             parameters = sum(x != 0 for x in theirs["point"])
             point = weighed(paper, number, parameters)
-            rows.append(_row(f"{name}: the paper's point", point, names, M_X))
+            point["p_value_over"] = p_values_over(point, {"SM": sm})
+            rows.append(row(f"{name}: the paper's point", point))
         if comparable:
             point = dict(zip(PARAMETERS, theirs["point"], strict=True))
-            rows.append(_row(f"{name}: the paper", {**theirs, **point}, names, M_X))
+            rows.append(row(f"{name}: the paper", {**theirs, **point}))
     return rows
 
 
@@ -158,7 +167,12 @@ def _remark(fit: dict) -> str:
 
 
 def _row(
-    label: str, fit: dict, names: tuple[str, ...], M_X: float | None, remark: str = ""
+    label: str,
+    fit: dict,
+    names: tuple[str, ...],
+    M_X: float | None,
+    compared: list[str],
+    remark: str = "",
 ) -> dict:
     """A row of Table 4; what a fit lacks stays empty."""
     return {
@@ -168,8 +182,7 @@ def _row(
         "p_value": fit.get("p_value", ""),
         "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
         "dof": fit.get("dof", ""),
-        "p_value_over_SM": fit.get("p_value_over_SM", ""),
-        "p_value_over_unmixed": fit.get("p_value_over_unmixed", ""),
+        **{f"p_value_over_{name}": fit.get("p_value_over", {}).get(name, "") for name in compared},
         **zprime_columns(fit, M_X),
         "remark": remark,
     }
@@ -243,9 +256,9 @@ def table4(
         )
     foot = (
         f"{about}Best fits: {check}; the paper's points, where they are shown: by smelli. "
-        "p_value: of the fit, with dof degrees of freedom; p_value_over_SM and "
-        "p_value_over_unmixed: of the improvement over the Standard Model and over the best "
-        "unmixed fit (Wilks). Errors, correlations and intervals "
+        "p_value: of the fit, with dof degrees of freedom; p_value_over_SM, and p_value_over_ any "
+        "fit that is nested in that of the row: of the improvement over it (Wilks). Errors, "
+        "correlations and intervals "
         "of the parameters are in best_fit.json. The physical Z' has the mass M_Zprime [GeV] and "
         "couples with g_X_Zprime X + g_Y_Zprime Y (empty for |epsilon| >= 1, where there is none). "
         f"{LEP2_NOTE}"
