@@ -5,14 +5,14 @@ Levels, p-values and what can be read off a stored scan are in `statistics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
 from malaphoric.grid import Grid
-from malaphoric.parameters import HATTED, MASS, is_physical, parameter
+from malaphoric.parameters import BY_NAME, HATTED, MASS, Parameter, is_physical
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import add_improvement, delta_chi2_level, summary
 
@@ -35,6 +35,7 @@ def best_fits(
     n_obs: dict[str, int],
     box: Box,
     chi2: Chi2 | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict[str, dict | None]:
     """Best fits of the Standard Model, the unmixed and the malaphoric model.
 
@@ -49,6 +50,8 @@ def best_fits(
         whose limits are equal is not fitted.
     chi2 : callable, optional
         chi2 by category of points (n, n_parameters). Without it the grid's points are the result.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def best_fits(
         "malaphoric": None,
     }
     starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
-    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs)
+    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs, about=about)
     if grid["unmixed"] or (chi2 and starts and box["epsilon_hat"][0] <= 0 <= box["epsilon_hat"][1]):
         # chi2 can be minimised at epsilon_hat = 0 whether the grid has it or not
         mine = [grid["unmixed"]] if grid["unmixed"] else starts
@@ -102,10 +105,11 @@ def _fitted(
     chi2: Chi2 | None,
     chi2_sm: dict,
     n_obs: dict,
+    about: Mapping[str, Parameter],
     without: str | None = None,
 ) -> dict | None:
     """The summary of a fit; a fit that ignores data has no p-values, which would count them."""
-    if not (found := minimise(starts, box, chi2, without)):
+    if not (found := minimise(starts, box, chi2, without, about)):
         return None
     result = summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
     if without:
@@ -165,7 +169,11 @@ def limits_of(box: Box) -> np.ndarray:
 
 
 def minimise(
-    starts: list[dict], box: Box, chi2: Chi2 | None, without: str | None = None
+    starts: list[dict],
+    box: Box,
+    chi2: Chi2 | None,
+    without: str | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict | None:
     """Minimise the global chi2 from several starting points; the first of them without chi2.
 
@@ -179,7 +187,7 @@ def minimise(
     points = np.array([[start[name] for name in box] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
     if free := free_parameters(box):
-        result = _minimised(points, box, free, chi2, without)
+        result = _minimised(points, box, free, chi2, without, about)
     else:
         result = {"method": "the only point", **dict(zip(box, points[0].tolist(), strict=True))}
     found = chi2(np.array([[result[name] for name in box]]))
@@ -188,12 +196,17 @@ def minimise(
 
 
 def _minimised(
-    points: np.ndarray, box: Box, free: tuple[str, ...], chi2: Chi2, without: str | None
+    points: np.ndarray,
+    box: Box,
+    free: tuple[str, ...],
+    chi2: Chi2,
+    without: str | None,
+    about: Mapping[str, Parameter],
 ) -> dict:
     """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
     from iminuit import Minuit
 
-    names, sizes = tuple(box), np.array([parameter(name).size for name in box])
+    names, sizes = tuple(box), np.array([about[name].size for name in box])
     steps = _GRADIENT_STEP * sizes
 
     def values(points: np.ndarray) -> np.ndarray:
@@ -305,6 +318,7 @@ def best_fits_with_profiles(
     box: Box,
     chi2: Chi2,
     levels: Iterable[float],
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
     """Best fits and the minimised profiles around that of the malaphoric model.
 
@@ -320,7 +334,7 @@ def best_fits_with_profiles(
     """
     heights = [delta_chi2_level(level, 1) for level in levels]
     for _ in range(3):
-        found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2), {}
+        found, curves = best_fits(grid, chi2_sm, n_obs, box, chi2, about), {}
         if not (fit := found["malaphoric"]):
             break
         curves = profiles(fit, _ordered(grid, box), box, chi2, heights)
