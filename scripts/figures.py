@@ -17,10 +17,10 @@ with job(snakemake) as this:
     for name in s["figures"]:
         if name in figures.DRAWN:
             data, draw = figures.DRAWN[name]
-            draw(given[data], *style, levels, fits, *files[name], about)
+            draw(given[data], *style, levels, fits, *files[name], about=about)
     for name, shown in s["listed"].items():
         draw = figures.profile_regions if len(shown) == 2 else figures.profiles
-        draw(given.profile, *style, levels, fits, *files[name], about, tuple(shown))
+        draw(given.profile, *style, levels, fits, *files[name], tuple(shown), about)
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
     table = {

@@ -22,7 +22,7 @@ Charge = float | str
 #: Largest modulus of a number in a charge.
 LARGEST = 1000
 
-_FINEST = 10**12  # what a float holds of a number is not finer
+_FINEST = 10**30  # all digits of a float, and no denominators of hundreds
 
 _NAME = re.compile(r"[a-z][A-Za-z0-9_]{0,39}")
 

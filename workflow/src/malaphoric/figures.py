@@ -324,8 +324,8 @@ def profile_regions(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
     pair: tuple[str, str] | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Figure 3, left: regions in a plane of a scan, all other parameters profiled.
 
@@ -427,8 +427,8 @@ def profiles(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
     names: tuple[str, ...] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Profile chi2 of each parameter alone, the others profiled, with its intervals.
 
