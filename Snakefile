@@ -56,7 +56,7 @@ try:
     if RUN["engine"] == "compiled":
         check_tables()
     if STARTS:  # imports matplotlib, half a second
-        RUN.model.check_title()
+        RUN.model.check_latex()
         for note in RUN.grid.notes:
             print(note, file=sys.stderr)
     RECIPES = Recipes(RUN)

@@ -17,15 +17,16 @@ with job(snakemake) as this:
     grid, mass, levels = json.loads(Path(given.best).read_text()), s["M_X"], s["levels"]
     data = Likelihood.load(given.likelihood, s["categories"])
     scanned = Grid.of(s["grid"])
-    names = parameters(Model.of(s["model"]), mass)
+    model = Model.of(s["model"])
+    names = parameters(model, mass)
     limits = fits.physical_box(scanned, mass, s["profiled"], names)
     about = [levels, s["box_command"]]
     given_data = (grid, data.chi2_sm, data.n_obs, limits, dict(s["fits"]))
     if compiled := s["engine"] == "compiled":
         theory = engines.compiled_theory(s, given)
-        likelihood = engines.ModelLikelihood(Model.of(s["model"]), mass, theory, data)
+        likelihood = engines.ModelLikelihood(model, mass, theory, data)
         chi2 = fits.physical_chi2(likelihood)
-        found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels)
+        found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels, model.records)
         if s["box_command"]:
             about.append(lambda: box.propose(likelihood)["grid"])
     else:
@@ -43,7 +44,7 @@ with job(snakemake) as this:
         "notes": [
             *([f"{s['note'].capitalize()}."] if s["note"] else []),
             *notes.of_data(s["configuration"]["data"]["overlays"]),
-            *notes.of_fits(found, grid, profiles, limits, mass, *about),
+            *notes.of_fits(found, grid, profiles, limits, mass, *about, about=model.records),
         ],
         "intervals": statistics.all_intervals(profiles, levels),
         "profiles": profiles,

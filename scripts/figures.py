@@ -6,20 +6,21 @@ from pathlib import Path
 from malaphoric import chunks, figures, notes, statistics
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     fits = json.loads(Path(given.best_fit).read_text())
     files = dict(zip(s["figures"], zip(out.pdf, out.png, strict=True), strict=True))
     style = (s["title"], s["M_X"])
-    levels = tuple(s["levels"])
+    levels, about = tuple(s["levels"]), Model.of(s["model"]).records
     for name in s["figures"]:
         if name in figures.DRAWN:
             data, draw = figures.DRAWN[name]
-            draw(given[data], *style, levels, fits, *files[name])
+            draw(given[data], *style, levels, fits, *files[name], about=about)
     for name, shown in s["listed"].items():
         draw = figures.profile_regions if len(shown) == 2 else figures.profiles
-        draw(given.profile, *style, levels, fits, *files[name], tuple(shown))
+        draw(given.profile, *style, levels, fits, *files[name], tuple(shown), about)
     data = Likelihood.load(given.likelihood, s["categories"])
     best = chunks.read_points([given.best], [s["theory"]], data)
     table = {

@@ -22,7 +22,7 @@ with job(snakemake) as this:
         chunk, path = Path(folder) / "chunk.h5", Path(folder) / "scan.h5"
         chunks.write_points(chunk, grid.points(), theory, data, description, False, this.log)
         whole = [([chunk], 0, grid.size)]
-        scan.merge(path, grid, whole, [description], data, record)
+        scan.merge(path, grid, whole, [description], data, record, about=model.records)
         # the same points in hatted variables, physical at 3 TeV, so that the masses compare
         best = statistics.profile(path, out.profile, M_REFERENCE, wanted)
     chi2 = engines.ModelLikelihood(model, mass, theory, data).chi2_of_few
@@ -30,7 +30,7 @@ with job(snakemake) as this:
     result = {"recipe": this.recipe}
     for name, at in (("hatted", M_REFERENCE), ("physical", max(mass, M_REFERENCE))):
         limits = fits.physical_box(grid, at)
-        found = fits.best_fits(best, data.chi2_sm, data.n_obs, limits, wanted, chi2)
+        found = fits.best_fits(best, data.chi2_sm, data.n_obs, limits, wanted, chi2, model.records)
         result[name] = statistics.main_fit(found)
     store.write_json(out.best, result)
     said = [

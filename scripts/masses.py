@@ -5,18 +5,20 @@ from pathlib import Path
 
 from malaphoric import figures, notes, tables
 from malaphoric.jobs import job
+from malaphoric.model import Model
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     masses = s["masses"]
     profiles = {mass: given[f"profile_{mass}"] for mass in masses}
     said = ["Not checked against exact points at these masses.", *notes.of_data(s["overlays"])]
-    figures.masses(profiles, s["title"], tuple(s["levels"]), out.pdf, out.png, said, this.recipe)
+    model, about = Model.of(s["model"]), (out.pdf, out.png, said, this.recipe)
+    figures.masses(profiles, s["title"], tuple(s["levels"]), *about, model.records)
     rows = []
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())
         fits = {name: found[name] for name in ("hatted", "physical")}
-        rows += tables.mass_rows(fits, s["parameters"], mass)
+        rows += tables.mass_rows(fits, model.parameters, mass)
     foot = (
         "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "
         "|epsilon| > 1 they are unphysical, and the best physical fit (|epsilon| <= 1) follows. "

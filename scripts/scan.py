@@ -4,6 +4,7 @@ from malaphoric import chunks, scan
 from malaphoric.grid import Grid
 from malaphoric.jobs import job
 from malaphoric.likelihood import Likelihood
+from malaphoric.model import Model
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input
@@ -16,6 +17,7 @@ with job(snakemake) as this:
         Likelihood.load(given.likelihood, s["categories"]),
         s["configuration"],
         list(s["profiled"]),
+        Model.of(s["layers"][-1]["model"]).records,
     )
     this.done(
         f"{counts['points']} points of {len(parts)} chunks, {counts['ckm']} without CKM "

@@ -26,9 +26,10 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     main = statistics.main_fit(fits)
     best = main["chi2"]["global"] if main else None
-    fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best)
+    records = likelihood.model.records
+    fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best, records)
     near = [
-        validation.near_fit(fit, box, chi2)
+        validation.near_fit(fit, box, chi2, records)
         for fit in statistics.best_points(fits, likelihood.parameters)
     ]
     points = np.concatenate([fresh.points, *near]).tolist()

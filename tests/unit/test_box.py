@@ -8,6 +8,7 @@ from malaphoric import __main__, box
 from malaphoric.grid import Grid
 from malaphoric.model import Model
 from malaphoric.paper import PARAMETERS as AXES
+from malaphoric.schema import ConfigurationError
 from malaphoric.statistics import delta_chi2_level
 from test_statistics import COVARIANCE, MINIMUM, parabola
 
@@ -54,6 +55,28 @@ def test_a_parameter_without_effect_has_one_point():
     found = box.propose(Known(blind))
     assert found["undetermined"] == ["theta_sb"]
     assert found["grid"]["theta_sb"] == 0.0
+
+
+def test_a_range_is_where_a_box_is():
+    """Truth: the range of a parameter, which no axis leaves; the largest coupling is 3 g_X."""
+
+    def of(**about):
+        own = Known()
+        own.parameters = ("epsilon_hat", "g_hat", "a")
+        text = Model.load("b3-l2").as_dict()
+        text["charges"]["X_l"] = [0, "-3*a", 0]
+        text |= {"title": "m", "mixing": {}, "parameters": {"a": about}}
+        own.model = Model.from_dict(text)
+        return own
+
+    found = box.propose(of(range=[-0.17, 1]))
+    axis, limits = found["grid"]["a"], box._physical(of(range=[-0.17, 1]))
+    assert found["region"]["a"][0] is None
+    assert -0.17 <= axis["min"] < -0.16
+    assert limits["a"] == (-0.17, 1)
+    assert limits["g_hat"][1] == pytest.approx(np.sqrt(4 * np.pi) / 3)
+    with pytest.raises(ConfigurationError, match=r"model b3-l2: missing key parameters\.a\.range"):
+        box.propose(of(size=0.1))
 
 
 def test_nothing_valid_is_no_box(monkeypatch, capsys):

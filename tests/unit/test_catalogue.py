@@ -19,6 +19,7 @@ POINTS = {
     "3b3-l": (0.9, 0.6, -0.025),
     "b-l": (0.9, 0.38),
     "deformed-hypercharge": (0.9, 0.042, 0.31, 0.1),
+    "lmu-ltau": (0.88, 0.2, -0.07),
     "third-family-hypercharge": (-0.59, 0.047, -0.3),
 }
 

@@ -75,6 +75,42 @@ def test_other_models_of_the_literature():
     assert found["without_neutrinos"] == dict.fromkeys(SUMS, "0")
 
 
+def test_charges_of_parameters():
+    """Truth: 3 a (B_3 - L_2) is the paper's for a = 1; its neutrino has the charge -3 a."""
+    quarks, leptons = [0, 0, "a"], [0, "-3*a", 0]
+    model = model_of(q=quarks, l=leptons, e=leptons, d=quarks, u=quarks)
+    found, papers = facts.facts(model, a=1), facts.facts("b3-l2")
+    assert found["charges"] == papers["charges"]
+    assert found["anomalies"] == papers["anomalies"]
+    assert found["Yukawa"] == papers["Yukawa"]
+    assert found["point"] is None
+    third = facts.facts(model, a=0.1)["anomalies"]
+    assert (third["neutrinos"], third["unit"]) == (["0", "-3/10", "0"], "1/10")
+    alone = facts.facts(model)
+    assert (alone["anomalies"], alone["Yukawa"], alone["point"]) == (None, None, None)
+    assert alone["charges"]["X_l"] == ["0", "-3*a", "0"]
+    assert "depend on a" in facts.text(alone)
+    at = {"epsilon_hat": 0.2, "g_hat": 0.3}
+    assert facts.facts(model, a=2, **at)["point"]["partial"] == pytest.approx(
+        facts.facts(model, a=1, epsilon_hat=0.2, g_hat=0.6)["point"]["partial"], rel=1e-13
+    )
+    for wrong in ({"g_hat": 0.1}, {"b": 1}, {**at}):
+        with pytest.raises(ConfigurationError, match=r"accepted: all of .*, or a alone"):
+            facts.facts(model, **wrong)
+
+
+def test_width_of_what_changes_flavour():
+    """Truth: 3 g^2 / 24 pi for each of s b-bar and b s-bar; anomalies need no such parameter."""
+    entry = {"families": 23, "charge": "k", "phase": "phi"}
+    data = {"name": "m", "title": "m", "mixing": {}, "flavour_changing": {"X_d": [entry]}}
+    model = Model.from_dict({**data, "charges": EMPTY.as_dict()["charges"]})
+    found = point(model, epsilon_hat=0.0, g_hat=0.5, k=0.4, phi=1.0)
+    shares = {name: x for name, x in found["partial"].items() if x}
+    assert shares == {"s b": pytest.approx(2 * 3 * 0.2**2 * WEYL, rel=1e-13)}
+    assert found["strongest"] == {"field": "d_23", "coupling": pytest.approx(0.2)}
+    assert facts.facts(model)["anomalies"]["without_neutrinos"] == dict.fromkeys(SUMS, "0")
+
+
 def test_anomalies_of_single_fields():
     """Truth: indices, components and hypercharges of the paper's Table 2, field by field."""
     expected = {

@@ -3,9 +3,11 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from malaphoric import figures, statistics
+from malaphoric import Model, figures, statistics
+from malaphoric.parameters import dimensionless
 from test_statistics import nothing, parabola, write_scan
 
 AXES = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.1, 21))
@@ -24,12 +26,12 @@ def draw(tmp_path, monkeypatch):
 
     monkeypatch.setattr(figures, "_save", keep)
 
-    def draw(name, axes, chi2, fits=None, levels=LEVELS):
+    def draw(name, axes, chi2, fits=None, levels=LEVELS, **about):
         write_scan(tmp_path / "scan.h5", axes, chi2)
         statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
         data = tmp_path / ("scan.h5" if name == "plane" else "profile.h5")
         files = tmp_path / "figure.pdf", tmp_path / "figure.png"
-        getattr(figures, name)(data, "model", 3000.0, levels, fits or {}, *files)
+        getattr(figures, name)(data, "model", 3000.0, levels, fits or {}, *files, **about)
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]
 
@@ -79,6 +81,18 @@ def test_any_plane_and_any_profile(draw, tmp_path, name, shown, labels):
         (third,) = {"epsilon_hat", "g_hat", "theta_sb"} - set(shown)
         symbol = {"g_hat": r"$\hat g_X$ profiled", "epsilon_hat": r"$\hat\epsilon$ profiled"}
         assert symbol[third] in axes.get_title()
+
+
+@pytest.mark.parametrize("name", ["plane", *PROFILED])
+def test_parameters_are_shown_as_their_model_says(draw, name):
+    """Truth: another label and no unit, wherever the angle's would be."""
+    records = Model.load("b3-l2").records
+    records |= {"theta_sb": dimensionless("theta_sb").described(label=r"\kappa")}
+    figure = draw(name, AXES, parabola, about=records)
+    shown = [f(axes) for axes in figure.axes for f in (Axes.get_xlabel, Axes.get_ylabel)]
+    shown += [axes.get_title() for axes in figure.axes]
+    assert any(r"$\kappa$" in text for text in shown)
+    assert not any("theta" in text for text in shown)
 
 
 @pytest.mark.parametrize("name", ["plane", *PROFILED])

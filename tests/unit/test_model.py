@@ -101,11 +101,18 @@ def test_name_of_another_file_is_refused(tmp_path):
 def test_title_is_one_that_figures_can_show():
     """Truth: matplotlib, which would refuse it only after the scan."""
     for title in ("$B_3 - L_2$", "no LaTeX", "5 $", r"$\frac{1}{2}$"):
-        Model.from_dict(changed(["title"], title)).check_title()
+        Model.from_dict(changed(["title"], title)).check_latex()
     nested = "$" + "x^{" * 30 + "x" + "}" * 30 + "$"
-    for title in (r"$\frac$", r"$\unknown$", "$a^$", nested, r"$\substack{{x}}$", "$" + "{" * 11):
+    refused = (r"$\frac$", r"$\unknown$", "$a^$", nested, r"$\substack{{x}}$", "$" + "{" * 11)
+    for label in (r"\theta_{sb}", "a b", r"\kappa"):
+        Model.from_dict(changed(["parameters"], {"theta_sb": {"label": label}})).check_latex()
+    for label in (title.strip("$") for title in refused if title != nested):
+        model = Model.from_dict(changed(["parameters"], {"theta_sb": {"label": label}}))
+        with pytest.raises(ConfigurationError, match=r"theta_sb\.label: .* without dollar signs"):
+            model.check_latex()
+    for title in refused:
         with pytest.raises(ConfigurationError, match=r"title: .* is not accepted"):
-            Model.from_dict(changed(["title"], title)).check_title()
+            Model.from_dict(changed(["title"], title)).check_latex()
 
 
 def test_deepest_title_is_drawn():
@@ -115,14 +122,14 @@ def test_deepest_title_is_drawn():
     def draw(depth):
         if depth:
             return draw(depth - 1)
-        return Model.from_dict(changed(["title"], deepest)).check_title()
+        return Model.from_dict(changed(["title"], deepest)).check_latex()
 
     draw(250)
 
 
 def test_huge_space_in_a_title_costs_nothing():
     """Truth: the memory of an image of this size could not be had."""
-    Model.from_dict(changed(["title"], r"$a\hspace{1000000000}b$")).check_title()
+    Model.from_dict(changed(["title"], r"$a\hspace{1000000000}b$")).check_latex()
 
 
 def test_parameters():
@@ -207,9 +214,35 @@ BAD = [
     (["charges", "X_H"], float("inf"), ["charges.X_H", "inf", "number"]),
     (["charges", "X_H"], float("-inf"), ["charges.X_H", "-inf", "number"]),
     (["charges", "X_H"], "1/0", ["charges.X_H", "'1/0'", "fraction"]),
-    (["charges", "X_H"], "one", ["charges.X_H", "'one'", "fraction"]),
-    (["charges", "X_H"], "1/3/2", ["charges.X_H", "'1/3/2'", "fraction"]),
-    (["charges", "X_H"], "__import__('os')", ["charges.X_H", "fraction"]),
+    (["charges", "X_H"], "one two", ["charges.X_H", "'one two'", "fraction", "not a formula"]),
+    (["charges", "X_H"], "1//3", ["charges.X_H", "'1//3'", "fraction", "only numbers, names"]),
+    (["charges", "X_H"], "__import__('os')", ["charges.X_H", "fraction", "only numbers, names"]),
+    (["charges", "X_q", 1], "2*a*b", ["charges.X_q.1", "'2*a*b'", '"-3*a"', "product"]),
+    (["charges", "X_H"], "1/a", ["charges.X_H", "'1/a'", "linear", "quotient by a parameter"]),
+    (["charges", "X_H"], "sin(a)", ["charges.X_H", "'sin(a)'", "linear", "only numbers, names"]),
+    (["charges", "X_H"], "a**2", ["charges.X_H", "'a**2'", "linear"]),
+    (["charges", "X_H"], "2*g_hat", ["charges.X_H", "'2*g_hat'", "not epsilon_hat or g_hat"]),
+    (["charges", "X_H"], "M_X", ["charges.X_H", "'M_X'", "lower case first"]),
+    (["charges", "X_H"], "1001*a", ["charges.X_H", "'1001*a'", "beyond 1000"]),
+    (["charges", "X_H"], "theta_sb", ["theta_sb", "an angle or phase, too", "another name"]),
+    (["flavour_changing"], {"X_l": []}, ["flavour_changing.X_l", "X_q"]),
+    (["flavour_changing"], {"X_q": [{"families": 23}]}, ["X_q.0.charge", "families and charge"]),
+    (
+        ["flavour_changing"],
+        {"X_d": [{"families": 33, "charge": 1}]},
+        ["flavour_changing.X_d.0.families", "33", "12, 13 or 23"],
+    ),
+    (
+        ["flavour_changing"],
+        {"X_d": [{"families": 12, "charge": "a*a"}]},
+        ["flavour_changing.X_d.0.charge", "'a*a'", "product"],
+    ),
+    (["parameters"], {"theta": {}}, ["parameters.theta", "epsilon_hat, g_hat, theta_sb"]),
+    (["parameters"], {"theta_sb": {"unit": "m"}}, ["theta_sb.unit", "label, range, size"]),
+    (["parameters"], {"theta_sb": {"label": "$a$"}}, ["theta_sb.label", "'$a$'", "without dollar"]),
+    (["parameters"], {"theta_sb": {"range": [0.1]}}, ["theta_sb.range", "[0.1]", "[min, max]"]),
+    (["parameters"], {"theta_sb": {"range": [1, 0]}}, ["theta_sb.range", "[1, 0]", "smaller"]),
+    (["parameters"], {"theta_sb": {"size": 0}}, ["theta_sb.size", "0", "positive"]),
     (["charges", "X_H"], "", ["charges.X_H", "''", "fraction"]),
     (["charges", "X_H"], 1e4, ["charges.X_H", "10000", "1000"]),
     (["charges"], [1, 2], ["charges", "[1, 2]", "X_H"]),
@@ -259,7 +292,7 @@ def test_bad_content_is_refused(tmp_path, path, value, words):
 
 def test_every_wrong_key_is_named():
     """Truth: three mistakes, three mentions."""
-    data = changed(["charges", "X_H"], "x") | {"first_wrong": 1, "second_wrong": 2}
+    data = changed(["charges", "X_H"], []) | {"first_wrong": 1, "second_wrong": 2}
     with pytest.raises(ConfigurationError) as caught:
         Model.from_dict(data)
     for word in ("X_H", "first_wrong", "second_wrong"):

@@ -54,6 +54,39 @@ def test_what_a_key_changes(path, value, expected):
     assert differing(recipes(), recipes(path, value)) - {"export"} == expected
 
 
+@pytest.fixture
+def described(tmp_path):
+    """Recipes of a run whose model says something of its angle."""
+
+    def described(**about):
+        text = (configuration.Model.find("b3-l2")).read_text()
+        path = tmp_path / "b3-l2.yaml"
+        path.write_text(text + f"parameters: {{theta_sb: {about}}}\n")
+        return recipes(["model"], str(path), changed(["data"], {}, COMPILED))
+
+    return described
+
+
+@pytest.mark.parametrize(
+    ("about", "other", "expected"),
+    [
+        ({"label": "a"}, {"label": "b"}, {"figures", "masses"}),
+        ({"range": [-1, 1]}, {"range": [-2, 1]}, {"best_fit"}),
+        ({"size": 0.1}, {"size": 0.2}, {"best_fit", "validation_points", *MASSES} - {"masses"}),
+    ],
+    ids=["label", "range", "size"],
+)
+def test_what_is_said_of_a_parameter_is_no_physics(described, about, other, expected):
+    """Truth: labels are drawn, fits and their check take sizes, notes and boxes ranges."""
+    one, two = described(**about), described(**other)
+    assert one.chunks == two.chunks
+    own = {name for name in one if one[name].settings != two[name].settings}
+    assert own - {"record", "export"} == expected
+    if expected == {"figures", "masses"}:
+        assert differing(one, two) - {"record", "export"} == expected
+    assert described() != one
+
+
 def test_chunks_know_their_theory_and_their_points():
     """Truth: another theory, grid or (compiled engine only) data shares no chunk.
 

@@ -118,6 +118,9 @@ def test_a_point_names_the_physical_boson():
     place = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "M_X": 3000.0}
     place |= {"epsilon": -0.6, "g_X": 0.08, "g_prime": 0.3647}
     description = {"model": "m", "parameters": place, "reason": "ckm", "wilson_coefficients": {}}
+    description["units"] = {"theta_sb": "rad", "M_X": "GeV"} | dict.fromkeys(
+        ("epsilon_hat", "g_hat"), ""
+    )
     text = point.text({**description, "Zprime": zprime(-0.6, 0.08)})
     assert "physical Z': mass 3750 GeV, couplings 0.1 X + 0.2735 Y" in text
     text = point.text({**description, "Zprime": zprime(0.6, 0.08)})

@@ -16,8 +16,9 @@ import pytest
 import yaml
 
 from harness import ROOT
-from malaphoric import overlays
+from malaphoric import Model, overlays
 from malaphoric.configuration import Configuration
+from malaphoric.facts import anomalies
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "config/data/README.md"]
 PAGES += [ROOT / "CONTRIBUTING.md"]
@@ -267,13 +268,17 @@ def test_python(compiled):
 
 
 def test_yaml(tmp_path):
-    """Blocks of YAML: parameters, a configuration of data, and the overlay that it names."""
+    """Blocks of YAML: parameters, a model, a configuration of data, the overlay that it names."""
     blocks = [text for page in PAGES for language, text in fenced(page) if language == "yaml"]
-    parameters, data, overlay = map(yaml.safe_load, blocks)
+    parameters, model, data, overlay = map(yaml.safe_load, blocks)
+    own = Model.from_dict(model)
+    assert own.parameters == ("epsilon_hat", "g_hat", "a", "kappa", "theta_sb", "phi")
+    own.check_latex()
+    assert set(anomalies(own, {"a": 0.3})["with_neutrinos"].values()) == {"0"}
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | parameters
     assert set(Configuration(given).profiled) == {"epsilon_hat", "theta_sb"}
     path = tmp_path / "lhcb-2027.yml"
-    path.write_text(blocks[2], encoding="utf-8")
+    path.write_text(blocks[3], encoding="utf-8")
     assert data["data"].pop("overlays") == [path.stem]
     data["data"]["overlays"] = [str(path)]
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | data

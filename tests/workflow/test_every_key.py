@@ -41,6 +41,7 @@ MASS = f"results/{BASE['run']}/masses/2000.json"
 CHANGES = {
     "model: charges": ("charges/b3-l2.yaml", ("running",)),
     "model: title": ("title/b3-l2.yaml", ()),
+    "model: parameters": ("parameters/b3-l2.yaml", ()),
     "parameters: M_X": ({**GRID, "M_X": 2900}, ("running",)),
     "smeft_accuracy": ("integrate", ("running",)),
     "categories": (["quarks", "LFU"], ()),
@@ -81,7 +82,12 @@ def write_files(folder):
     """What the changes name."""
     (folder / "new.yml").write_text(OVERLAY)
     text = (ROOT / "config/models/b3-l2.yaml").read_text()
-    for name, old, new in (("charges", "X_H: 0", "X_H: 1"), ("title", "B_3 - L_2", "B_{3} - L_2")):
+    said = "parameters: {theta_sb: {label: a, range: [-1, 1], size: 0.1}}\nmixing:"
+    for name, old, new in (
+        ("charges", "X_H: 0", "X_H: 1"),
+        ("title", "B_3 - L_2", "B_{3} - L_2"),
+        ("parameters", "mixing:", said),
+    ):
         (folder / name).mkdir(exist_ok=True)
         (folder / name / "b3-l2.yaml").write_text(text.replace(old, new))
         assert old in text

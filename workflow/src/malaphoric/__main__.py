@@ -16,7 +16,7 @@ from malaphoric.configuration import load_configuration
 from malaphoric.engines import ModelLikelihood
 from malaphoric.measurements import read_overlay
 from malaphoric.model import Model
-from malaphoric.parameters import HATTED
+from malaphoric.parameters import KNOWN, MASS, Parameter
 from malaphoric.running import check_tables
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
@@ -51,10 +51,10 @@ def main(arguments: list[str] | None = None) -> int:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--model", nargs="?")
     name = first.parse_known_args(arguments)[0].model
-    parser = _parser(HATTED)
+    parser = _parser(KNOWN)
     try:
         if name:  # the other options are its parameters
-            parser = _parser(Model.load(name).parameters)
+            parser = _parser(Model.load(name).records)
         options = parser.parse_args(arguments)
         options.run(options)
     except (ConfigurationError, StoreError) as error:
@@ -62,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parser(parameters: tuple[str, ...]) -> argparse.ArgumentParser:
+def _parser(parameters: dict[str, Parameter]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m malaphoric", description=__doc__)
     parser.add_argument("--version", action="version", version=f"malaphoric {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -70,8 +70,9 @@ def _parser(parameters: tuple[str, ...]) -> argparse.ArgumentParser:
     one = commands.add_parser("point", help="everything about one point", epilog=more)
     one.set_defaults(run=_point)
     one.add_argument("--model", required=True, help="name in config/models, or path to a YAML file")
-    for name in parameters:
-        text = _HELP.get(name, f"{name} of the model, in rad")
+    for name in (name for name in parameters if name != MASS):
+        unit = f", in {parameters[name].unit}" if parameters[name].unit else ""
+        text = _HELP.get(name, f"{name} of the model{unit}")
         one.add_argument(_flag(name), dest=name, type=_finite, required=True, help=text)
     one.add_argument("--engine", choices=("compiled", "exact"), default="compiled")
     one.add_argument("--rows", type=int, default=12, help="rows of the long lists (default: 12)")
@@ -91,7 +92,8 @@ def _parser(parameters: tuple[str, ...]) -> argparse.ArgumentParser:
         nargs="+",
         action="extend",
         default=[],
-        help="all parameters of a point (angles in rad), for mass, width and decays of the Z'",
+        help="all parameters of a point (angles in rad), for mass, width and decays of the Z'; or "
+        "those of the charges alone, for anomalies and Yukawa couplings",
     )
     bare.add_argument("--json", action="store_true", help="print plain data as JSON")
     for command in (one, where, bare):
@@ -152,7 +154,7 @@ def _model(options: argparse.Namespace) -> None:
 
 def _check(options: argparse.Namespace) -> None:
     run = load_configuration(options.file)
-    run.model.check_title()
+    run.model.check_latex()
     if run["engine"] == "compiled":
         check_tables()
     for path in run.selection.overlays:  # values are flavio's to read

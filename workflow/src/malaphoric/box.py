@@ -6,15 +6,17 @@ The compiled engine is minimised in all that is physical; the scan itself is con
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
-from malaphoric import fits
+from malaphoric import charges, fits
 from malaphoric.categories import GLOBAL
 from malaphoric.engines import ModelLikelihood
 from malaphoric.fits import Box
 from malaphoric.grid import round_step
-from malaphoric.parameters import HATTED, M_X_RANGE, MASS, parameter
+from malaphoric.parameters import HATTED, M_X_RANGE, MASS, Parameter
+from malaphoric.schema import ConfigurationError
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level, intervals
 
@@ -44,13 +46,18 @@ def propose(likelihood: ModelLikelihood) -> dict:
         ``region``: its 95% region (two parameters), [low, high] by parameter, None where it ends at
         a physical limit only; ``undetermined``: parameters that chi2 does not depend on. None
         instead of a dict if no point is valid.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model's file does not say what is physical of a parameter of the charges.
     """
 
     def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
         return likelihood.chi2_of_few(points)
 
-    wide = _physical(likelihood)
-    found, starts = _search(chi2, wide)
+    wide, about = _physical(likelihood), likelihood.model.records
+    found, starts = _search(chi2, wide, about)
     if not found:
         return {"grid": None, "best": None, "region": {}, "undetermined": []}
     height = delta_chi2_level(0.95, 2)
@@ -69,15 +76,15 @@ def propose(likelihood: ModelLikelihood) -> dict:
         )
         region[name] = [pieces[0][0], pieces[-1][1]]
     grid: dict = {
-        name: _axis(name, region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
+        name: _axis(about[name], region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
         for name in wide
     }
     for name in found["undetermined"]:
         if name not in HATTED:
-            grid[name] = 0.0
+            grid[name] = float(np.clip(0.0, *wide[name]))
     last = list(wide)[-1]
     if last not in HATTED and isinstance(grid[last], dict):
-        grid[last] = _axis(last, region[last], wide, _last_step(chi2, wide, starts, grid))
+        grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
     best = {**{name: found[name] for name in wide}, "chi2": found["chi2"][GLOBAL]}
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
@@ -98,22 +105,33 @@ def as_yaml(value: float | dict) -> str:
 
 
 def _physical(likelihood: ModelLikelihood) -> Box:
-    """|epsilon| <= 1, couplings up to sqrt(4 pi), angles and phases once round."""
+    """|epsilon| <= 1, couplings up to sqrt(4 pi), ranges, angles and phases once round."""
+    model, about = likelihood.model, likelihood.model.records
+    for name in model.charge_parameters:
+        if not about[name].range:
+            raise ConfigurationError(
+                f"model {model.name}: missing key parameters.{name}.range; accepted: [min, max], "
+                "what is physical: there a box is looked for"
+            )
     limit = M_REFERENCE / (likelihood.M_X or M_X_RANGE[0])
-    charges = np.concatenate([np.ravel(x) for x in likelihood.model.charges.values()])
-    strongest = np.abs(charges).max() or 1.0
+    ranges = {name: record.range for name, record in about.items()}
+    strongest = max(charges.largest(x, ranges) for _, x in model.every_charge()) or 1.0
     known = {
         "epsilon_hat": (-limit, limit),
         "g_hat": (0.0, math.sqrt(4 * math.pi) * limit / strongest),
-        MASS: M_X_RANGE,
-    }
-    return {
-        name: known.get(name) or tuple(x * parameter(name).period / 2 for x in (-1, 1))
-        for name in likelihood.parameters
     }
 
+    def physical(name: str) -> tuple[float, float]:
+        if name in known:
+            return tuple(np.clip(known[name], *(ranges[name] or known[name])).tolist())
+        return ranges[name] or tuple(x * about[name].period / 2 for x in (-1, 1))
 
-def _search(chi2: fits.Chi2, box: Box) -> tuple[dict | None, np.ndarray]:
+    return {name: physical(name) for name in likelihood.parameters}
+
+
+def _search(
+    chi2: fits.Chi2, box: Box, about: Mapping[str, Parameter]
+) -> tuple[dict | None, np.ndarray]:
     """The best fit in a large box, and the minima found on the way."""
     names, (low, high) = list(box), fits.limits_of(box)
     rng = np.random.default_rng(_SEED)
@@ -132,11 +150,12 @@ def _search(chi2: fits.Chi2, box: Box) -> tuple[dict | None, np.ndarray]:
     )
     points = points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
     starts = [dict(zip(names, point, strict=True)) for point in points.tolist()]
-    return (fits.minimise(starts, box, chi2) if starts else None), points
+    return (fits.minimise(starts, box, chi2, about=about) if starts else None), points
 
 
-def _axis(name: str, region: list, wide: Box, share: float) -> dict[str, float]:
+def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:
     """A range that holds a region with a margin, and its points, zero among them if inside."""
+    name = about.name
     low, high = (w if r is None else r for r, w in zip(region, wide[name], strict=True))
     if name in HATTED:  # the unmixed model, and no coupling at all, belong to the picture
         low, high = min(low, 0.0), max(high, 0.0)
@@ -151,6 +170,9 @@ def _axis(name: str, region: list, wide: Box, share: float) -> dict[str, float]:
         low, high = max(low, wide[name][0]), min(high, wide[name][1])
     step = round_step((high - low) * share)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    if about.range:  # a configuration does not leave it
+        first = max(first, math.ceil(about.range[0] / step - 1e-9))
+        last = min(last, math.floor(about.range[1] / step + 1e-9))
     digits = max(0, 3 - math.floor(math.log10(step)))
     return {
         "min": round(first * step, digits),

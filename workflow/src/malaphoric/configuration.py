@@ -139,7 +139,10 @@ class Configuration:
             if not isinstance(axis := given[name], dict):
                 if name != MASS and abs(axis) > 100:
                     raise self._refused(f"parameters.{name}", axis, "a number up to 100")
+                self._check_range(name, f"parameters.{name}", axis)
                 continue
+            for end in ("min", "max"):
+                self._check_range(name, f"parameters.{name}.{end}", axis[end])
             if ("points" in axis) == ("profile" in axis):
                 accepted = "min and max, and either points or profile: true"
                 raise self._refused(f"parameters.{name}", axis, accepted)
@@ -154,6 +157,13 @@ class Configuration:
             )
             key = "parameters.g_hat.min" if isinstance(g_hat, dict) else "parameters.g_hat"
             raise self._refused(key, lowest, accepted)
+
+    def _check_range(self, name: str, key: str, value: float) -> None:
+        """Refuse a value of a parameter that its model calls unphysical."""
+        low, high = self.model.records[name].range or (value, value)
+        if not low <= value <= high:
+            accepted = f"{low:g} to {high:g}, the range in the file of model {self.model.name}"
+            raise self._refused(key, value, accepted)
 
     def _check_grid(self) -> None:
         """Refuse grids of too many points or axes, and values far beyond |epsilon| = 1."""
@@ -400,8 +410,12 @@ class Configuration:
 
     @property
     def box_command(self) -> str:
-        """What proposes a box for the run's model, mass, categories and data, if it has a mass."""
-        if self.mass is None:
+        """What proposes a box for the run's model, mass, categories and data.
+
+        Empty if the mass is no number, or the model does not say what is physical.
+        """
+        records = self.model.records
+        if self.mass is None or not all(records[x].range for x in self.model.charge_parameters):
             return ""
         name = self.model.name  # not the path, which results do not depend on
         try:

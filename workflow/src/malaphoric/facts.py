@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from malaphoric import smeft
+from malaphoric import charges, smeft
+from malaphoric.charges import Charge
 from malaphoric.model import Model
 from malaphoric.schema import ConfigurationError, validate
 
@@ -50,20 +52,21 @@ def facts(model: Model | str, /, M_X: float = smeft.M_REFERENCE, **parameters: f
     M_X : float
         Mass of the X boson in GeV, of the point.
     parameters : float
-        All of the model's `Model.parameters`, eq. (4.1), angles and phases in rad; or none, for
-        what does not depend on them.
+        All of the model's `Model.parameters`, eq. (4.1), angles and phases in rad; or those of its
+        charges alone, or none, for what does not depend on the others.
 
     Returns
     -------
     dict
         Plain data: ``model``, its name; ``charges`` as exact fractions in text, as in model files;
-        ``anomalies``, see `anomalies`; ``Yukawa``, see `yukawa`; ``point``, None without
-        parameters; ``warnings``, sentences on what to mind. At a point: ``parameters``, with M_X;
-        ``derived``: those of eq. (2.1), and g'(M_X); ``Zprime``, see `smeft.zprime`; ``partial``,
-        by species, see `partial_widths`; ``width_over_mass``, their sum; ``strongest``: the
-        ``field`` with the largest ``coupling``, of weak eigenstates, which mass eigenstates do not
-        exceed; ``perturbative``: whether that is at most sqrt(4 pi) and Gamma/M at most 0.3. From
-        ``partial`` on None where there is no Z'.
+        ``anomalies``, see `anomalies`; ``Yukawa``, see `yukawa`, both None where they depend on
+        parameters that are not given; ``point``, None without all of them; ``warnings``, sentences
+        on what to mind. At a point: ``parameters``, with M_X; ``derived``: those of eq. (2.1), and
+        g'(M_X); ``Zprime``, see `smeft.zprime`; ``partial``, by species, see `partial_widths`;
+        ``width_over_mass``, their sum; ``strongest``: the ``field`` with the largest ``coupling``,
+        of weak eigenstates, which mass eigenstates do not exceed, and of what is flavour-changing
+        by itself; ``perturbative``: whether that is at most sqrt(4 pi) and Gamma/M at most 0.3.
+        From ``partial`` on None where there is no Z'.
 
     Raises
     ------
@@ -73,18 +76,19 @@ def facts(model: Model | str, /, M_X: float = smeft.M_REFERENCE, **parameters: f
     """
     model = model if isinstance(model, Model) else Model.load(model)
     validate({"parameters": {"M_X": M_X}}, "config", f"model {model.name}", partial=True)
-    charges = _exact(model)
+    given = _accepted(model, parameters)
+    missing = [name for name in _of_charges(model) if name not in given]
     found = {
         "model": model.name,
-        "charges": {f"X_{f}": _texts(x) if f in FERMIONS else str(x) for f, x in charges.items()},
-        "anomalies": anomalies(model),
-        "Yukawa": yukawa(model),
-        "point": _point(model, M_X, _accepted(model, parameters)) if parameters else None,
+        "charges": _said(model, given),
+        "anomalies": None if missing else anomalies(model, given),
+        "Yukawa": None if missing else yukawa(model, given),
+        "point": _point(model, M_X, given) if given.keys() == set(model.parameters) else None,
     }
-    return {**found, "warnings": _warnings(found)}
+    return {**found, "warnings": _warnings(found, missing)}
 
 
-def anomalies(model: Model) -> dict:
+def anomalies(model: Model, values: Mapping[str, float] = {}) -> dict:
     """Sums of charges that vanish in a consistent gauge theory, exactly.
 
     Each is over left-handed minus right-handed Weyl fermions: of X over colour triplets (times
@@ -94,6 +98,9 @@ def anomalies(model: Model) -> dict:
     Parameters
     ----------
     model : Model
+    values : mapping, optional
+        Of the parameters of its charges, if there are any. What is flavour-changing by itself is
+        left to what makes it, heavy vector-like quarks, say, which have no anomalies.
 
     Returns
     -------
@@ -103,9 +110,9 @@ def anomalies(model: Model) -> dict:
         if there are none. ``unit``: charges of neutrinos are multiples of it, it is one over
         the common denominator of the model's charges. ``complete``: whether all were tried.
     """
-    charges = _exact(model)
-    sums = _sums(charges)
-    every = [charges["H"], *itertools.chain.from_iterable(charges[f] for f in FERMIONS)]
+    own = _exact(model, values)
+    sums = _sums(own)
+    every = [own["H"], *itertools.chain.from_iterable(own[f] for f in FERMIONS)]
     unit = Fraction(1, math.lcm(*(x.denominator for x in every)))
     triple, complete = neutrinos(sums[GRAVITY], sums[CUBIC], unit)
     result = {
@@ -120,10 +127,10 @@ def anomalies(model: Model) -> dict:
     for name, power in ((GRAVITY, 1), (CUBIC, 3)):
         sums[name] -= sum(x**power for x in triple)
     # a neutrino belongs to the family whose Yukawa coupling (l-bar nu H~) its charge allows
-    wanted = [x + charges["H"] for x in charges["l"]]
+    wanted = [x + own["H"] for x in own["l"]]
     order = max(
         itertools.permutations(triple),
-        key=lambda own: (sum(a == b for a, b in zip(own, wanted, strict=True)), own),
+        key=lambda nu: (sum(a == b for a, b in zip(nu, wanted, strict=True)), nu),
     )
     return result | {
         "neutrinos": _texts(order),
@@ -180,12 +187,14 @@ def neutrinos(
     return smallest and tuple(unit * x for x in smallest), complete
 
 
-def yukawa(model: Model) -> dict[str, list[list[bool]]]:
+def yukawa(model: Model, values: Mapping[str, float] = {}) -> dict[str, list[list[bool]]]:
     """Which Yukawa couplings of weak eigenstates are allowed by the charges.
 
     Parameters
     ----------
     model : Model
+    values : mapping, optional
+        Of the parameters of its charges, if there are any.
 
     Returns
     -------
@@ -193,12 +202,9 @@ def yukawa(model: Model) -> dict[str, list[list[bool]]]:
         By `YUKAWA`, 3 x 3: the row is the family of the doublet, the column that of the singlet, in
         q-bar u H~, q-bar d H and l-bar e H, where H~ has the charge -X_H.
     """
-    charges = _exact(model)
+    own = _exact(model, values)
     return {
-        name: [
-            [left == right + sign * charges["H"] for right in charges[singlet]]
-            for left in charges[doublet]
-        ]
+        name: [[left == right + sign * own["H"] for right in own[singlet]] for left in own[doublet]]
         for name, (doublet, singlet, sign) in YUKAWA.items()
     }
 
@@ -238,13 +244,15 @@ def partial_widths(couplings: np.ndarray) -> dict[str, float]:
 
 def text(found: dict) -> str:
     """What `facts` found, as text for a terminal."""
-    charges = [
+    said = [
         f"{name} = {x if isinstance(x, str) else _triple(x)}"
         for name, x in found["charges"].items()
     ]
-    lines = [f"{found['model']}: {', '.join(charges)}", "", *_anomaly_lines(found["anomalies"])]
-    lines += ["", "Yukawa couplings that the charges allow (families of doublet and singlet)"]
-    lines += [f"{name + ':':17}{_pairs(allowed)}" for name, allowed in found["Yukawa"].items()]
+    lines = [f"{found['model']}: {', '.join(said)}"]
+    if found["anomalies"]:
+        lines += ["", *_anomaly_lines(found["anomalies"])]
+        lines += ["", "Yukawa couplings that the charges allow (families of doublet and singlet)"]
+        lines += [f"{name + ':':17}{_pairs(allowed)}" for name, allowed in found["Yukawa"].items()]
     if found["point"]:
         lines += ["", *_point_lines(found["point"])]
     if found["warnings"]:
@@ -252,22 +260,37 @@ def text(found: dict) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _exact(model: Model) -> dict:
+def _exact(model: Model, values: Mapping[str, float]) -> dict:
     """Charges as fractions, by field: lists of three, and that of H."""
+    fermions = {f: [_fraction(x, values) for x in model.charges[f"X_{f}"]] for f in FERMIONS}
+    return {**fermions, "H": _fraction(model.charges["X_H"], values)}
 
-    def fraction(x: float) -> Fraction:
+
+def _said(model: Model, values: Mapping[str, float]) -> dict[str, str | list[str]]:
+    """Charges as text: fractions, or as in the model's file where values are missing."""
+
+    def text(x: Charge) -> str:
+        missing = set(charges.names(x)) - values.keys()
+        return x if missing else str(_fraction(x, values))
+
+    fermions = {f"X_{f}": [text(x) for x in model.charges[f"X_{f}"]] for f in FERMIONS}
+    return {**fermions, "X_H": text(model.charges["X_H"])}
+
+
+def _fraction(x: Charge, values: Mapping[str, float]) -> Fraction:
+    """A charge at values of its parameters."""
+    if not isinstance(x, str):
         return Fraction(x).limit_denominator(_DENOMINATOR)
+    own = {name: _fraction(values[name], {}) if name else 1 for name in charges.terms(x)}
+    return sum((c * own[name] for name, c in charges.terms(x).items()), Fraction(0))
 
-    fermions = {f: [fraction(x) for x in model.charges[f"X_{f}"]] for f in FERMIONS}
-    return {**fermions, "H": fraction(model.charges["X_H"])}
 
-
-def _sums(charges: dict) -> dict[str, Fraction]:
+def _sums(own: dict) -> dict[str, Fraction]:
     """The six sums of `anomalies` without right-handed neutrinos."""
     fields = [
         (side, colours, isospin, Fraction(smeft.HYPERCHARGE[f]).limit_denominator(6), x)
         for f, (colours, isospin, side) in FERMIONS.items()
-        for x in charges[f]
+        for x in own[f]
     ]
     return {
         "SU(3)^2 X": sum(s * t * x for s, c, t, _, x in fields if c == 3),
@@ -280,20 +303,23 @@ def _sums(charges: dict) -> dict[str, Fraction]:
 
 
 def _accepted(model: Model, parameters: dict) -> dict[str, float]:
-    """The parameters of a point in their order, if they are accepted."""
-    source = f"model {model.name}"
-    wrong = [f"{name} is missing" for name in model.parameters if name not in parameters]
+    """The parameters of a point, or of the charges, in their order, if they are accepted."""
+    source, of_charges = f"model {model.name}", _of_charges(model)
+    some = parameters.keys() <= set(of_charges)
+    wanted = (of_charges if some else model.parameters) if parameters else ()
+    wrong = [f"{name} is missing" for name in wanted if name not in parameters]
     wrong += [f"{name} is unknown" for name in parameters if name not in model.parameters]
     if wrong:
+        alone = f", or {', '.join(of_charges)} alone" if of_charges else ""
         raise ConfigurationError(
-            f"{source}: {', '.join(wrong)}; accepted: all of {', '.join(model.parameters)}"
+            f"{source}: {', '.join(wrong)}; accepted: all of {', '.join(model.parameters)}{alone}"
         )
     for name, value in parameters.items():
         if not math.isfinite(value):
             raise ConfigurationError(
                 f"{source}: {name}: {value} is not accepted; accepted: a number"
             )
-    return {name: float(parameters[name]) for name in model.parameters}
+    return {name: float(parameters[name]) for name in wanted}
 
 
 def _point(model: Model, M_X: float, point: dict[str, float]) -> dict:
@@ -319,8 +345,8 @@ def _point(model: Model, M_X: float, point: dict[str, float]) -> dict:
             model.couplings([[*point.values()]], M_X)[:, 0] * (z["mass"] / M_X)
         )
     couplings = {
-        name: z["g_X"] * charge + z["g_Y"] * smeft.HYPERCHARGE[name[0]]
-        for name, charge in _fields(model)
+        name: z["g_X"] * charges.at(x, point) + z["g_Y"] * _hypercharge(name)
+        for name, x in model.every_charge()
     }
     field = max(couplings, key=lambda name: abs(couplings[name]))
     width = sum(partial.values())
@@ -333,12 +359,19 @@ def _point(model: Model, M_X: float, point: dict[str, float]) -> dict:
     }
 
 
-def _fields(model: Model) -> list[tuple[str, float]]:
-    """Names and charges of the weak eigenstates, such as l_2."""
-    fermions = [
-        (f"{f}_{i + 1}", x) for f in FERMIONS for i, x in enumerate(model.charges[f"X_{f}"])
-    ]
-    return [*fermions, ("H", model.charges["X_H"])]
+def _of_charges(model: Model) -> list[str]:
+    """The parameters of weak eigenstates' charges."""
+    every = [x for name, x in model.every_charge() if not _changes_flavour(name)]
+    return list(dict.fromkeys(name for x in every for name in charges.names(x)))
+
+
+def _changes_flavour(name: str) -> bool:
+    """Whether a charge is not of a field, such as l_2, but between two, such as q_23."""
+    return len(name) == len("q_23")
+
+
+def _hypercharge(name: str) -> float:
+    return 0.0 if _changes_flavour(name) else smeft.HYPERCHARGE[name[0]]
 
 
 def _squares(value: dict[str, float], f: str) -> np.ndarray:
@@ -350,8 +383,13 @@ def _squares(value: dict[str, float], f: str) -> np.ndarray:
     return result
 
 
-def _warnings(found: dict) -> list[str]:
+def _warnings(found: dict, missing: Sequence[str]) -> list[str]:
     """Sentences on what is wrong with a model, and at its point."""
+    if missing:
+        return [
+            f"Anomalies and Yukawa couplings depend on {', '.join(missing)}: they are said where "
+            "these are given, alone or with all other parameters."
+        ]
     sums, result = found["anomalies"], []
     left = sums["with_neutrinos"] or sums["without_neutrinos"]
     others = [

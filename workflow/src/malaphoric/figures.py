@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import textwrap
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from matplotlib.transforms import Bbox
 from malaphoric import store
 from malaphoric.grid import Grid
 from malaphoric.notes import without_unmixed_region
-from malaphoric.parameters import MASS, is_physical, parameter
+from malaphoric.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import (
     category_names,
@@ -230,9 +230,9 @@ def _title(axes: Axes, M_X: float | None, *parts: str) -> None:
     axes.set_title(", ".join(filter(None, [*parts, *mass])))
 
 
-def _label(axes: Axes, pair: tuple[str, str]) -> None:
-    axes.set_xlabel(parameter(pair[0]).label)
-    axes.set_ylabel(parameter(pair[1]).label)
+def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
+    axes.set_xlabel(about[pair[0]].label)
+    axes.set_ylabel(about[pair[1]].label)
 
 
 def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
@@ -259,6 +259,7 @@ def plane(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Figure 2: regions of the unmixed model in the plane of its first two scanned parameters.
 
@@ -276,6 +277,8 @@ def plane(
         Content of ``best_fit.json``: best fits, intervals and notes, as far as there are any.
     pdf, png : path
         Files to write.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
     with store.read(scan) as file:
         grid = grid_of(file)
@@ -288,11 +291,10 @@ def plane(
         figure, axes = _new_figure()
         handles = _regions(axes, x, y, values, levels)
         handles += _star(axes, unmixed_fit(fits), pair)
-        _label(axes, pair)
+        _label(axes, pair, about)
         _limit(axes, x, y)
-        _title(
-            axes, M_X, title, r"$\hat\epsilon = 0$", _others(grid, (*pair, grid.names[0]), profiled)
-        )
+        others = _others(grid, (*pair, grid.names[0]), profiled, about)
+        _title(axes, M_X, title, r"$\hat\epsilon = 0$", others)
         _legend(axes, handles)
         _save(figure, pdf, png, fits.get("notes", ()))
 
@@ -325,6 +327,7 @@ def profile_regions(
     pdf: str | Path,
     png: str | Path,
     pair: tuple[str, str] | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Figure 3, left: regions in a plane of a scan, all other parameters profiled.
 
@@ -339,8 +342,8 @@ def profile_regions(
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         handles = _regions(axes, x, y, values, levels, _physical(pair, grid, M_X))
-        handles += _finish_profile(axes, pair, grid, M_X, fits)
-        _title(axes, M_X, title, _others(grid, pair, profiled))
+        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
+        _title(axes, M_X, title, _others(grid, pair, profiled, about))
         _legend(axes, handles)
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
@@ -353,6 +356,7 @@ def profile_best(
     fits: dict,
     pdf: str | Path,
     png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Figure 3, right: best value of the last profiled parameter across the first plane.
 
@@ -370,11 +374,11 @@ def profile_best(
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         if known.any():
-            label = f"best-fit {parameter(name).label}"
+            label = f"best-fit {about[name].label}"
             handles = _best_map(axes, x, y, best, chi2 - chi2[known].min(), levels, label)
         else:
             handles = _regions(axes, x, y, {"global": chi2}, levels, known)
-        handles += _finish_profile(axes, pair, grid, M_X, fits)
+        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
         _title(axes, M_X, title)
         _legend(axes, handles)
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
@@ -426,6 +430,7 @@ def profiles(
     pdf: str | Path,
     png: str | Path,
     names: tuple[str, ...] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Profile chi2 of each parameter alone, the others profiled, with its intervals.
 
@@ -453,7 +458,7 @@ def profiles(
                 loose = name in best.get("undetermined", ())
                 style = {"color": "black", "mfc": "none" if loose else "black", "zorder": 6}
                 axes.plot([best[name]], [0], "*", clip_on=False, **style)
-            axes.set_xlabel(parameter(name).label)
+            axes.set_xlabel(about[name].label)
             if name in grid.named:
                 axes.set_xlim(grid.named[name][0], grid.named[name][-1])
             if name == "epsilon_hat" and name in grid.named and M_X:
@@ -493,6 +498,7 @@ def masses(
     png: str | Path,
     notes: Iterable[str] = (),
     mark: str = "",
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Global regions of several masses in hatted variables.
 
@@ -512,6 +518,8 @@ def masses(
         Sentences in small print below.
     mark : str
         Digest of the recipe, kept in the PNG.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
@@ -544,9 +552,11 @@ def masses(
         if any(line.get_linestyle() == ":" for line in axes.lines):
             style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
-        _label(axes, pair)
+        _label(axes, pair, about)
         percent = " and ".join(f"{100 * level:g}%" for level in levels)
-        _title(axes, None, title, f"global {percent} (solid, dashed)", _others(grid, pair, ()))
+        _title(
+            axes, None, title, f"global {percent} (solid, dashed)", _others(grid, pair, (), about)
+        )
         _legend(axes, handles)
         notes = [*notes, "Regions are relative to the minimum with |epsilon_hat| <= 1."]
         if cut:
@@ -575,20 +585,30 @@ def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarra
     return is_physical({MASS: mass, **mesh})
 
 
-def _others(grid: Grid, shown: tuple[str, ...], profiled: tuple[str, ...]) -> str:
+def _others(
+    grid: Grid,
+    shown: tuple[str, ...],
+    profiled: tuple[str, ...],
+    about: Mapping[str, Parameter],
+) -> str:
     """What is done with the parameters that a plane does not show."""
     said = []
     for name, axis in grid.named.items():
         if name not in shown:
-            symbol = parameter(name).symbol
+            symbol = about[name].symbol
             value = f" = {axis[0]:g}$" if len(axis) == 1 else "$ profiled"
             said.append(f"${symbol}{value}")
-    said += [f"${parameter(name).symbol}$ profiled" for name in profiled]
+    said += [f"${about[name].symbol}$ profiled" for name in profiled]
     return ", ".join(said)
 
 
 def _finish_profile(
-    axes: Axes, pair: tuple[str, str], grid: Grid, M_X: float | None, fits: dict
+    axes: Axes,
+    pair: tuple[str, str],
+    grid: Grid,
+    M_X: float | None,
+    fits: dict,
+    about: Mapping[str, Parameter],
 ) -> list:
     """Unphysical points, best fit, labels and limits of a plane; returns handles."""
     x, y = (grid.named[name] for name in pair)
@@ -602,7 +622,7 @@ def _finish_profile(
     elif pair[0] == "epsilon_hat" and (mass := M_X or grid.named.get(MASS, [None])[0]):
         handles += _mark_unphysical(axes, x, mass)
     handles += _star(axes, main_fit(fits), pair)
-    _label(axes, pair)
+    _label(axes, pair, about)
     _limit(axes, x, y)
     return handles
 

@@ -5,14 +5,14 @@ Levels, p-values and what can be read off a stored scan are in `statistics`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
 from malaphoric.grid import Grid
-from malaphoric.parameters import HATTED, MASS, is_physical, parameter
+from malaphoric.parameters import BY_NAME, HATTED, MASS, Parameter, is_physical
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level, main_fit, nested_in, p_values_over, summary
 
@@ -46,6 +46,7 @@ def best_fits(
     box: Box,
     wanted: Fixed,
     chi2: Chi2 | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict[str, dict | None]:
     """Best fits of the Standard Model and of a model whose parameters are free or held fixed.
 
@@ -63,6 +64,8 @@ def best_fits(
         holds none. See `configuration.Configuration.fits`.
     chi2 : callable, optional
         chi2 by category of points (n, n_parameters). Without it the grid's points are the result.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
 
     Returns
     -------
@@ -77,7 +80,7 @@ def best_fits(
     """
     result: dict[str, dict | None] = {"SM": summary({}, chi2_sm, chi2_sm, n_obs, 0)}
     starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
-    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs)
+    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs, about=about)
     for name, fixed in wanted.items():
         result[name] = None
         own = grid["fits"].get(name) if fixed else next(iter(starts), None)
@@ -121,10 +124,11 @@ def _fitted(
     chi2: Chi2 | None,
     chi2_sm: dict,
     n_obs: dict,
+    about: Mapping[str, Parameter],
     without: str | None = None,
 ) -> dict | None:
     """The summary of a fit; a fit that ignores data has no p-values, which would count them."""
-    if not (found := minimise(starts, box, chi2, without, everywhere=not without)):
+    if not (found := minimise(starts, box, chi2, without, about, everywhere=not without)):
         return None
     result = summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
     if without:
@@ -188,6 +192,7 @@ def minimise(
     box: Box,
     chi2: Chi2 | None,
     without: str | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
     everywhere: bool = False,
 ) -> dict | None:
     """Minimise the global chi2 from several starting points; the first of them without chi2.
@@ -204,7 +209,7 @@ def minimise(
     points = np.array([[start[name] for name in box] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
     if free_parameters(box):
-        result = _minimised(points, _Problem(chi2, box, without), everywhere)
+        result = _minimised(points, _Problem(chi2, box, without, about), everywhere)
     else:
         result = {"method": "the only point", **dict(zip(box, points[0].tolist(), strict=True))}
     found = chi2(np.array([[result[name] for name in box]]))
@@ -215,12 +220,14 @@ def minimise(
 class _Problem:
     """What is minimised, in which box."""
 
-    def __init__(self, chi2: Chi2, box: Box, without: str | None) -> None:
+    def __init__(
+        self, chi2: Chi2, box: Box, without: str | None, about: Mapping[str, Parameter]
+    ) -> None:
         self.chi2, self.box, self.without = chi2, box, without
         self.names, self.free = tuple(box), free_parameters(box)
         self.columns = np.array([self.names.index(name) for name in self.free])
         self.low, self.high = limits_of(box)
-        self.sizes = np.array([parameter(name).size for name in box])
+        self.sizes = np.array([about[name].size for name in box])
         self.steps = _GRADIENT_STEP * self.sizes
 
     def values(self, points: np.ndarray) -> np.ndarray:
@@ -387,6 +394,7 @@ def best_fits_with_profiles(
     wanted: Fixed,
     chi2: Chi2,
     levels: Iterable[float],
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
     """Best fits and the minimised profiles around the main one.
 
@@ -402,7 +410,7 @@ def best_fits_with_profiles(
     """
     heights = [delta_chi2_level(level, 1) for level in levels]
     for _ in range(3):
-        found, curves = best_fits(grid, chi2_sm, n_obs, box, wanted, chi2), {}
+        found, curves = best_fits(grid, chi2_sm, n_obs, box, wanted, chi2, about), {}
         if not (fit := main_fit(found)):
             break
         curves = profiles(fit, _ordered(grid, box), box, chi2, heights)

@@ -1,4 +1,4 @@
-"""U(1)_X models: charges and quark mixing, loaded from one YAML file each.
+"""U(1)_X models: charges, quark mixing and parameters, loaded from one YAML file each.
 
 From a model's parameters to the couplings of its boson; what these imply for the SMEFT is in
 `smeft`, the scan's other settings are in `configuration`.
@@ -7,16 +7,19 @@ From a model's parameters to the couplings of its boson; what these imply for th
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from fractions import Fraction
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from malaphoric import smeft
-from malaphoric.parameters import HATTED
-from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
+from malaphoric import charges, smeft
+from malaphoric.charges import Charge
+from malaphoric.parameters import HATTED, KNOWN, MASS, Parameter, angle, dimensionless
+from malaphoric.schema import ROOT, ConfigurationError, load_schema, load_yaml, validate
 
 #: Folder of the models that can be loaded by name.
 MODELS = ROOT / "config" / "models"
@@ -24,6 +27,9 @@ MODELS = ROOT / "config" / "models"
 
 # matplotlib's parser calls itself some 40 times a level, out of Python's 1000
 _DEEPEST = 10
+
+#: Charges of a model file.
+CHARGES = ("X_q", "X_l", "X_e", "X_d", "X_u", "X_H")
 
 #: Mixing matrices of a model file, and the quarks they mix.
 MATRICES = {"V_dL": "q", "V_dR": "d", "V_uR": "u"}
@@ -40,11 +46,17 @@ class Model:
     title : str
         LaTeX title for figures.
     charges : dict
-        ``X_q``, ``X_l``, ``X_e``, ``X_d``, ``X_u``: three charges each, by family; ``X_H``.
+        By `CHARGES`: three each, by family, but one of ``X_H``. A number, or text that is linear in
+        parameters, see `charges`.
     mixing : dict
         By `MATRICES`: rotations, whose product from left to right is the matrix. Each has a
         ``plane`` (12, 13 or 23), an ``angle`` and a ``phase``: numbers in rad, or names of
         parameters.
+    flavour_changing : dict
+        By ``X_q``, ``X_d``, ``X_u``: what is added to entries of the matrices of charges after the
+        mixing, in mass eigenstates: two ``families`` (12, 13 or 23), a ``charge`` and a ``phase``.
+    about : dict
+        What the file says of parameters, by name: ``label``, ``range`` and ``size``; no physics.
     reference : str
         Where the model comes from.
     """
@@ -53,19 +65,50 @@ class Model:
     title: str
     charges: dict
     mixing: dict
+    flavour_changing: dict = field(default_factory=dict)
+    about: dict = field(default_factory=dict)
     reference: str = ""
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """Names of the parameters: epsilon_hat, g_hat, then angles and phases (rad)."""
-        named = [
-            rotation[key]
-            for matrix in MATRICES
-            for rotation in self.mixing.get(matrix, ())
-            for key in ("angle", "phase")
-            if isinstance(rotation[key], str)
-        ]
-        return (*HATTED, *dict.fromkeys(named))
+        """Names of the parameters: epsilon_hat, g_hat, those of charges, then angles and phases."""
+        return (*HATTED, *self.charge_parameters, *self._periods)
+
+    @property
+    def charge_parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that charges are linear in."""
+        every = [x for _, x in self.every_charge()]
+        return tuple(dict.fromkeys(name for x in every for name in charges.names(x)))
+
+    @property
+    def _periods(self) -> dict[str, float]:
+        """Periods of angles and phases; that of a rotation's phase up to the angle's sign."""
+        rotations = [r for matrix in MATRICES for r in self.mixing.get(matrix, ())]
+        entries = [x for key in CHARGES for x in self.flavour_changing.get(key, ())]
+        found = [(r[key], math.pi) for r in rotations for key in _ROTATION]
+        found += [(x["phase"], 2 * math.pi) for x in entries]
+        return {name: period for name, period in found if isinstance(name, str)}
+
+    @cached_property
+    def records(self) -> dict[str, Parameter]:
+        """What is known of each of the `parameters`, and of M_X."""
+        found = {name: KNOWN[name] for name in (*HATTED, MASS)}
+        found |= {name: dimensionless(name) for name in self.charge_parameters}
+        found |= {name: angle(name, period) for name, period in self._periods.items()}
+        return {
+            name: found[name].described(**self.about.get(name, {}))
+            for name in (*self.parameters, MASS)
+        }
+
+    def every_charge(self) -> Iterator[tuple[str, Charge]]:
+        """Charges by name: of weak eigenstates such as l_2, of H, and flavour-changing: q_23."""
+        for key in CHARGES[:-1]:
+            for family, x in enumerate(self.charges[key], start=1):
+                yield f"{key[-1]}_{family}", x
+        yield "H", self.charges["X_H"]
+        for key in CHARGES:
+            for entry in self.flavour_changing.get(key, ()):
+                yield f"{key[-1]}_{entry['families']}", entry["charge"]
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
@@ -124,65 +167,91 @@ class Model:
         Raises
         ------
         ConfigurationError
-            If a key or value is not accepted by the schema.
+            If a key or value is not accepted by the schema, a charge is not linear in parameters, a
+            parameter is both an angle and in a charge, or one that is described is not there.
         """
         validate(data, "model", source)
-        charges = {
-            key: tuple(_number(x) for x in value) if isinstance(value, list) else _number(value)
-            for key, value in data["charges"].items()
-        }
-        return cls(
+        reading, entries = _Reading(), data.get("flavour_changing", {})
+        model = cls(
             name=data["name"],
             title=data["title"],
-            charges=charges,
+            charges={
+                key: tuple(reading.charge(f"charges.{key}.{i}", x) for i, x in enumerate(value))
+                if isinstance(value, list)
+                else reading.charge(f"charges.{key}", value)
+                for key, value in data["charges"].items()
+            },
             mixing={
                 matrix: tuple({"phase": 0.0, **rotation} for rotation in data["mixing"][matrix])
                 for matrix in MATRICES
                 if data["mixing"].get(matrix)
             },
+            flavour_changing={
+                key: tuple(
+                    {"phase": 0.0, **entry, "charge": reading.charge(f"{place}.{i}.charge", x)}
+                    for i, entry in enumerate(entries[key])
+                    for place, x in [(f"flavour_changing.{key}", entry["charge"])]
+                )
+                for key in CHARGES
+                if entries.get(key)
+            },
+            about=data.get("parameters", {}),
             reference=data.get("reference", ""),
         )
+        reading.names(model)
+        if reading.wrong:
+            raise ConfigurationError("\n".join(f"{source}: {x}" for x in reading.wrong))
+        return model
 
     @classmethod
     def of(cls, physics: dict) -> Model:
         """The model of which `as_dict` is the physics."""
         return cls(title=physics["name"], **physics)
 
-    def as_dict(self) -> dict:
-        """Plain data that define the physics of the model (without title and reference)."""
-        return json.loads(
-            json.dumps({"name": self.name, "charges": self.charges, "mixing": self.mixing})
-        )
+    def as_dict(self, *about: str) -> dict:
+        """Plain data that define the physics of the model (without title and reference).
+
+        Parameters
+        ----------
+        about : str
+            Out of ``label``, ``range`` and ``size``: what is added of what the file says of
+            parameters.
+        """
+        physics = ("name", "charges", "mixing", "flavour_changing")
+        said = {
+            name: {key: own[key] for key in about if key in own} for name, own in self.about.items()
+        }
+        data = {key: getattr(self, key) for key in physics} | ({"about": said} if about else {})
+        return json.loads(json.dumps(data))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Random points of all of its parameter space, shape (n, n_parameters).
 
-        The hatted couplings are between -1 and 1, angles and phases between -pi and pi.
+        Angles and phases are between -pi and pi, all others, in which couplings are polynomials,
+        between -1 and 1.
         """
-        high = [1.0 if name in HATTED else np.pi for name in self.parameters]
+        high = [np.pi if name in self._periods else 1.0 for name in self.parameters]
         return rng.uniform(-1, 1, (n, len(high))) * high
 
-    def check_title(self) -> None:
-        """Refuse a title that no figure can show; apart from `load` because it takes a while.
+    def check_latex(self) -> None:
+        """Refuse what no figure can show; apart from `load` because it takes a while.
 
         Raises
         ------
         ConfigurationError
-            If the LaTeX of the title is not understood.
+            If the LaTeX of the title or of a parameter's label is not understood.
         """
-        from matplotlib import cbook, mathtext
-
-        try:
-            if _depth(self.title) > _DEEPEST:
-                raise ValueError(f"braces nested more than {_DEEPEST} deep")
-            if cbook.is_math_text(self.title):
-                mathtext.MathTextParser("path").parse(self.title)
-        except Exception as error:  # ValueError, and whatever its parser stumbles on
-            reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
-            raise ConfigurationError(
-                f"model {self.name}: title: {self.title!r} is not accepted; accepted: a text, "
-                f"LaTeX allowed between dollar signs ({reason})"
-            ) from error
+        shown = [("title", self.title, self.title, "a text, LaTeX allowed between dollar signs")]
+        for name, own in self.about.items():
+            if label := own.get("label"):
+                key, accepted = f"parameters.{name}.label", "LaTeX, without dollar signs"
+                shown.append((key, label, f"${label}$", accepted))
+        for key, value, text, accepted in shown:
+            if reason := _not_shown(text):
+                raise ConfigurationError(
+                    f"model {self.name}: {key}: {value!r} is not accepted; accepted: {accepted} "
+                    f"({reason})"
+                )
 
     def couplings(
         self, points: np.ndarray, M_X: float | np.ndarray = smeft.M_REFERENCE
@@ -192,7 +261,7 @@ class Model:
         Parameters
         ----------
         points : ndarray, shape (n, n_parameters)
-            The `parameters`, eq. (4.1); angles and phases in rad.
+            The `parameters`, eq. (4.1); angles and phases in rad, those of charges without unit.
         M_X : float or ndarray, shape (n,)
             Mass of the X boson in GeV.
 
@@ -200,19 +269,27 @@ class Model:
         -------
         ndarray, shape (34, n)
             `smeft.COUPLINGS`, dimensionless: g_X X_f - g' epsilon Y_f, after the rotations to mass
-            eigenstates, eq. (2.12); g' is taken at M_X.
+            eigenstates, eq. (2.12), and with g_X times what is `flavour_changing`; g' is taken at
+            M_X.
         """
         value = dict(zip(self.parameters, np.asarray(points, dtype=float).T, strict=True))
         g_x = value["g_hat"] * (M_X / smeft.M_REFERENCE)
         g_y = smeft.g_prime(M_X) * (value["epsilon_hat"] * (M_X / smeft.M_REFERENCE))
         result = np.zeros((len(smeft.COUPLINGS), g_x.size))
         for f in "qudle":
-            matrix = {(i, i): charge for i, charge in enumerate(self.charges[f"X_{f}"])}
+            own = self.charges[f"X_{f}"]
+            matrix = {(i, i): charges.at(charge, value) for i, charge in enumerate(own)}
             for name, mixed in MATRICES.items():
                 if mixed == f:
                     for rotation in self.mixing.get(name, ()):
                         angle, phase = (value.get(x, x) for x in map(rotation.get, _ROTATION))
                         matrix = _turned(matrix, rotation["plane"], angle, phase)
+            for entry in self.flavour_changing.get(f"X_{f}", ()):
+                i, j = (family - 1 for family in divmod(entry["families"], 10))
+                phase = value.get(entry["phase"], entry["phase"])
+                added = charges.at(entry["charge"], value)
+                added = added * np.exp(1j * phase) if np.any(phase) else added
+                matrix[i, j] = matrix.get((i, j), 0.0) + added
             for (i, j), charge in matrix.items():
                 label = f"{f}_{i + 1}{j + 1}"
                 if i == j:
@@ -221,7 +298,8 @@ class Model:
                 result[_ROW[f"Re {label}"]] = g_x * np.real(charge)
                 if np.iscomplexobj(charge):
                     result[_ROW[f"Im {label}"]] = g_x * np.imag(charge)
-        result[_ROW["H"]] = g_x * self.charges["X_H"] - smeft.HYPERCHARGE["H"] * g_y
+        charge = charges.at(self.charges["X_H"], value)
+        result[_ROW["H"]] = g_x * charge - smeft.HYPERCHARGE["H"] * g_y
         return result
 
     def smeft(
@@ -298,12 +376,60 @@ def _turned(
     return result
 
 
+class _Reading:
+    """What is wrong in a model's file beyond its schema, as sentences."""
+
+    def __init__(self) -> None:
+        self.wrong: list[str] = []
+
+    def charge(self, key: str, value: float | str) -> Charge:
+        """A charge of the file; 0 if it is not accepted."""
+        try:
+            return charges.read(value)
+        except ValueError as error:
+            accepted = load_schema("model")["$defs"]["charge"]["description"]
+            self.wrong.append(
+                f"{key}: {value!r} is not accepted; accepted: {accepted} (here: {error})"
+            )
+            return 0.0
+
+    def names(self, model: Model) -> None:
+        """Refuse parameters of two kinds, and descriptions of none."""
+        own, wrong = model.parameters, self.wrong
+        wrong += [
+            f"charges: the parameter {name} is not accepted, it is an angle or phase, too; "
+            "accepted: another name"
+            for name in {name: own.count(name) for name in own if own.count(name) > 1}
+        ]
+        for name, about in model.about.items():
+            if name not in own:
+                wrong.append(
+                    f"unknown key parameters.{name}; accepted: the model's parameters, "
+                    f"{', '.join(dict.fromkeys(own))}"
+                )
+            low, high = about.get("range", (0, 1))
+            if not low < high:
+                wrong.append(
+                    f"parameters.{name}.range: {[low, high]} is not accepted; accepted: two "
+                    "numbers, the first smaller"
+                )
+
+
+def _not_shown(text: str) -> str:
+    """Why matplotlib cannot show a text, if it cannot."""
+    from matplotlib import cbook, mathtext
+
+    try:
+        if _depth(text) > _DEEPEST:
+            raise ValueError(f"braces nested more than {_DEEPEST} deep")
+        if cbook.is_math_text(text):
+            mathtext.MathTextParser("path").parse(text)
+    except Exception as error:  # ValueError, and whatever its parser stumbles on
+        return (str(error).strip() or type(error).__name__).splitlines()[-1]
+    return ""
+
+
 def _depth(text: str) -> int:
     """How deep braces are nested in a text."""
     steps = [(character == "{") - (character == "}") for character in text]
     return max(accumulate(steps), default=0)
-
-
-def _number(value: float | str) -> float:
-    """A charge as a float; fractions such as "-1/3" are written as strings."""
-    return float(Fraction(value)) if isinstance(value, str) else float(value)

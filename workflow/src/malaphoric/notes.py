@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
 from malaphoric.categories import GLOBAL
 from malaphoric.fits import Box, free_parameters
-from malaphoric.parameters import MASS, parameter
+from malaphoric.parameters import BY_NAME, MASS, Parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.statistics import delta_chi2_level, main_fit, unmixed_fit
 
@@ -45,6 +45,7 @@ def of_fits(
     levels: tuple[float, float],
     command: str,
     propose: Callable[[], dict | None] = lambda: None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> list[str]:
     """Sentences on the best fits and regions of a run.
 
@@ -66,6 +67,8 @@ def of_fits(
         What proposes another box, if anything does.
     propose : callable
         Returns such a box, as axes of a configuration; called if there is need of one.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
     sentences = list(grid["notes"])
     main = main_fit(fits)
@@ -77,10 +80,14 @@ def of_fits(
             sentences.append(
                 f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
             )
-    cut = _cut(main, profiles, box, M_X, levels) if main else []
+
+    def physical(name: str, edge: float) -> bool:
+        return _is_physical(about[name], edge, box, M_X)
+
+    cut = _cut(main, profiles, box, physical, levels) if main else []
     if main:
         unmixed = unmixed_fit(fits) or {}
-        sentences += _cut_unmixed(unmixed, grid["unmixed_edges"], cut, box, M_X, levels)
+        sentences += _cut_unmixed(unmixed, grid["unmixed_edges"], cut, physical, levels)
         if cut:
             ranges = [
                 f"{name} {a['min']:g} to {a['max']:g}"
@@ -129,7 +136,7 @@ def _cut(
     fit: dict,
     profiles: dict[str, dict[str, list]],
     box: Box,
-    M_X: float | None,
+    physical: Callable[[str, float], bool],
     levels: tuple[float, float],
 ) -> list[str]:
     """What reaches an edge of the box that is no physical limit."""
@@ -139,7 +146,7 @@ def _cut(
         if name in fit.get("undetermined", ()) or not curve["values"]:
             continue
         for end, edge in ((0, box[name][0]), (-1, box[name][1])):
-            if _is_physical(name, edge, box, M_X) or curve["values"][end] != edge:
+            if physical(name, edge) or curve["values"][end] != edge:
                 continue
             height = curve["chi2"][end] - min(curve["chi2"])
             what = ["best fit"] if abs(fit[name] - edge) < 1e-3 * np.ptp(box[name]) else []
@@ -161,8 +168,7 @@ def _cut_unmixed(
     fit: dict,
     edges: list,
     said: list[str],
-    box: Box,
-    M_X: float | None,
+    physical: Callable[[str, float], bool],
     levels: tuple[float, float],
 ) -> list[str]:
     """What of the unmixed model reaches an edge of its plane, and was not said of both models."""
@@ -170,19 +176,21 @@ def _cut_unmixed(
     for name, edge, height in edges:
         place = f"{name} = {edge:g}"
         inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
-        loose = name in fit.get("undetermined", ()) or _is_physical(name, edge, box, M_X)
+        loose = name in fit.get("undetermined", ()) or physical(name, edge)
         if inside and not loose and not any(place in sentence for sentence in said):
             found.setdefault(f"{inside[0]} {_UNMIXED_REGION}", []).append(place)
     return _reaching(found)
 
 
-def _is_physical(name: str, edge: float, box: Box, M_X: float | None) -> bool:
+def _is_physical(parameter: Parameter, edge: float, box: Box, M_X: float | None) -> bool:
     """Whether nothing can be beyond an edge, or only the same points again."""
+    if parameter.range and edge in parameter.range:
+        return True
+    name, period = parameter.name, parameter.period
     if name == "epsilon_hat":
         return abs(edge) * (M_X or box[MASS][0]) / M_REFERENCE > 1 - 1e-9
     if name == "g_hat":
         return edge == 0
-    period = parameter(name).period
     return period is not None and np.ptp(box[name]) > period - 1e-9
 
 

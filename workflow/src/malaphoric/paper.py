@@ -19,6 +19,7 @@ MODEL = {
         "X_H": 0,
     },
     "mixing": {"V_dL": [{"plane": 23, "angle": "theta_sb", "phase": 0.0}]},  # eq. (3.2)
+    "flavour_changing": {},
 }
 
 #: Its parameters, eq. (4.1), in the order of its points.

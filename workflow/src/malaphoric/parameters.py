@@ -1,13 +1,14 @@
-"""What is known of a parameter by its name: label, unit, typical size, and what is physical.
+"""What is known of a parameter: label, unit, typical size, and what is physical.
 
-Which parameters a model has, and what becomes of their values, is in `model`.
+Which parameters a model has, what its file says of them and what becomes of their values is in
+`model`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,8 +24,8 @@ MASS = "M_X"
 M_X_RANGE = (500.0, 100e3)
 
 _GREEK = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "nu", "xi",
-    "rho", "sigma", "tau", "phi", "chi", "psi", "omega",
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
+    "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 }  # fmt: skip
 
 
@@ -44,6 +45,8 @@ class Parameter:
         derivatives and coarse lattices are taken from it.
     period : float or None
         After which couplings are the same again.
+    range : tuple of float, or None
+        Lowest and highest physical value, as far as these are the same at all points.
     """
 
     name: str
@@ -51,23 +54,52 @@ class Parameter:
     unit: str
     size: float
     period: float | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def label(self) -> str:
         """For an axis of a figure."""
         return f"${self.symbol}$" + (f" [{self.unit}]" if self.unit else "")
 
+    def described(
+        self, label: str = "", size: float | None = None, range: Iterable[float] | None = None
+    ) -> Parameter:
+        """The parameter with what a model's file says of it."""
+        return replace(
+            self,
+            symbol=label or self.symbol,
+            size=size or self.size,
+            range=tuple(range) if range else self.range,
+        )
 
-_KNOWN = {
+
+#: What every model has.
+KNOWN = {
     "epsilon_hat": Parameter("epsilon_hat", r"\hat\epsilon", "", 0.2),
     "g_hat": Parameter("g_hat", r"\hat g_X", "", 0.02),
-    MASS: Parameter(MASS, "M_X", "GeV", 100.0),
+    MASS: Parameter(MASS, "M_X", "GeV", 100.0, range=M_X_RANGE),
 }
 
 
-def parameter(name: str) -> Parameter:
-    """A parameter by its name; what no model has by itself is an angle or phase of a rotation."""
-    return _KNOWN.get(name) or Parameter(name, _symbol(name), "rad", 0.04, math.pi)
+def angle(name: str, period: float = math.pi) -> Parameter:
+    """An angle or phase by its name."""
+    return Parameter(name, _symbol(name), "rad", 0.04, period)
+
+
+def dimensionless(name: str) -> Parameter:
+    """A parameter that charges are linear in, by its name."""
+    return Parameter(name, _symbol(name), "", 0.1)
+
+
+class _ByName(dict):
+    """What is known of parameters by their names alone: others than those of all are angles."""
+
+    def __missing__(self, name: str) -> Parameter:
+        return angle(name)
+
+
+#: For whoever has no model at hand; else `Model.records`.
+BY_NAME: Mapping[str, Parameter] = _ByName(KNOWN)
 
 
 def _symbol(name: str) -> str:

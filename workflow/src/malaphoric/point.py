@@ -12,7 +12,7 @@ import numpy as np
 
 from malaphoric import smeft, statistics, store
 from malaphoric.engines import ModelLikelihood
-from malaphoric.parameters import MASS, parameter
+from malaphoric.parameters import MASS
 from malaphoric.smeft import M_REFERENCE, g_prime
 from malaphoric.theory import CKM
 
@@ -25,12 +25,12 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
     likelihood : ModelLikelihood
         From `malaphoric.load_likelihood`.
     values : float
-        All of its parameters, eq. (4.1); angles and phases in rad.
+        All of its parameters, eq. (4.1); angles and phases in rad, M_X in GeV.
 
     Returns
     -------
     dict
-        Plain data: ``parameters``; ``Zprime``, the physical mass and couplings of
+        Plain data: ``parameters``; their ``units``; ``Zprime``, the physical mass and couplings of
         `smeft.zprime`; ``categories`` with chi2, chi2_SM, dchi2 and n_obs of each and
         of "global"; ``ckm`` (gamma in rad); ``pulls``: rows of `statistics.pulls`;
         ``wilson_coefficients``: the non-zero SMEFT coefficients in GeV^-2 at mu = M_X. Where the
@@ -51,6 +51,7 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
             "g_X": g_hat * M_X / M_REFERENCE,
             "g_prime": g_prime(M_X),
         },
+        "units": {name: record.unit for name, record in model.records.items()},
         "Zprime": smeft.zprime(epsilon_hat, g_hat, M_X),
         "reason": str(result.reason[0]),
         "categories": {},
@@ -78,7 +79,7 @@ def text(description: dict, rows: int = 12) -> str:
     """A description as text for a terminal, with the given number of rows in the long lists."""
     p = description["parameters"]
     own = [name for name in p if name not in ("epsilon", "g_X", "g_prime")]
-    place = [f"{name} = {p[name]:g} {parameter(name).unit}".strip() for name in own]
+    place = [f"{name} = {p[name]:g} {description['units'][name]}".strip() for name in own]
     lines = [
         f"{description['model']}: {', '.join(place)}",
         f"epsilon = {p['epsilon']:g}, g_X = {p['g_X']:g}, g'(M_X) = {p['g_prime']:.4f}",

@@ -112,7 +112,7 @@ class Recipes(dict):
 
     @property
     def _model(self) -> dict:
-        """What engines need to know."""
+        """What engines need to know; of the model its physics alone."""
         run = self.run
         return {
             "model": run.model.as_dict(),
@@ -219,6 +219,7 @@ class Recipes(dict):
         settings |= {
             **self._model,
             **self._fits,
+            "model": run.model.as_dict("size", "range"),
             "engine": run["engine"],
             "extra": _lists(run.selection.extra),
             "theory": run.theory(extra=True),
@@ -239,6 +240,7 @@ class Recipes(dict):
         common = {**self._model, "categories": run.categories, "extra": extra}
         inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
         settings = {**common, **self._grid, **run["validation"]}
+        settings["model"] = run.model.as_dict("size")
         self._add("validation_points", settings, inputs)
         parts = {"parts": run.validation_parts}
         points = {"points": "validation_points"}
@@ -260,6 +262,7 @@ class Recipes(dict):
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
         settings = {**self._style, "figures": self.figures, "listed": run.figures}
+        settings["model"] = run.model.as_dict("label")
         settings |= {"observables": wanted, **common}
         self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
 
@@ -270,6 +273,7 @@ class Recipes(dict):
         settings = {k: v for k, v in self._model.items() if k != MASS}
         settings |= {"grid": run.axes, "categories": run.categories}
         settings |= self._fits
+        settings["model"] = run.model.as_dict("size")
         settings["configuration"] = run.record
         others = {k: v for k, v in run["parameters"].items() if k != MASS}
         settings["configuration"]["parameters"] = others
@@ -278,7 +282,7 @@ class Recipes(dict):
             self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE, RUNNING])
         settings = {key: self._style[key] for key in ("title", "levels")}
         settings |= {
-            "parameters": list(run.model.parameters),
+            "model": run.model.as_dict("label"),
             "masses": list(MASSES),
             "overlays": run.portable["data"]["overlays"],
         }

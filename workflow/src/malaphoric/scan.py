@@ -6,7 +6,7 @@ The chunks themselves are in `chunks`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,7 +16,7 @@ from malaphoric import categories, store
 from malaphoric.chunks import read_points
 from malaphoric.grid import Grid
 from malaphoric.likelihood import Likelihood
-from malaphoric.parameters import parameter
+from malaphoric.parameters import BY_NAME, Parameter
 
 _SCAN = "malaphoric scan"
 
@@ -32,6 +32,7 @@ def merge(
     data: Likelihood,
     configuration: dict,
     profiled: Sequence[str] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict[str, int]:
     """Merge chunk files into one scan, a slab of the first parameter at a time.
 
@@ -52,6 +53,8 @@ def merge(
     profiled : sequence of str, optional
         Parameters that the chunks minimise over: ``<name>_best`` (category and the parameters of
         the grid) is where each minimum is.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def merge(
         n_obs=data.n_obs,
         status_values=STATUS,
     ) as file:
-        _write_scales(file, names, grid)
+        _write_scales(file, names, grid, about)
         shape = grid.shape
         chi2 = file.create_dataset("chi2", (len(names), *shape), "f8", track_times=False)
         gamma = file.create_dataset("gamma", shape, "f8", track_times=False)
@@ -118,10 +121,12 @@ def merge(
     return {"points": grid.size, "ckm": counts["ckm"], "errors": counts["error"]}
 
 
-def _write_scales(file: h5py.File, names: list[str], grid: Grid) -> None:
+def _write_scales(
+    file: h5py.File, names: list[str], grid: Grid, about: Mapping[str, Parameter]
+) -> None:
     file.create_dataset("category", data=names, dtype=h5py.string_dtype(), track_times=False)
     for name, axis in grid.named.items():
-        store.write_array(file, name, axis, units=parameter(name).unit or "1")
+        store.write_array(file, name, axis, units=about[name].unit or "1")
     for name in ("category", *grid.names):
         file[name].make_scale(name)
 

@@ -5,7 +5,7 @@ Who evaluates the points, and draws the errors, is elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from malaphoric import categories, store
 from malaphoric.fits import Box, limits_of, physical_box
 from malaphoric.grid import BLOCK, Grid
 from malaphoric.likelihood import Likelihood
-from malaphoric.parameters import MASS, parameter
+from malaphoric.parameters import BY_NAME, MASS, Parameter
 from malaphoric.smeft import M_REFERENCE
 from malaphoric.theory import Theory
 
@@ -96,6 +96,7 @@ def fresh_points(
     seed: int,
     chi2: Chi2,
     minimum: float | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> Fresh:
     """Random points with CKM elements, half of them within 100 of the best fit.
 
@@ -115,8 +116,10 @@ def fresh_points(
         Global chi2 by the compiled engine.
     minimum : float, optional
         That of the best fit (default: the smallest that is found).
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
-    points = _candidates(box, M_X, seed, max(_SEARCH, _SEARCH_EACH * number))
+    points = _candidates(box, M_X, seed, max(_SEARCH, _SEARCH_EACH * number), about)
     values, half = np.full(len(points), np.nan), -(-number // 2)
     for start in range(0, len(points), BLOCK):
         block = slice(start, start + BLOCK)
@@ -140,11 +143,15 @@ def fresh_points(
     return Fresh(points[chosen], minimum, said)
 
 
-def _candidates(box: Box, M_X: float | None, seed: int, number: int) -> np.ndarray:
+def _candidates(
+    box: Box, M_X: float | None, seed: int, number: int, about: Mapping[str, Parameter]
+) -> np.ndarray:
     """Random points of a box: first those of a sequence that runs with other boxes share."""
     low, high = limits_of(box)
     limit = M_REFERENCE / (M_X or box[MASS][0])
-    wide = np.array([{"epsilon_hat": limit, "g_hat": 1.0}.get(name, np.pi / 2) for name in box])
+    usual = {name: (about[name].period or 64 * about[name].size) / 2 for name in box}
+    usual |= {"epsilon_hat": limit, "g_hat": 1.0}
+    wide = np.array([usual[name] for name in box])
     reach = np.maximum(np.abs(low), np.abs(high))
     wide = wide * 2.0 ** np.ceil(np.log2(np.maximum(reach / wide, 1)))
     shared = np.random.default_rng(seed).uniform(-1, 1, (number, len(box))) * wide
@@ -156,14 +163,16 @@ def _candidates(box: Box, M_X: float | None, seed: int, number: int) -> np.ndarr
     return np.concatenate([shared[: number // 2], own])[:number]
 
 
-def near_fit(fit: np.ndarray, box: Box, chi2: Chi2) -> np.ndarray:
+def near_fit(
+    fit: np.ndarray, box: Box, chi2: Chi2, about: Mapping[str, Parameter] = BY_NAME
+) -> np.ndarray:
     """The point of a coarse lattice near a best fit (n_parameters,), or the fit itself, as a row.
 
     The lattice is made finer until chi2 there is close to that of the fit and no parameter
     vanishes, which would switch off what is to be checked. Parameters as for `fresh_points`.
     """
     low, high = limits_of(box)
-    sizes = np.array([parameter(name).size for name in box])
+    sizes = np.array([about[name].size for name in box])
     for halvings in range(_HALVINGS + 1):
         step = sizes / 2**halvings
         point = np.round(np.clip(np.round(fit / step) * step, low, high), 12) + 0.0
