@@ -45,8 +45,11 @@ _THIN = 0.02
 # A model is held at a node with a standard deviation of this many steps between nodes.
 _HOLD = 0.25
 
+# Points evaluated together: minimising asks for few at its end.
+_BLOCK = 256
+
 # Random points of the box, to start from; nodes this far above the minimum are left out.
-_LOOKS, _SEED, _FAR = 8192, 1, 25.0
+_LOOKS, _SEED, _FAR = 8192, 1, 20.0
 
 # Of chi2, what `fits.minima` is given: it stops at a gain of 1e-6 of it, and 1e-4 is enough here.
 _SCALE = 1e-2
@@ -179,9 +182,9 @@ class Reach:
         places = np.full((len(points), 2), np.nan)
         for start in range(0, len(points), BLOCK):  # bounded memory
             rows = slice(start, start + BLOCK)
-            found = theory.evaluate(points[rows])
+            found = theory.evaluate(points[rows], block=_BLOCK)
             places[rows] = theory.coefficients(points[rows], found.ckm, PORT, self.names).real
-            weighed = data.chi2(found.predictions)
+            weighed = data.chi2(found.predictions, _BLOCK)
             for name in names:
                 chi2[name][rows] = np.where(physical[rows], weighed[name], np.nan)
         return chi2, places
@@ -193,11 +196,11 @@ class Reach:
         if not inside.any():
             return np.zeros((2, 0))
         places = self.places[inside]
-        _, _, axes = np.linalg.svd(places - places.mean(axis=0), full_matrices=True)
-        axes *= np.sign(axes[range(2), abs(axes).argmax(axis=1)])[:, np.newaxis]
-        spread = np.ptp(places @ axes.T, axis=0)
-        number = min(int(np.sum(spread > _THIN * (high - low).max())), self._free.size)
-        return np.eye(2) if number == 2 else axes[:number].T
+        centred = places - places.mean(axis=0)
+        axes = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]  # the widest first
+        wide = np.ptp(places @ axes, axis=0) > _THIN * (high - low).max()
+        number = min(int(wide.sum()), self._free.size)
+        return np.eye(2) if number == 2 else axes[:, :number]
 
     def held(
         self, nodes: np.ndarray, directions: np.ndarray, hold: float

@@ -6,9 +6,11 @@ No statistics here beyond drawing the level of a contour.
 from __future__ import annotations
 
 import io
+import json
 import textwrap
 import warnings
 from collections.abc import Iterable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,9 +25,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 
-from malaphoric import store
+from malaphoric import c9, store
 from malaphoric.grid import Grid
 from malaphoric.notes import without_unmixed_region
 from malaphoric.parameters import MASS, is_physical, parameter
@@ -117,7 +119,7 @@ def _regions(
     Parameters
     ----------
     axes : matplotlib Axes
-    x, y : ndarray, shapes (nx,), (ny,)
+    x, y : ndarray, shapes (nx,), (ny,), or both (ny, nx)
     chi2 : dict of str to ndarray, shape (nx, ny)
     levels : tuple of float
         The two confidence levels.
@@ -129,8 +131,6 @@ def _regions(
     list
         Handles of the legend, of what is drawn.
     """
-    heights = [delta_chi2_level(level, 2) for level in levels]
-    percent = [f"{100 * level:g}%" for level in levels]
     computed = np.isfinite(chi2["global"])
     handles = []
     if computed.any():
@@ -140,12 +140,28 @@ def _regions(
         what = "no physical point" if computed.any() else "no valid point"
         axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
     else:
-        for name, values in chi2.items():
-            delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
-            draw = _global_regions if name == "global" else _category_region
-            handles += draw(axes, x, y, delta, name, heights, percent)
+        handles += _allowed(axes, x, y, chi2, levels, physical)
     if not computed.all():
         handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+    return handles
+
+
+def _allowed(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: dict[str, np.ndarray],
+    levels: tuple[float, float],
+    physical: np.ndarray | bool = True,
+) -> list:
+    """The regions of `_regions`, without what is behind them."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    percent = [f"{100 * level:g}%" for level in levels]
+    handles = []
+    for name, values in chi2.items():
+        delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
+        draw = _global_regions if name == "global" else _category_region
+        handles += draw(axes, x, y, delta, name, heights, percent)
     return handles
 
 
@@ -553,12 +569,215 @@ def masses(
         _save(figure, pdf, png, notes, mark)
 
 
+_AT_LIMIT = dict(facecolor="none", edgecolor="0.3", hatch="....", linewidth=0)
+
+
+def physical_coupling(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Regions in the plane of M_X and the coupling g_X without a hat, and where |epsilon| = 1.
+
+    Parameters as for `plane`, with a ``profile.h5`` that has g_hat and M_X among its axes.
+    """
+    pair = ("g_hat", MASS)
+    with store.read(profile) as file:
+        grid, profiled = grid_of(file), profiled_of(file)
+        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+        names = category_names(file)
+        chi2 = {n: v.T for n, v in zip(names, plane["chi2"][:], strict=True)}
+        epsilon = np.abs(plane["epsilon_hat_best"][names.index("global")].T)
+    mass, g_hat = grid.named[MASS], grid.named["g_hat"]
+    scale = mass / M_REFERENCE
+    x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
+    # on the grid epsilon_hat is at the limit where the next node would be beyond
+    step = grid.steps.get("epsilon_hat", 1e-3)
+    at_limit = (epsilon + step) * scale[:, np.newaxis] >= 1
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, chi2, levels)
+        if len({*grid.scanned, *profiled} & {"epsilon_hat"}) and at_limit.any():
+            inside = np.where(np.isfinite(epsilon), at_limit, False).astype(float).T
+            look = {"levels": [0.5, 1.5], "hatches": ["...."], "colors": "none", "zorder": 5}
+            axes.contourf(x, y, inside, **look)
+            _lines(axes, x, y, inside, levels=[0.5], colors=["0.3"], linewidths=0.7, zorder=5)
+            handles.append(Patch(label=r"best $|\epsilon|$ at the limit 1", **_AT_LIMIT))
+        if best := fits.get("malaphoric"):
+            loose = ["g_X"] * ("g_hat" in best.get("undetermined", ()))
+            place = {"TeV": best[MASS] / 1000, "g_X": best["g_hat"] * best[MASS] / M_REFERENCE}
+            loose += ["TeV"] * (MASS in best.get("undetermined", ()))
+            handles += _star(axes, {**best, **place, "undetermined": loose}, ("TeV", "g_X"))
+        axes.set_xlabel(r"$M_X$ [TeV]")
+        axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
+        axes.set_xlim(x.min(), x.max())
+        axes.set_ylim(y.min(), y.max())
+        _title(axes, M_X, title, _others(grid, pair, profiled))
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+# What is shown of the coefficients of b → s l l, by their names.
+_C9 = {
+    "C9_bsee": r"$\mathrm{Re}\,C_9^{\,e}$ (new physics, 4.8 GeV)",
+    "C9_bsmumu": r"$\mathrm{Re}\,C_9^{\,\mu}$ (new physics, 4.8 GeV)",
+    "C9p_bsmumu": r"$\mathrm{Re}\,C_9^{\prime\,\mu}$ (new physics, 4.8 GeV)",
+}
+
+# A model reaches a node of the lattice if it comes as near as this, in steps.
+_NEAR = 0.35
+
+
+def c9_plane(
+    planes: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    plane: str = "c9",
+) -> None:
+    """Regions of a model and of the direct fit in a plane of C9.
+
+    Parameters as for `plane`, with a file of `c9.save`; ``plane``: one of `c9.PLANES`.
+    """
+    with store.read(planes) as file:
+        group = file[plane]
+        names = json.loads(group.attrs["categories"])
+        shown = json.loads(group.attrs["fits"])
+        x, y = group["x"][:], group["y"][:]
+        chi2 = dict(zip(names, group["chi2"][:], strict=True))
+        places = dict(zip(names, group["places"][:], strict=True))
+        direct = (group["direct"][:], group["direct_best"][:]) if "direct" in group else None
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
+        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
+        if not np.isfinite(chi2["global"]).any():
+            text = "no valid point"
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
+            handles = []
+        elif chi2["global"].ndim == 2:
+            handles = _reached_plane(axes, x, y, chi2, places, levels)
+        else:
+            handles = _reached_line(axes, chi2, places, levels)
+        if direct:
+            handles += _direct(axes, x, y, *direct, levels)
+        marks = {"malaphoric": ("best fit", "black"), "unmixed": (r"best fit, $\hat\epsilon = 0$", "0.6")}
+        for name, (label, colour) in marks.items():
+            if name in shown and np.isfinite(shown[name]).all():
+                look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
+                axes.plot(*shown[name], zorder=6, **look)
+                handles.append(Line2D([], [], label=label, **look))
+        look = {"marker": "o", "markersize": 5, "mfc": "white", "color": "black", "linestyle": "none"}
+        axes.plot(0, 0, zorder=6, **look)
+        handles.append(Line2D([], [], label="SM", **look))
+        axes.set_xlabel(_C9[c9.PLANES[plane][0]])
+        axes.set_ylabel(_C9[c9.PLANES[plane][1]])
+        axes.set_aspect("equal")
+        _limit(axes, x, y)
+        _title(axes, M_X, title)
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def _reached_plane(
+    axes: Axes, x: np.ndarray, y: np.ndarray, chi2: dict, places: dict, levels: tuple[float, float]
+) -> list:
+    """Regions of a model at nodes of a plane, cut where it does not reach."""
+    nodes = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    off = np.fmin.reduce([np.hypot(*np.moveaxis(p - nodes, -1, 0)) for p in places.values()])
+    off = np.nan_to_num(off / (x[1] - x[0]), nan=1.0)
+    before = len(axes.collections)
+    # nodes that were left out are far above the minimum
+    filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
+    handles = _allowed(axes, x, y, filled, levels)
+    drawn = axes.collections[before:]
+    if (off > _NEAR).any():
+        inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")
+        for artist in drawn:
+            artist.set_clip_path(inside.get_paths()[0], axes.transData)
+        near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
+        look = {"levels": [_NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
+        _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
+        if seen:
+            look = {"color": "0.5", "linestyle": "dotted"}
+            handles.append(Line2D([], [], label="edge of what is scanned", **look))
+    return handles
+
+
+def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, float]) -> list:
+    """Segments of a line to which a model is confined, side by side; or the only point."""
+    line = places["global"]
+    line = line[np.isfinite(line).all(axis=1)]
+    if len(line) == 1:
+        look = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
+        axes.plot(*line[0], zorder=3, **look)
+        return [Line2D([], [], label="all points of the model", **look)]
+    axes.plot(*line.T, color="0.6", linewidth=0.8, zorder=1)
+    handles = [Line2D([], [], color="0.6", linewidth=0.8, label="points of the model")]
+    along = line[-1] - line[0]
+    across = np.array([-along[1], along[0]]) / np.hypot(*along)
+    for number, (name, values) in enumerate(chi2.items()):
+        known = np.isfinite(values)
+        at, curve, place = np.flatnonzero(known), values[known], places[name][known]
+        widths = [(levels[0], 5.0, "solid")]
+        if name == "global":
+            widths.append((levels[1], 1.6, "dashed"))
+        shift = 5 * (len(chi2) - 1 - number) * across / 72
+        moved = axes.transData + ScaledTranslation(*shift, axes.figure.dpi_scale_trans)
+        for level, width, style in widths:
+            pieces = intervals(at.astype(float), curve, delta_chi2_level(level, 1))
+            look = {"color": COLOURS[name], "linewidth": width, "linestyle": style}
+            look |= {"solid_capstyle": "butt", "alpha": 0.75}
+            for low, high in pieces:
+                ends = [at[0] if low is None else low, at[-1] if high is None else high]
+                t = np.unique([*ends, *at[(at > ends[0]) & (at < ends[1])]])
+                piece = [np.interp(t, at, column) for column in place.T]
+                axes.plot(*piece, transform=moved, zorder=3, **look)
+            unbound = pieces == [[None, None]]
+            label = f"{name}: no bound" if unbound else f"{name} {100 * level:g}% (1 parameter)"
+            handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _direct(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    best: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """What the data want, whatever the model."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    styles = ("solid", "dashed")
+    look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
+    delta = chi2 - chi2.min()
+    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    cross = {"marker": "+", "color": "black", "markersize": 7}
+    axes.plot(*best, zorder=5, **cross)
+    return [
+        Line2D([], [], color="black", lw=0.9, linestyle=style, label=f"direct fit {100 * level:g}%")
+        if drawn
+        else _said(f"direct fit {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.
 DRAWN = {
     "fig2": ("scan", plane),
     "fig3_left": ("profile", profile_regions),
     "fig3_right": ("profile", profile_best),
     "profiles": ("profile", profiles),
+    "physical_coupling": ("profile", physical_coupling),
+    **{name: ("c9", partial(c9_plane, plane=name)) for name in c9.PLANES},
 }
 
 

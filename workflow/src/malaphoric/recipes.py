@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from malaphoric import lep2, source, store
+from malaphoric.c9 import PLANES
 from malaphoric.categories import observable_key
 from malaphoric.configuration import RUNNING, TABLE, Configuration
 from malaphoric.paper import TABLE4
@@ -139,7 +140,7 @@ class Recipes(dict):
         A plane needs two axes, Fig. 2 also epsilon_hat = 0.
         """
         if listed := self.run.figures:
-            return [*listed, "fig4"]
+            return [*listed, "fig4", *self.c9_planes]
         grid = self.run.grid
         others = [name for name in grid.scanned if name != "epsilon_hat"]
         unmixed = len(others) > 1 and grid.unmixed is not None
@@ -149,9 +150,18 @@ class Recipes(dict):
             "fig3_left": mixed,
             "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
             "profiles": len(grid.scanned) > 0,
+            "physical_coupling": {"g_hat", MASS} <= set(grid.scanned),
             "fig4": True,
+            **{name: name in self.c9_planes for name in PLANES},
         }
         return [name for name in FIGURES if allowed[name]]
+
+    @cached_property
+    def c9_planes(self) -> list[str]:
+        """Planes of C9 of the run: with the compiled engine, primed ones where they can arise."""
+        if self.run["engine"] != "compiled":
+            return []
+        return [name for name in PLANES if name != "c9_primed" or self.run.right_handed]
 
     @property
     def _style(self) -> dict:
@@ -223,6 +233,11 @@ class Recipes(dict):
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
         self._add("best_fit", settings, {**inputs, **self._tables})
+        if self.c9_planes:
+            settings = {**self._model, **self._grid, "categories": run.categories}
+            settings |= {"extra": _lists(run.selection.extra), "planes": self.c9_planes}
+            inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+            self._add("c9", settings, inputs, [TABLE])
         if run.checked:
             self._validation()
 
@@ -255,7 +270,7 @@ class Recipes(dict):
         wanted = list(map(observable_key, run["observables_of_interest"]))
         settings = {**self._style, "figures": self.figures, "listed": run.figures}
         settings |= {"observables": wanted, **common}
-        self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
+        self._add("figures", settings, {"scan": "scan", "profile": "profile", "c9": "c9", **best})
 
     def _masses(self) -> None:
         run = self.run
@@ -291,7 +306,16 @@ class Recipes(dict):
 
 
 #: Figures of a run, in the order in which they are drawn.
-FIGURES = ("fig2", "fig3_left", "fig3_right", "profiles", "fig4")
+FIGURES = (
+    "fig2",
+    "fig3_left",
+    "fig3_right",
+    "profiles",
+    "physical_coupling",
+    "fig4",
+    "c9",
+    "c9_primed",
+)
 
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
