@@ -34,9 +34,9 @@ _CONTENT = "malaphoric planes of C9"
 # Best fits that are shown and started from.
 _FITS = ("unmixed", "malaphoric")
 
-# Nodes of an axis and of a line. A plane shows where chi2 of the direct fit is this far above its
-# minimum, but no coefficient larger than this, and has a margin.
-_NODES, _NODES_OF_LINE = 31, 61
+# Nodes of an axis, of a line, and of an axis for the direct fit. A plane shows where chi2 of the
+# direct fit is this far above its minimum, but no coefficient larger than this, and has a margin.
+_NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 31, 61, 81
 _HEIGHT, _FURTHEST, _MARGIN = 12.0, 3.0, 1.1
 
 # What a model reaches is a line, or a point, where it is thinner than this part of the plane.
@@ -248,9 +248,7 @@ class Reach:
         if not known.size:
             return result
         values, along = self.chi2[name][known], self.places[known] @ directions
-        looked = [
-            values + _HOLD**2 * ((along - node) ** 2).sum(axis=1) / hold**2 for node in nodes
-        ]
+        looked = [values + _HOLD**2 * ((along - node) ** 2).sum(axis=1) / hold**2 for node in nodes]
         start = known[[trial.argmin() for trial in looked]]
         guess = np.array([trial.min() for trial in looked])
         rows = np.flatnonzero(guess < guess.min() + _FAR)
@@ -278,11 +276,11 @@ def save(
     Parameters
     ----------
     path : path
-        HDF5 file with a group a plane: ``x``, ``y`` (31,) the nodes; ``direct`` (31, 31) chi2 of
-        the direct fit, and ``direct_best`` (2,), if there is one; the model's ``chi2`` (category,
-        ...) and ``places`` (category, ..., 2), the coefficients where it is, at all nodes, on a
-        line or at one point, as far as the model reaches; attributes ``categories``, ``fits``: the
-        coefficients at the best fits.
+        HDF5 file with a group a plane: ``x``, ``y`` (31,) the nodes; ``direct`` (81, 81) chi2 of
+        the direct fit between the same ends, and ``direct_best`` (2,), if there is one; the
+        model's ``chi2`` (category, ...) and ``places`` (category, ..., 2), the coefficients where
+        it is: at all nodes, on a line or at one point, as far as the model reaches; attributes
+        ``categories``, ``fits``: the coefficients at the best fits.
     planes : list of str
         Some of `PLANES`.
     likelihood : ModelLikelihood
@@ -319,11 +317,11 @@ def save(
             axes = np.linspace(low, high, _NODES).T
             for name, axis in zip("xy", axes, strict=True):
                 store.write_array(group, name, axis)
-            lattice = _lattice(*axes)
             if direct is not None:
-                values = direct_chi2(data, theory, lattice.reshape(-1, 2))
-                store.write_array(group, "direct", values.reshape(lattice.shape[:2]))
-            chi2, places = _reached(model, lattice, low, high)
+                fine = _lattice(*np.linspace(low, high, _NODES_OF_DIRECT).T)
+                values = direct_chi2(data, theory, fine.reshape(-1, 2)).reshape(fine.shape[:2])
+                store.write_array(group, "direct", values)
+            chi2, places = _reached(model, _lattice(*axes), low, high)
             group.attrs["categories"] = json.dumps(list(chi2))
             at_fits = dict(zip(known, model.places.tolist(), strict=False))
             group.attrs["fits"] = json.dumps(at_fits)

@@ -572,7 +572,7 @@ def masses(
 _AT_LIMIT = dict(facecolor="none", edgecolor="0.3", hatch="....", linewidth=0)
 
 
-def physical_coupling(
+def mass_coupling(
     profile: str | Path,
     title: str,
     M_X: float | None,
@@ -653,7 +653,7 @@ def c9_plane(
         x, y = group["x"][:], group["y"][:]
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
-        direct = (group["direct"][:], group["direct_best"][:]) if "direct" in group else None
+        direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
@@ -667,14 +667,17 @@ def c9_plane(
         else:
             handles = _reached_line(axes, chi2, places, levels)
         if direct:
-            handles += _direct(axes, x, y, *direct, levels)
-        marks = {"malaphoric": ("best fit", "black"), "unmixed": (r"best fit, $\hat\epsilon = 0$", "0.6")}
+            handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
+        marks = {
+            "malaphoric": ("best fit", "black"),
+            "unmixed": (r"best fit, $\hat\epsilon = 0$", "0.6"),
+        }
         for name, (label, colour) in marks.items():
             if name in shown and np.isfinite(shown[name]).all():
                 look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
                 axes.plot(*shown[name], zorder=6, **look)
                 handles.append(Line2D([], [], label=label, **look))
-        look = {"marker": "o", "markersize": 5, "mfc": "white", "color": "black", "linestyle": "none"}
+        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
         axes.plot(0, 0, zorder=6, **look)
         handles.append(Line2D([], [], label="SM", **look))
         axes.set_xlabel(_C9[c9.PLANES[plane][0]])
@@ -707,7 +710,7 @@ def _reached_plane(
         _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
         if seen:
             look = {"color": "0.5", "linestyle": "dotted"}
-            handles.append(Line2D([], [], label="edge of what is scanned", **look))
+            handles.append(Line2D([], [], label=r"edge of the box or $|\epsilon| = 1$", **look))
     return handles
 
 
@@ -758,8 +761,8 @@ def _direct(
     heights = [delta_chi2_level(level, 2) for level in levels]
     styles = ("solid", "dashed")
     look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
-    delta = chi2 - chi2.min()
-    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    x, y = (np.linspace(*ends, n) for ends, n in zip((x, y), chi2.shape, strict=True))
+    _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
     cross = {"marker": "+", "color": "black", "markersize": 7}
     axes.plot(*best, zorder=5, **cross)
     return [
@@ -776,7 +779,7 @@ DRAWN = {
     "fig3_left": ("profile", profile_regions),
     "fig3_right": ("profile", profile_best),
     "profiles": ("profile", profiles),
-    "physical_coupling": ("profile", physical_coupling),
+    "mass_coupling": ("profile", mass_coupling),
     **{name: ("c9", partial(c9_plane, plane=name)) for name in c9.PLANES},
 }
 

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from malaphoric import lep2, source, store
-from malaphoric.c9 import PLANES
 from malaphoric.categories import observable_key
 from malaphoric.configuration import RUNNING, TABLE, Configuration
 from malaphoric.paper import TABLE4
@@ -150,18 +149,18 @@ class Recipes(dict):
             "fig3_left": mixed,
             "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
             "profiles": len(grid.scanned) > 0,
-            "physical_coupling": {"g_hat", MASS} <= set(grid.scanned),
+            "mass_coupling": {"g_hat", MASS} <= set(grid.scanned),
             "fig4": True,
-            **{name: name in self.c9_planes for name in PLANES},
+            "c9": "c9" in self.c9_planes,
+            "c9_primed": "c9_primed" in self.c9_planes,
         }
         return [name for name in FIGURES if allowed[name]]
 
     @cached_property
     def c9_planes(self) -> list[str]:
         """Planes of C9 of the run: with the compiled engine, primed ones where they can arise."""
-        if self.run["engine"] != "compiled":
-            return []
-        return [name for name in PLANES if name != "c9_primed" or self.run.right_handed]
+        names = ["c9", "c9_primed"][: 1 + self.run.right_handed]
+        return names if self.run["engine"] == "compiled" else []
 
     @property
     def _style(self) -> dict:
@@ -311,7 +310,7 @@ FIGURES = (
     "fig3_left",
     "fig3_right",
     "profiles",
-    "physical_coupling",
+    "mass_coupling",
     "fig4",
     "c9",
     "c9_primed",
