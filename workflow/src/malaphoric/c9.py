@@ -51,6 +51,9 @@ _BLOCK = 256
 # Random points of the box, to start from; nodes this far above the minimum are left out.
 _LOOKS, _SEED, _FAR = 8192, 1, 20.0
 
+# Rounds of starts from neighbouring nodes, and how far a node is above these if it needs one.
+_ROUNDS, _BUMP = 4, 0.3
+
 # Of chi2, what `fits.minima` is given: it stops at a gain of 1e-6 of it, and 1e-4 is enough here.
 _SCALE = 1e-2
 
@@ -209,55 +212,90 @@ class Reach:
 
         Parameters
         ----------
-        nodes : ndarray, shape (n, k)
-            Values of coefficients @ directions; k may be 0, for one node.
+        nodes : ndarray, shape (..., k)
+            Values of coefficients @ directions, neighbours beside each other; k may be 0, for one
+            node.
         directions : ndarray, shape (2, k)
         hold : float
             Standard deviation with which they are held.
 
         Returns
         -------
-        chi2 : dict of str to ndarray, shape (n,)
+        chi2 : dict of str to ndarray, shape (...)
             By category and "global"; NaN where no point was found, or all are far above the
             minimum.
-        places : dict of str to ndarray, shape (n, 2)
+        places : dict of str to ndarray, shape (..., 2)
             The coefficients at each minimum: those of the node, where the model reaches it.
         """
         chi2, places = {}, {}
         for name in self.chi2:
-            found, places[name] = self.evaluate(self._minima(name, nodes, directions, hold))
-            off = ((places[name] @ directions - nodes) ** 2).sum(axis=1) / hold**2
+            x = self._minima(name, nodes, directions, hold)
+            found, place = self.evaluate(x.reshape(-1, x.shape[-1]))
+            place = place.reshape(*nodes.shape[:-1], 2)
+            off = ((place @ directions - nodes) ** 2).sum(axis=-1) / hold**2
             # chi2 of the node itself, by its slope, which is that of what holds the coefficients.
             # Where off is large the model does not reach the node, and there is no slope
-            chi2[name] = found[name] + 2 * np.minimum(off, 1)
+            chi2[name] = found[name].reshape(off.shape) + 2 * np.minimum(off, 1)
+            places[name] = place
         return chi2, places
 
     def _minima(
         self, name: str, nodes: np.ndarray, directions: np.ndarray, hold: float
     ) -> np.ndarray:
-        """Points (n, n_parameters) at which chi2 is lowest, NaN where none is looked for."""
-        n, m = len(nodes), len(self._low)
+        """Points (..., n_parameters) at which chi2 is lowest, NaN where none is looked for."""
+        shape, m = nodes.shape[:-1], len(self._low)
+        flat = nodes.reshape(-1, nodes.shape[-1])
+        wide = np.full(flat.shape[1], np.inf)
+        limits = np.concatenate([self._low, -wide]), np.concatenate([self._high, wide])
+        points, height = np.full((len(flat), m), np.nan), np.full(len(flat), np.inf)
 
-        def objective(points: np.ndarray) -> np.ndarray:  # parameters, and the node
-            chi2, places = self.evaluate(points[:, :m])
-            off = ((places @ directions - points[:, m:]) ** 2).sum(axis=1) / hold**2
+        def objective(x: np.ndarray) -> np.ndarray:  # of parameters, and the node
+            chi2, places = self.evaluate(x[:, :m])
+            off = ((places @ directions - x[:, m:]) ** 2).sum(axis=1) / hold**2
             return _SCALE * (chi2[name] + off)
 
+        def follow(starts: np.ndarray, rows: np.ndarray) -> None:
+            starts = np.concatenate([starts, flat[rows]], axis=1)
+            x, value = fits.minima(objective, starts, self._free, *limits)
+            lower = value / _SCALE < height[rows]
+            points[rows[lower]], height[rows[lower]] = x[lower, :m], value[lower] / _SCALE
+
         known = np.flatnonzero(np.isfinite(self.chi2[name]))
-        result = np.full((n, m), np.nan)
         if not known.size:
-            return result
+            return points.reshape(*shape, m)
         values, along = self.chi2[name][known], self.places[known] @ directions
-        looked = [values + _HOLD**2 * ((along - node) ** 2).sum(axis=1) / hold**2 for node in nodes]
-        start = known[[trial.argmin() for trial in looked]]
+        looked = [values + _HOLD**2 * ((along - node) ** 2).sum(axis=1) / hold**2 for node in flat]
         guess = np.array([trial.min() for trial in looked])
         rows = np.flatnonzero(guess < guess.min() + _FAR)
-        starts = np.concatenate([self._looks[start[rows]], nodes[rows]], axis=1)
-        wide = np.full(nodes.shape[1], np.inf)
-        limits = np.concatenate([self._low, -wide]), np.concatenate([self._high, wide])
-        x, value = fits.minima(objective, starts, self._free, *limits)
-        result[rows] = np.where(np.isfinite(value)[:, np.newaxis], x[:, :m], np.nan)
-        return result
+        follow(self._looks[known[[looked[row].argmin() for row in rows]]], rows)
+        for _ in range(_ROUNDS):  # from the lower neighbour of bumps, which are other minima
+            rows, neighbours = _bumps(height.reshape(shape))
+            if not rows.size:
+                break
+            before = height[rows]
+            follow(points[neighbours], rows)
+            if not (height[rows] < before - _BUMP).any():
+                break
+        return points.reshape(*shape, m)
+
+
+def _bumps(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes above the mean of two opposite neighbours, and the lower of these, as flat indices.
+
+    A node that was not looked at counts where a neighbour is low: infinite is above anything.
+    """
+    number, lowest = np.arange(height.size).reshape(height.shape), height.min()
+    found: dict[int, int] = {}
+    for axis in range(height.ndim):
+        if height.shape[axis] < 3:
+            continue
+        h, n = np.moveaxis(height, axis, 0), np.moveaxis(number, axis, 0)
+        left, right = np.minimum(h[:-2], lowest + _FAR), np.minimum(h[2:], lowest + _FAR)
+        bump = h[1:-1] > (left + right) / 2 + _BUMP
+        bump &= np.minimum(left, right) < lowest + _FAR / 2
+        lower = np.where(left <= right, n[:-2], n[2:])
+        found |= dict(zip(n[1:-1][bump].tolist(), lower[bump].tolist(), strict=True))
+    return np.array(list(found), dtype=int), np.array(list(found.values()), dtype=int)
 
 
 # -------------------------------------------------------------------------------------- the planes
@@ -343,14 +381,7 @@ def _reached(
     """`Reach.held` at the nodes of a lattice (n, n, 2), on a line, or at a point."""
     directions = model.directions(low, high)
     if directions.shape[1] == 2:
-        chi2, places = model.held(
-            lattice.reshape(-1, 2), directions, _HOLD * (high - low)[0] / (_NODES - 1)
-        )
-        square = lattice.shape[:2]
-        return (
-            {name: values.reshape(square) for name, values in chi2.items()},
-            {name: values.reshape(*square, 2) for name, values in places.items()},
-        )
+        return model.held(lattice, directions, _HOLD * (high - low)[0] / (_NODES - 1))
     inside = ((model.places >= low) & (model.places <= high)).all(axis=1)
     if directions.shape[1] == 0:
         return model.held(np.zeros((1, 0)), directions, 1.0)

@@ -569,7 +569,36 @@ def masses(
         _save(figure, pdf, png, notes, mark)
 
 
-_AT_LIMIT = dict(facecolor="none", edgecolor="0.3", hatch="....", linewidth=0)
+_AT_LIMIT = dict(facecolor="none", edgecolor="0.2", hatch="...", linewidth=0)
+
+
+def _at_limit(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    reach: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """Hatch where in the 95% region the minimum of the global chi2 has |epsilon| = 1."""
+    known = np.isfinite(chi2) & np.isfinite(reach)
+    if not known.any() or reach[known].max() < 1:
+        return []
+    delta = np.where(known, chi2 - chi2[known].min(), np.nan).T
+    region = [_BELOW, delta_chi2_level(levels[1], 2)]
+    inside = axes.contourf(x, y, delta, levels=region, colors="none").get_paths()[0]
+    hatched = axes.contourf(x, y, reach.T, levels=[1, np.inf], colors="none", hatches=["..."])
+    hatched.set(edgecolor="0.2", linewidth=0, zorder=5)
+    hatched.set_clip_path(inside, axes.transData)
+    return [Patch(label=r"minimum at $|\epsilon| = 1$", **_AT_LIMIT)]
+
+
+def _beyond(axes: Axes, limit: float, end: float) -> list:
+    """Hatch the masses at which a fixed epsilon_hat is unphysical."""
+    if limit >= end:
+        return []
+    axes.axvspan(limit, end, zorder=5, **_UNPHYSICAL)
+    return [_unphysical_patch()]
 
 
 def mass_coupling(
@@ -596,17 +625,14 @@ def mass_coupling(
     scale = mass / M_REFERENCE
     x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
     # on the grid epsilon_hat is at the limit where the next node would be beyond
-    step = grid.steps.get("epsilon_hat", 1e-3)
-    at_limit = (epsilon + step) * scale[:, np.newaxis] >= 1
+    reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure()
         handles = _regions(axes, x, y, chi2, levels)
-        if len({*grid.scanned, *profiled} & {"epsilon_hat"}) and at_limit.any():
-            inside = np.where(np.isfinite(epsilon), at_limit, False).astype(float).T
-            look = {"levels": [0.5, 1.5], "hatches": ["...."], "colors": "none", "zorder": 5}
-            axes.contourf(x, y, inside, **look)
-            _lines(axes, x, y, inside, levels=[0.5], colors=["0.3"], linewidths=0.7, zorder=5)
-            handles.append(Patch(label=r"best $|\epsilon|$ at the limit 1", **_AT_LIMIT))
+        if len(grid.named.get("epsilon_hat", ())) == 1:
+            handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
+        else:
+            handles += _at_limit(axes, x, y, chi2["global"], reach, levels)
         if best := fits.get("malaphoric"):
             loose = ["g_X"] * ("g_hat" in best.get("undetermined", ()))
             place = {"TeV": best[MASS] / 1000, "g_X": best["g_hat"] * best[MASS] / M_REFERENCE}
@@ -669,9 +695,11 @@ def c9_plane(
         if direct:
             handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
         marks = {
-            "malaphoric": ("best fit", "black"),
             "unmixed": (r"best fit, $\hat\epsilon = 0$", "0.6"),
+            "malaphoric": ("best fit", "black"),
         }
+        if np.allclose(*(shown.get(name, np.nan) for name in marks), atol=1e-4):
+            del marks["unmixed"]
         for name, (label, colour) in marks.items():
             if name in shown and np.isfinite(shown[name]).all():
                 look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
@@ -716,9 +744,9 @@ def _reached_plane(
 
 def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, float]) -> list:
     """Segments of a line to which a model is confined, side by side; or the only point."""
-    line = places["global"]
-    line = line[np.isfinite(line).all(axis=1)]
-    if len(line) == 1:
+    line = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in places.values()])
+    line = line[np.argsort(line @ (line[-1] - line[0]), kind="stable")]
+    if len(places["global"]) == 1:
         look = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
         axes.plot(*line[0], zorder=3, **look)
         return [Line2D([], [], label="all points of the model", **look)]
