@@ -54,8 +54,8 @@ _LOOKS, _SEED, _FAR = 8192, 1, 20.0
 # Rounds of starts from neighbouring nodes, and how far a node is above these if it needs one.
 _ROUNDS, _BUMP = 4, 0.3
 
-# Of chi2, what `fits.minima` is given: it stops at a gain of 1e-6 of it, and 1e-4 is enough here.
-_SCALE = 1e-2
+# Of chi2, what `fits.minima` is given: it stops at a gain of 1e-6 of it, and 1e-3 is enough here.
+_SCALE = 1e-3
 
 
 # ---------------------------------------------------------------------------------- the direct fit
