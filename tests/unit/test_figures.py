@@ -145,6 +145,59 @@ def test_theta_is_profiled_only_where_it_varies(draw):
     assert "-0.15" in fixed
 
 
+def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, fits=None):
+    """The plane of M_X and g_X of a scan in epsilon_hat, g_hat and M_X."""
+    kept, save = [], figures._save
+    monkeypatch.setattr(figures, "_save", lambda *a: (kept.append(a[0]), save(*a)))
+    names = ("epsilon_hat", "g_hat", "M_X")
+    axes = (epsilon_hat, np.linspace(0, 0.3, 31), np.linspace(1000.0, 9000.0, 17))
+    write_scan(tmp_path / "scan.h5", axes, chi2, None, names=names)
+    statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
+    files = tmp_path / "a.pdf", tmp_path / "a.png"
+    figures.mass_coupling(tmp_path / "profile.h5", "model", None, LEVELS, fits or {}, *files)
+    return kept[-1]
+
+
+def test_mass_and_coupling(tmp_path, monkeypatch):
+    """Truth: a region in g_hat is one in g_X M_X / 3 TeV, and |epsilon| = 1 from 6 TeV on."""
+
+    def chi2(points):
+        epsilon_hat, g_hat, _ = points.T
+        return {"global": ((g_hat - 0.15) / 0.02) ** 2 + ((epsilon_hat + 0.5) / 0.2) ** 2}
+
+    best = {"epsilon_hat": -0.5, "g_hat": 0.15, "M_X": 2000.0, "undetermined": ["M_X"]}
+    given = (tmp_path, monkeypatch, np.linspace(-1, 0, 41), chi2, {"malaphoric": best})
+    figure = coupling(*given)
+    axes = figure.axes[0]
+    assert (axes.get_xlabel(), "3" in axes.get_ylabel()) == ("$M_X$ [TeV]", True)
+    lines = contours(figure)
+    edge = 0.15 + 0.02 * np.sqrt(5.99)
+    at_three = [v for v in np.concatenate(lines) if abs(v[0] - 3) < 0.01]
+    assert max(y for _, y in at_three) == pytest.approx(edge, abs=0.002)
+    (star,) = [line for line in axes.lines if line.get_marker() == "*"]
+    assert [star.get_xdata()[0], star.get_ydata()[0]] == pytest.approx([2, 0.1])
+    assert star.get_markerfacecolor() == "none"
+    (hatched,) = [c for c in axes.collections if getattr(c, "hatches", [None])[0]]
+    left = min(p.vertices[:, 0].min() for p in hatched.get_paths() if len(p.vertices))
+    assert left == pytest.approx(6, abs=0.5)
+    assert any(r"minimum at $|\epsilon| = 1$" in entry for entry in entries(figure))
+    small = np.linspace(-0.1, 0, 5)  # nowhere near the limit
+    figure = coupling(*given[:2], small, chi2)
+    assert not any("epsilon" in entry for entry in entries(figure))
+
+
+def test_mass_and_coupling_at_fixed_mixing(tmp_path, monkeypatch):
+    """Truth: epsilon_hat = -0.6 is unphysical above 5 TeV."""
+
+    def chi2(points):
+        return {"global": ((points[:, 1] - 0.15) / 0.02) ** 2}
+
+    figure = coupling(tmp_path, monkeypatch, np.array([-0.6]), chi2)
+    assert any(entry.startswith("unphysical") for entry in entries(figure))
+    (span,) = figure.axes[0].patches
+    assert span.get_x() == pytest.approx(5)
+
+
 @pytest.mark.parametrize("theta", [AXES[2], np.array([-0.15])], ids=["profiled", "fixed"])
 def test_masses(tmp_path, monkeypatch, theta):
     """The title says what is done with theta_sb, small print what the box cuts, the PNG its mark.

@@ -25,7 +25,7 @@ def differing(one, two):
 
 
 WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables"}
-WEIGHED |= {"comparison", "figures", "record"}
+WEIGHED |= {"c9", "comparison", "figures", "record"}
 CHECK = {"validation_points", "exact_points", "validate"}
 WEIGHED |= CHECK
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
@@ -154,15 +154,44 @@ def test_figures_follow_the_grid(epsilon_hat, theta_sb, figures):
         name: dict(zip(keys, axis, strict=True)) if isinstance(axis, tuple) else axis
         for name, axis in given.items()
     }
-    assert set(recipes(["parameters"], grid).figures) == figures
+    assert set(recipes(["parameters"], grid).figures) == {*figures, "c9"}
 
 
 def test_listed_figures_replace_the_papers():
     """Truth: planes and profiles by name, in the order of the parameters; pulls in any case."""
     listed = [["theta_sb", "epsilon_hat"], "g_hat"]
     found = recipes(["figures"], listed)
-    assert found.figures == ["planes/epsilon_hat-theta_sb", "profiles/g_hat", "fig4"]
+    assert found.figures == ["planes/epsilon_hat-theta_sb", "profiles/g_hat", "fig4", "c9"]
     assert differing(recipes(), found) - {"export"} == {"figures", "record"}
+
+
+@pytest.mark.parametrize(
+    ("angle", "planes"),
+    [
+        ({"min": -0.3, "max": 0.3, "points": 3}, ["c9", "c9_primed"]),
+        ({"min": -0.3, "max": 0.3, "profile": True}, ["c9", "c9_primed"]),
+        (0.1, ["c9", "c9_primed"]),
+        (0, ["c9"]),
+    ],
+)
+def test_planes_of_c9(angle, planes):
+    """Truth: primed coefficients need right-handed b-s mixing, and all of them tables."""
+    data = {**changed(["parameters", "theta_R"], angle, COMPILED), "model": "deformed-hypercharge"}
+    assert recipes(data=data).c9_planes == planes
+    assert recipes(data=COMPILED).c9_planes == ["c9"]
+    assert recipes(data=FULL).c9_planes == []
+    assert "c9" not in recipes(data=FULL)
+    assert not {"c9", "c9_primed"} & set(recipes(data=FULL).figures)
+
+
+def test_the_coupling_without_a_hat_needs_the_mass():
+    """Truth: axes of g_hat and M_X, no others."""
+    axis = {"min": 1000, "max": 3000, "points": 3}
+    assert "mass_coupling" not in recipes().figures
+    with_mass = changed(["parameters", "M_X"], axis, COMPILED)
+    assert "mass_coupling" in recipes(data=with_mass).figures
+    fixed = changed(["parameters", "g_hat"], 0.1, with_mass)
+    assert "mass_coupling" not in recipes(data=fixed).figures
 
 
 def test_settings_are_plain_data():

@@ -39,7 +39,7 @@ def test_is_checked_against_exact_points(compiled):
 def test_every_figure_is_there(compiled):
     """PDF with embedded fonts, and PNG, of all figures."""
     folder = compiled.folder / OUT / "figures"
-    for name in ("fig2", "fig3_left", "fig3_right", "fig4", "profiles"):
+    for name in ("fig2", "fig3_left", "fig3_right", "fig4", "profiles", "c9"):
         assert (folder / f"{name}.png").stat().st_size > 10_000
         content = (folder / f"{name}.pdf").read_bytes()
         assert b"/FontFile2" in content

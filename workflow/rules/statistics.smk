@@ -39,6 +39,29 @@ rule best_fit:
         "../../scripts/best_fit.py"
 
 
+if RECIPES.c9_planes:
+
+    rule c9:
+        """Planes of C9: the direct fit, and where the model can be."""
+        localrule: True
+        input:
+            recipe=recipe("c9", f"{OUT}/c9.h5"),
+            likelihood=f"{OUT}/likelihood.h5",
+            running=f"{OUT}/running.h5",
+            **extra_inputs(),
+            best_fit=f"{OUT}/best_fit.json",
+        output:
+            f"{OUT}/c9.h5",
+        log:
+            f"{OUT}/logs/c9.log",
+        params:
+            recipe=text("c9"),
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/c9.py"
+
+
 if PAPER:
 
     rule papers_points:

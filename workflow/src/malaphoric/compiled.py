@@ -684,6 +684,7 @@ class CompiledTheory:
         odd = np.tile(self.running.basis.odd, self.running.n_masses)
         self._odd = odd if odd.any() else None
         self._column = {name: i for i, name in enumerate(self.observables)}
+        self._read: dict[tuple, _Linear] = {}  # of `coefficients`, made when it is asked
         # a table of additional observables has some of the parts only
         self._parts = {name for name in ("taylor", "electroweak") if name in self.table.parts}
         self._parts |= {"b2q"} if self.table.b2q() else set()
@@ -904,6 +905,46 @@ class CompiledTheory:
             predictions[i] = ckm[i] = np.nan
             reason[i] = f"prediction of {bad} is not finite"
         return Theory(predictions=predictions, ckm=ckm, reason=reason)
+
+    def coefficients(
+        self, points: np.ndarray, ckm: np.ndarray, port: Port, names: list[str]
+    ) -> np.ndarray:
+        """Wilson coefficients where flavio reads them, with the CKM elements of the points.
+
+        Parameters
+        ----------
+        points : ndarray, shape (n, n_parameters)
+            The `parameters`.
+        ckm : ndarray, shape (n, 4)
+            Of the points, from `evaluate`.
+        port : Port
+        names : list of str
+            Coefficients of this port.
+
+        Returns
+        -------
+        ndarray, shape (n, len(names)), complex
+            In the normalisation of the port's basis; NaN where there are no CKM elements.
+        """
+        basis, n_masses = self.running.basis, self.running.n_masses
+        if (port, *names) not in self._read:  # as in `_prepare_b2q`
+            c = self.running.select(port, names)
+            linear = _Linear(np.concatenate([c.real, c.imag], axis=2))
+            self._read[port, *names] = linear
+        known = np.isfinite(points).all(axis=1) & np.isfinite(ckm).all(axis=1)
+        result = np.full((len(points), len(names)), np.nan, dtype=complex)
+        if not known.any():
+            return result
+        points, delta = points[known], ckm_delta(ckm[known])
+        m = basis.monomials(points)
+        if n_masses > 1:
+            m = _outer(basis.masses(points, n_masses), m)
+        sign = np.copysign(1, delta)
+        if self._odd is not None:
+            m = np.where(self._odd[:, None] & (sign < 0), -m, m)
+        c = self._read[port, *names](chebyshev(delta, N_DELTA), m)
+        result[known] = (c[: len(names)] + 1j * sign * c[len(names) :]).T
+        return result
 
     def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
         """Fill the predictions (n_observables, n) of a block; returns its CKM elements (n, 4)."""

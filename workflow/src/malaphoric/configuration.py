@@ -23,7 +23,7 @@ from malaphoric.overlays import Selection, known
 from malaphoric.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
 from malaphoric.parameters import M_X_RANGE, MASS
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
-from malaphoric.smeft import M_REFERENCE
+from malaphoric.smeft import COUPLINGS, M_REFERENCE
 
 #: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
 SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
@@ -124,6 +124,15 @@ class Configuration:
     def _values(self) -> dict:
         """What the configuration says of the parameters that the engine takes, in their order."""
         return {name: self.data["parameters"][name] for name in parameters(self.model, self.mass)}
+
+    @cached_property
+    def right_handed(self) -> bool:
+        """Whether right-handed b and s couple to each other anywhere in the box."""
+        values = [self._values[name] for name in self.model.parameters]
+        ends = [(x["min"], x["max"]) if isinstance(x, dict) else (x, x) for x in values]
+        points = np.random.default_rng(0).uniform(*np.array(ends).T, (16, len(ends)))
+        couplings = dict(zip(COUPLINGS, np.abs(self.model.couplings(points)), strict=True))
+        return max(couplings[f"{part} d_23"].max() for part in ("Re", "Im")) > 1e-9
 
     def _check_parameters(self) -> None:
         """Refuse parameters that are not the model's, and values that no point may have."""

@@ -215,6 +215,10 @@ class Joined:
             progress(len(first.predictions))
         return first
 
+    def coefficients(self, *about: object) -> np.ndarray:
+        """As `CompiledTheory.coefficients`."""
+        return self.theories[0].coefficients(*about)
+
 
 def exact_theory(settings: dict) -> ExactTheory:
     """The exact engine of a job: of its additional observables alone, if there are any."""

@@ -6,9 +6,11 @@ No statistics here beyond drawing the level of a contour.
 from __future__ import annotations
 
 import io
+import json
 import textwrap
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,9 +25,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, ScaledTranslation
 
-from malaphoric import store
+from malaphoric import c9, store
 from malaphoric.grid import Grid
 from malaphoric.notes import without_unmixed_region
 from malaphoric.parameters import BY_NAME, MASS, Parameter, is_physical
@@ -119,7 +121,7 @@ def _regions(
     Parameters
     ----------
     axes : matplotlib Axes
-    x, y : ndarray, shapes (nx,), (ny,)
+    x, y : ndarray, shapes (nx,), (ny,), or both (ny, nx)
     chi2 : dict of str to ndarray, shape (nx, ny)
     levels : tuple of float
         The two confidence levels.
@@ -131,8 +133,6 @@ def _regions(
     list
         Handles of the legend, of what is drawn.
     """
-    heights = [delta_chi2_level(level, 2) for level in levels]
-    percent = [f"{100 * level:g}%" for level in levels]
     computed = np.isfinite(chi2["global"])
     handles = []
     if computed.any():
@@ -142,12 +142,28 @@ def _regions(
         what = "no physical point" if computed.any() else "no valid point"
         axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
     else:
-        for name, values in chi2.items():
-            delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
-            draw = _global_regions if name == "global" else _category_region
-            handles += draw(axes, x, y, delta, name, heights, percent)
+        handles += _allowed(axes, x, y, chi2, levels, physical)
     if not computed.all():
         handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+    return handles
+
+
+def _allowed(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: dict[str, np.ndarray],
+    levels: tuple[float, float],
+    physical: np.ndarray | bool = True,
+) -> list:
+    """The regions of `_regions`, without what is behind them."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    percent = [f"{100 * level:g}%" for level in levels]
+    handles = []
+    for name, values in chi2.items():
+        delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
+        draw = _global_regions if name == "global" else _category_region
+        handles += draw(axes, x, y, delta, name, heights, percent)
     return handles
 
 
@@ -565,12 +581,258 @@ def masses(
         _save(figure, pdf, png, notes, mark)
 
 
+_AT_LIMIT = dict(facecolor="none", edgecolor="0.2", hatch="...", linewidth=0)
+
+
+def _at_limit(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    reach: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """Hatch where in the 95% region the minimum of the global chi2 has |epsilon| = 1."""
+    known = np.isfinite(chi2) & np.isfinite(reach)
+    if not known.any() or reach[known].max() < 1:
+        return []
+    delta = np.where(known, chi2 - chi2[known].min(), np.nan).T
+    region = [_BELOW, delta_chi2_level(levels[1], 2)]
+    inside = axes.contourf(x, y, delta, levels=region, colors="none").get_paths()[0]
+    hatched = axes.contourf(x, y, reach.T, levels=[1, np.inf], colors="none", hatches=["..."])
+    hatched.set(edgecolor="0.2", linewidth=0, zorder=5)
+    hatched.set_clip_path(inside, axes.transData)
+    return [Patch(label=r"minimum at $|\epsilon| = 1$", **_AT_LIMIT)]
+
+
+def _beyond(axes: Axes, limit: float, end: float) -> list:
+    """Hatch the masses at which a fixed epsilon_hat is unphysical."""
+    if limit >= end:
+        return []
+    axes.axvspan(limit, end, zorder=5, **_UNPHYSICAL)
+    return [_unphysical_patch()]
+
+
+def mass_coupling(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Regions in the plane of M_X and the coupling g_X without a hat, and where |epsilon| = 1.
+
+    Parameters as for `plane`, with a ``profile.h5`` that has g_hat and M_X among its axes.
+    """
+    pair = ("g_hat", MASS)
+    with store.read(profile) as file:
+        grid, profiled = grid_of(file), profiled_of(file)
+        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+        names = category_names(file)
+        chi2 = {n: v.T for n, v in zip(names, plane["chi2"][:], strict=True)}
+        epsilon = np.abs(plane["epsilon_hat_best"][names.index("global")].T)
+    mass, g_hat = grid.named[MASS], grid.named["g_hat"]
+    scale = mass / M_REFERENCE
+    x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
+    # on the grid epsilon_hat is at the limit where the next node would be beyond
+    reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, chi2, levels)
+        if len(grid.named.get("epsilon_hat", ())) == 1:
+            handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
+        else:
+            handles += _at_limit(axes, x, y, chi2["global"], reach, levels)
+        if best := main_fit(fits):
+            loose = ["g_X"] * ("g_hat" in best.get("undetermined", ()))
+            place = {"TeV": best[MASS] / 1000, "g_X": best["g_hat"] * best[MASS] / M_REFERENCE}
+            loose += ["TeV"] * (MASS in best.get("undetermined", ()))
+            handles += _star(axes, {**best, **place, "undetermined": loose}, ("TeV", "g_X"))
+        axes.set_xlabel(r"$M_X$ [TeV]")
+        axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
+        axes.set_xlim(x.min(), x.max())
+        axes.set_ylim(y.min(), y.max())
+        _title(axes, M_X, title, _others(grid, pair, profiled, about))
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+# What is shown of the coefficients of b → s l l, by their names.
+_C9 = {
+    "C9_bsee": r"$\mathrm{Re}\,C_9^{\,e}$ (new physics, 4.8 GeV)",
+    "C9_bsmumu": r"$\mathrm{Re}\,C_9^{\,\mu}$ (new physics, 4.8 GeV)",
+    "C9p_bsmumu": r"$\mathrm{Re}\,C_9^{\prime\,\mu}$ (new physics, 4.8 GeV)",
+}
+
+# A model reaches a node of the lattice if it comes as near as this, in steps.
+_NEAR = 0.35
+
+
+def c9_plane(
+    planes: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+    plane: str = "c9",
+) -> None:
+    """Regions of a model and of the direct fit in a plane of C9.
+
+    Parameters as for `plane`, with a file of `c9.save`; ``plane``: one of `c9.PLANES`. Nothing
+    ``about`` parameters is shown.
+    """
+    with store.read(planes) as file:
+        group = file[plane]
+        names = json.loads(group.attrs["categories"])
+        shown = json.loads(group.attrs["fits"])
+        x, y = group["x"][:], group["y"][:]
+        chi2 = dict(zip(names, group["chi2"][:], strict=True))
+        places = dict(zip(names, group["places"][:], strict=True))
+        direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
+        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
+        if not np.isfinite(chi2["global"]).any():
+            text = "no valid point"
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
+            handles = []
+        elif chi2["global"].ndim == 2:
+            handles = _reached_plane(axes, x, y, chi2, places, levels)
+        else:
+            handles = _reached_line(axes, chi2, places, levels)
+        if direct:
+            handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
+        handles += _fits_of_c9(axes, shown, fits)
+        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
+        axes.plot(0, 0, zorder=6, **look)
+        handles.append(Line2D([], [], label="SM", **look))
+        axes.set_xlabel(_C9[c9.PLANES[plane][0]])
+        axes.set_ylabel(_C9[c9.PLANES[plane][1]])
+        axes.set_aspect("equal")
+        _limit(axes, x, y)
+        _title(axes, M_X, title)
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def _fits_of_c9(axes: Axes, shown: dict[str, list[float]], fits: dict) -> list:
+    """Stars at the main fit, and at the unmixed one where it is elsewhere."""
+    handles, main = [], None
+    for find, label, colour in (
+        (main_fit, "best fit", "black"),
+        (unmixed_fit, r"best fit, $\hat\epsilon = 0$", "0.6"),
+    ):
+        name = next((name for name in shown if fits[name] is find(fits)), None)
+        if name is None or not np.isfinite(shown[name]).all():
+            continue
+        if main is not None and np.allclose(shown[name], main, atol=1e-4):
+            continue
+        main = shown[name] if main is None else main
+        look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
+        axes.plot(*shown[name], zorder=6, **look)
+        handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _reached_plane(
+    axes: Axes, x: np.ndarray, y: np.ndarray, chi2: dict, places: dict, levels: tuple[float, float]
+) -> list:
+    """Regions of a model at nodes of a plane, cut where it does not reach."""
+    nodes = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    off = np.fmin.reduce([np.hypot(*np.moveaxis(p - nodes, -1, 0)) for p in places.values()])
+    off = np.nan_to_num(off / (x[1] - x[0]), nan=1.0)
+    before = len(axes.collections)
+    # nodes that were left out are far above the minimum
+    filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
+    handles = _allowed(axes, x, y, filled, levels)
+    drawn = axes.collections[before:]
+    if (off > _NEAR).any():
+        inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")
+        for artist in drawn:
+            artist.set_clip_path(inside.get_paths()[0], axes.transData)
+        near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
+        look = {"levels": [_NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
+        _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
+        if seen:
+            look = {"color": "0.5", "linestyle": "dotted"}
+            handles.append(Line2D([], [], label=r"edge of the box or $|\epsilon| = 1$", **look))
+    return handles
+
+
+def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, float]) -> list:
+    """Segments of a line to which a model is confined, side by side; or the only point."""
+    line = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in places.values()])
+    line = line[np.argsort(line @ (line[-1] - line[0]), kind="stable")]
+    if len(places["global"]) == 1:
+        look = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
+        axes.plot(*line[0], zorder=3, **look)
+        return [Line2D([], [], label="all points of the model", **look)]
+    axes.plot(*line.T, color="0.6", linewidth=0.8, zorder=1)
+    handles = [Line2D([], [], color="0.6", linewidth=0.8, label="points of the model")]
+    along = line[-1] - line[0]
+    across = np.array([-along[1], along[0]]) / np.hypot(*along)
+    for number, (name, values) in enumerate(chi2.items()):
+        known = np.isfinite(values)
+        at, curve, place = np.flatnonzero(known), values[known], places[name][known]
+        widths = [(levels[0], 5.0, "solid")]
+        if name == "global":
+            widths.append((levels[1], 1.6, "dashed"))
+        shift = 5 * (len(chi2) - 1 - number) * across / 72
+        moved = axes.transData + ScaledTranslation(*shift, axes.figure.dpi_scale_trans)
+        for level, width, style in widths:
+            pieces = intervals(at.astype(float), curve, delta_chi2_level(level, 1))
+            look = {"color": COLOURS[name], "linewidth": width, "linestyle": style}
+            look |= {"solid_capstyle": "butt", "alpha": 0.75}
+            for low, high in pieces:
+                ends = [at[0] if low is None else low, at[-1] if high is None else high]
+                t = np.unique([*ends, *at[(at > ends[0]) & (at < ends[1])]])
+                piece = [np.interp(t, at, column) for column in place.T]
+                axes.plot(*piece, transform=moved, zorder=3, **look)
+            unbound = pieces == [[None, None]]
+            label = f"{name}: no bound" if unbound else f"{name} {100 * level:g}% (1 parameter)"
+            handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _direct(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    best: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """What the data want, whatever the model."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    styles = ("solid", "dashed")
+    look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
+    x, y = (np.linspace(*ends, n) for ends, n in zip((x, y), chi2.shape, strict=True))
+    _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
+    cross = {"marker": "+", "color": "black", "markersize": 7}
+    axes.plot(*best, zorder=5, **cross)
+    return [
+        Line2D([], [], color="black", lw=0.9, linestyle=style, label=f"direct fit {100 * level:g}%")
+        if drawn
+        else _said(f"direct fit {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.
 DRAWN = {
     "fig2": ("scan", plane),
     "fig3_left": ("profile", profile_regions),
     "fig3_right": ("profile", profile_best),
     "profiles": ("profile", profiles),
+    "mass_coupling": ("profile", mass_coupling),
+    **{name: ("c9", partial(c9_plane, plane=name)) for name in c9.PLANES},
 }
 
 

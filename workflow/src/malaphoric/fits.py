@@ -170,11 +170,21 @@ def physical_chi2(likelihood: object, few: bool = True) -> Chi2:
         return evaluate
 
     def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
-        inside = is_physical(dict(zip(likelihood.parameters, points.T, strict=True)))
+        inside = physical(likelihood, points)
         found = evaluate(points)
         return {name: np.where(inside, values, np.nan) for name, values in found.items()}
 
     return chi2
+
+
+def physical(likelihood: object, points: np.ndarray) -> np.ndarray:
+    """Whether |epsilon| <= 1 at points of an `engines.ModelLikelihood`, shape (n,).
+
+    In a box only points with M_X as a parameter may be beyond.
+    """
+    if likelihood.M_X is not None:
+        return np.ones(len(points), dtype=bool)
+    return is_physical(dict(zip(likelihood.parameters, points.T, strict=True)))
 
 
 def free_parameters(box: Box) -> tuple[str, ...]:

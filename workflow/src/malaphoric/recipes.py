@@ -144,7 +144,7 @@ class Recipes(dict):
         A plane needs two axes, Fig. 2 also epsilon_hat = 0.
         """
         if listed := self.run.figures:
-            return [*listed, "fig4"]
+            return [*listed, "fig4", *self.c9_planes]
         grid = self.run.grid
         others = [name for name in grid.scanned if name != "epsilon_hat"]
         unmixed = len(others) > 1 and grid.unmixed is not None
@@ -154,9 +154,18 @@ class Recipes(dict):
             "fig3_left": mixed,
             "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
             "profiles": len(grid.scanned) > 0,
+            "mass_coupling": {"g_hat", MASS} <= set(grid.scanned),
             "fig4": True,
+            "c9": "c9" in self.c9_planes,
+            "c9_primed": "c9_primed" in self.c9_planes,
         }
         return [name for name in FIGURES if allowed[name]]
+
+    @cached_property
+    def c9_planes(self) -> list[str]:
+        """Planes of C9 of the run: with the compiled engine, primed ones where they can arise."""
+        names = ["c9", "c9_primed"][: 1 + self.run.right_handed]
+        return names if self.run["engine"] == "compiled" else []
 
     @property
     def _style(self) -> dict:
@@ -230,6 +239,11 @@ class Recipes(dict):
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
         self._add("best_fit", settings, {**inputs, **self._tables})
+        if self.c9_planes:
+            settings = {**self._model, **self._grid, "categories": run.categories}
+            settings |= {"extra": _lists(run.selection.extra), "planes": self.c9_planes}
+            inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+            self._add("c9", settings, inputs, [TABLE])
         if run.checked:
             self._validation()
 
@@ -264,7 +278,7 @@ class Recipes(dict):
         settings = {**self._style, "figures": self.figures, "listed": run.figures}
         settings["model"] = run.model.as_dict("label")
         settings |= {"observables": wanted, **common}
-        self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
+        self._add("figures", settings, {"scan": "scan", "profile": "profile", "c9": "c9", **best})
 
     def _masses(self) -> None:
         run = self.run
@@ -302,7 +316,16 @@ class Recipes(dict):
 
 
 #: Figures of a run, in the order in which they are drawn.
-FIGURES = ("fig2", "fig3_left", "fig3_right", "profiles", "fig4")
+FIGURES = (
+    "fig2",
+    "fig3_left",
+    "fig3_right",
+    "profiles",
+    "mass_coupling",
+    "fig4",
+    "c9",
+    "c9_primed",
+)
 
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")

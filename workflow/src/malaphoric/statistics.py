@@ -623,13 +623,17 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
 
 def main_fit(fits: dict) -> dict | None:
     """Of the content of a ``best_fit.json``, the fit that holds nothing fixed; None without one."""
-    return fits.get(next(reversed(fits.get("fits", {})), ""))
+    return fits.get(_holding(fits, {}))
 
 
 def unmixed_fit(fits: dict) -> dict | None:
     """The fit that holds epsilon_hat = 0 and nothing else, whatever its name; None without one."""
-    found = [name for name, held in fits.get("fits", {}).items() if held == {"epsilon_hat": 0}]
-    return fits.get(found[0]) if found else None
+    return fits.get(_holding(fits, {"epsilon_hat": 0}))
+
+
+def _holding(fits: dict, held: dict[str, float]) -> str:
+    """The name of the fit that holds just this fixed; empty if there is none."""
+    return next((name for name, own in fits.get("fits", {}).items() if own == held), "")
 
 
 def nested_in(name: str, fits: dict[str, dict[str, float]]) -> list[str]:
