@@ -203,7 +203,8 @@ def draw(tmp_path, monkeypatch):
                 store.write_array(group, "direct", 40 * ((nodes + 0.3) ** 2).sum(axis=-1))
                 store.write_array(group, "direct_best", np.array([-0.3, -0.3]))
         files = tmp_path / "c9.pdf", tmp_path / "c9.png"
-        figures.c9_plane(tmp_path / "c9.h5", "model", 3000.0, LEVELS, {}, *files)
+        fits = {"fits": {"malaphoric": {}}, "malaphoric": {"g_hat": 0.1}}
+        figures.c9_plane(tmp_path / "c9.h5", "model", 3000.0, LEVELS, fits, *files)
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]
 

@@ -729,7 +729,7 @@ def _fits_of_c9(axes: Axes, shown: dict[str, list[float]], fits: dict) -> list:
         (main_fit, "best fit", "black"),
         (unmixed_fit, r"best fit, $\hat\epsilon = 0$", "0.6"),
     ):
-        name = next((name for name in shown if fits[name] is find(fits)), None)
+        name = next((name for name in shown if fits.get(name) and fits[name] is find(fits)), None)
         if name is None or not np.isfinite(shown[name]).all():
             continue
         if main is not None and np.allclose(shown[name], main, atol=1e-4):
