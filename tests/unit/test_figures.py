@@ -166,7 +166,8 @@ def test_mass_and_coupling(tmp_path, monkeypatch):
         return {"global": ((g_hat - 0.15) / 0.02) ** 2 + ((epsilon_hat + 0.5) / 0.2) ** 2}
 
     best = {"epsilon_hat": -0.5, "g_hat": 0.15, "M_X": 2000.0, "undetermined": ["M_X"]}
-    given = (tmp_path, monkeypatch, np.linspace(-1, 0, 41), chi2, {"malaphoric": best})
+    fits = {"fits": {"malaphoric": {}}, "malaphoric": best}
+    given = (tmp_path, monkeypatch, np.linspace(-1, 0, 41), chi2, fits)
     figure = coupling(*given)
     axes = figure.axes[0]
     assert (axes.get_xlabel(), "3" in axes.get_ylabel()) == ("$M_X$ [TeV]", True)
