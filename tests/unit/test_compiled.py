@@ -152,17 +152,28 @@ def test_serves_any_boson(data):
     """Truth: smelli, at a point that is not far out, although all quarks mix.
 
     More of them, and ten other bosons, are in tests/benchmarks/bosons.py: a point takes a minute.
-
-    The right-handed top mixes little: D mixing at the second order of running is not in the map.
     """
     points = np.array(
         [
-            [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.005, 0.010, 4800.0],
+            [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.013, 0.28, 4800.0],
         ]
     )
     ours, exact = (engines.load_theory(EVERYTHING, e, None) for e in ("compiled", "exact"))
     assert ours.parameters == (*EVERYTHING.parameters, "M_X")
     compare(ours, exact, points, data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("M_X", [3000.0, None])
+def test_d_mixing_at_large_couplings(table, M_X):
+    """Truth: flavio; the second order of running and V_cb, V_ub move it by more than 1e-4."""
+    model = Model.load("3b3-l")
+    points = np.array([[0.9, 0.6, -0.025, 3000.0]])[:, : 3 if M_X else 4]
+    name = "x12Im_D"
+    ours = compiled.CompiledTheory(table, running.run(model, M_X, table=table)).evaluate(points)
+    theirs = ExactTheory(model, M_X, observables=[name]).evaluate(points)
+    found = ours.predictions[0, table.observables.index(name)]
+    assert found == pytest.approx(theirs.predictions[0, 0], rel=1e-5)
 
 
 def test_mass_as_a_parameter(b3_l2, table):

@@ -16,6 +16,7 @@ MAP = running.Map.load()
 CKM = dict(zip(compiled.CKM, map(float, TABLE.ckm_sm), strict=True))
 
 B_TO_S = Port(4.8, "WET", "flavio", "sb")
+D_MIXING = Port(2.0, "WET-4", "flavio", "cucu")
 
 
 def boson(seed):
@@ -78,13 +79,11 @@ def test_second_order(name, M_X):
     """Truth: what wilson's running has beyond its linear part, at couplings of 1: 75% of it."""
     point = (-0.9, 1.0, -0.2)
     given = {n: float(v) for n, v in Model.load(name).smeft(*point, M_X=M_X).items()}
-    small = 1e-3
+    small, wanted = 1e-3, [B_TO_S, D_MIXING]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         whole, part = (
-            evolving.to_ports(
-                evolving.to_mz({n: s * v for n, v in given.items()}, M_X), CKM, [B_TO_S]
-            )[B_TO_S]
+            evolving.to_ports(evolving.to_mz({n: s * v for n, v in given.items()}, M_X), CKM, wanted)
             for s in (1.0, small)
         )
     x = np.zeros((1, len(MAP.inputs)))
@@ -93,10 +92,32 @@ def test_second_order(name, M_X):
     second = MAP.second_order(x, MAP.to_mz(x, M_X), M_X)
     names = [f"{c}_bs{lep}{lep}" for c in ("C9", "C10") for lep in compiled.LEPTONS]
     at = compiled.chebyshev(compiled.ckm_delta(TABLE.ckm_sm[None]), compiled.N_DELTA).T
-    found = np.tensordot(at, second @ MAP.to_port(B_TO_S, names), 1)[0, 0]
-    truth = np.array([whole[n] - part[n] / small for n in names])
-    assert abs(truth).max() > 1e-4  # of C9 about 1: it counts
-    assert abs(found - truth).max() < 0.25 * abs(truth).max()
+    # of C9 about 1, and of the whole: it counts
+    charm = abs(whole[D_MIXING]["CVLL_ucuc"])
+    for port, own, size in ((B_TO_S, names, 1e-4), (D_MIXING, ["CVLL_ucuc"], 5e-5 * charm)):
+        found = np.tensordot(at, second @ MAP.to_port(port, own), 1)[0, 0]
+        truth = np.array([whole[port][n] - part[port][n] / small for n in own])
+        assert abs(truth).max() > size
+        assert abs(found - truth).max() < 0.25 * abs(truth).max()
+
+
+def test_change_with_the_ckm_elements():
+    """Truth: wilson, with V_cb and V_ub a thousandth larger; of D mixing only."""
+    x, M_X, delta = boson(3), 2000.0, 1.1
+    size = 1e-7 / M_X**2
+    ckm = CKM | {"gamma": compiled.gamma_of_delta(delta, TABLE.ckm_sm)}
+    at_mz = evolving.to_mz(by_name(x, size), M_X)
+    names = MAP.names[D_MIXING]
+    at = compiled.chebyshev(np.array([delta]), compiled.N_DELTA).T
+    changes = MAP.to_mz(x[None], M_X) @ np.tensordot(at, MAP.by_ckm(D_MIXING, names), (1, 1))[0]
+    base = evolving.to_ports(at_mz, ckm, [D_MIXING])[D_MIXING]
+    for element, change in zip(("Vcb", "Vub"), changes, strict=True):
+        moved = ckm | {element: 1.001 * ckm[element]}
+        moved = evolving.to_ports(at_mz, moved, [D_MIXING])[D_MIXING]
+        truth = np.array([(moved.get(n, 0) - base.get(n, 0)) / 1e-3 for n in names])
+        found = change[0] * size
+        assert abs(truth).max() > 1e-3 * max(map(abs, base.values()))
+        np.testing.assert_allclose(found, truth, rtol=1e-3, atol=1e-3 * abs(truth).max())
 
 
 def test_beyond_the_map():

@@ -25,7 +25,7 @@ import h5py
 import numpy as np
 
 from malaphoric import categories, lep2, store
-from malaphoric.basis import NOT_INSIDE, Basis, inside
+from malaphoric.basis import NOT_INSIDE, Basis, inside, nodes, weights
 from malaphoric.grid import BLOCK
 from malaphoric.theory import CKM, CKM_FAILURE, NOT_FINITE, Theory
 
@@ -44,6 +44,9 @@ _DIPOLES, _SCALARS = ("C7", "C8", "C7p", "C8p"), ("CS", "CP", "CSp", "CPp")
 
 #: Sectors of b → q l l and b → q γ.
 B_TO_Q = ("sb", "db")
+
+#: Sector of D mixing, whose coefficients depend on V_cb and V_ub.
+D_MIXING = "cucu"
 
 #: Number of δ nodes of coefficients and slopes, and of the Standard Model values.
 N_DELTA, N_DELTA_BASE = 12, 24
@@ -499,7 +502,10 @@ class Running:
         Coefficients of unit monomials at `chebyshev_nodes` of δ; Vus, Vcb, Vub of the SM.
     second : dict of Port to ndarray, shape (n_masses * n_pairs, n_names), complex
         For the b → q ports: coefficients of the products of two monomials (upper triangle). wilson
-        lets Higgs operators shift its Standard Model parameters, a relative 1e-4 of the running.
+        lets coefficients shift its Standard Model parameters, a relative 1e-4 of the running.
+        For D mixing with the δ nodes as a first axis.
+    by_ckm : dict of Port to ndarray, shape (2, N_DELTA, n_masses * n_monomials, n_names), complex
+        For D mixing: change of `values` with ln V_cb and with ln V_ub.
     """
 
     basis: Basis
@@ -509,6 +515,7 @@ class Running:
     names: dict[Port, list[str]]
     values: dict[Port, np.ndarray]
     second: dict[Port, np.ndarray]
+    by_ckm: dict[Port, np.ndarray]
 
     def save(self, path: str | Path) -> None:
         """Write to an HDF5 file."""
@@ -523,8 +530,9 @@ class Running:
             for port in sorted(self.values):
                 names = json.dumps(self.names[port])
                 store.write_array(file, f"first/{port.label}", self.values[port], names=names)
-                if port in self.second:
-                    store.write_array(file, f"second/{port.label}", self.second[port])
+                for name, held in (("second", self.second), ("by_ckm", self.by_ckm)):
+                    if port in held:
+                        store.write_array(file, f"{name}/{port.label}", held[port])
 
     @classmethod
     def load(cls, path: str | Path) -> Running:
@@ -542,7 +550,10 @@ class Running:
             versions = store.parse(file.attrs["versions"])
             _check_versions(versions, str(path), "delete it and start again")
             ports = {Port.parse(label): item for label, item in file["first"].items()}
-            second = {Port.parse(label): item[()] for label, item in file.get("second", {}).items()}
+            second, by_ckm = (
+                {Port.parse(label): item[()] for label, item in file.get(name, {}).items()}
+                for name in ("second", "by_ckm")
+            )
             return cls(
                 basis=Basis.load(file["basis"]),
                 smeft_accuracy=file.attrs["smeft_accuracy"],
@@ -551,6 +562,7 @@ class Running:
                 names={port: json.loads(item.attrs["names"]) for port, item in ports.items()},
                 values={port: item[()] for port, item in ports.items()},
                 second=second,
+                by_ckm=by_ckm,
             )
 
     @property
@@ -818,23 +830,65 @@ class CompiledTheory:
         self._parity = part["parity"]
         self._ckm_slopes = np.ascontiguousarray(part["ckm_slopes"].T)
         slopes = np.zeros((N_DELTA, self._n, self._taylor.size))
-        second = np.zeros((self._n, self._n, N_DELTA, self._taylor.size))
+        by_ckm = np.zeros((2, N_DELTA, self._n, self._taylor.size))
+        second: list[tuple[np.ndarray, np.ndarray]] = []
         for port, path in self.table.slopes("taylor").items():
-            columns = part[f"{path}/columns"]
+            columns, own = part[f"{path}/columns"], part[f"{path}/slopes"]
+            names = json.loads(part[f"{path}/names"])
             slopes[:, :, columns] += _contract(self.running, port, part, path)
+            if port in self.running.by_ckm:
+                where = [self.running.names[port].index(name) for name in names]
+                for change, x in zip(by_ckm, self.running.by_ckm[port], strict=True):
+                    change[:, :, columns] += _times_slopes(x[..., where], own)
+                of_pairs = _times_slopes(self.running.second[port][..., where], own)
+                second.append((columns, self._of_second_order(of_pairs)))
             if f"{path}/quadratic" in part:
-                values = self.running.select(port, json.loads(part[f"{path}/names"]))
+                values = self.running.select(port, names)
                 values = np.concatenate([values.real, values.imag], axis=2)
                 quadratic = part[f"{path}/quadratic"]
-                for j, (v, q) in enumerate(zip(values, quadratic, strict=True)):
-                    second[:, :, j, columns] += np.einsum("ka,lb,abo->klo", v, v, q, optimize=True)
+                tensors = [
+                    np.einsum("ka,lb,abo->klo", v, v, q, optimize=True)
+                    for v, q in zip(values, quadratic, strict=True)
+                ]
+                second.append((columns, np.stack(tensors, axis=2)))
         self._slopes = _Linear(slopes)
-        self._squared = np.flatnonzero(second.any(axis=(0, 1, 2)))
+        self._moved = np.flatnonzero(by_ckm.any(axis=(0, 1, 2)))
+        if self._moved.size:
+            by_ckm = by_ckm[..., self._moved].transpose(1, 2, 0, 3)
+            self._by_ckm = _Linear(by_ckm.reshape(N_DELTA, self._n, -1))
+        self._prepare_squares(second)
+
+    def _prepare_squares(self, second: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """What is quadratic in monomials: columns, and tensors of shape (k, k, N_DELTA, n)."""
+        columns = [c[x.any(axis=(0, 1, 2))] for c, x in second]
+        self._squared = np.unique(np.concatenate([np.zeros(0, int), *columns]))
         if self._squared.size:
-            expansion = _expand(second[..., self._squared].transpose(2, 0, 1, 3), _TAIL)
+            total = np.zeros((self._n, self._n, N_DELTA, self._squared.size))
+            for (c, x), kept in zip(second, columns, strict=True):
+                total[..., np.searchsorted(self._squared, kept)] += x[..., np.isin(c, kept)]
+            self._squared_unit = np.abs(total).max(axis=(0, 1, 2))
+            total /= self._squared_unit
+            expansion = _expand(total.transpose(2, 0, 1, 3), _TAIL)
             self._n_squared = len(expansion)
             flat = expansion.transpose(1, 2, 0, 3).reshape(self._n, self._n, -1)
             self._squares = _Quadratic(flat, _QUADRATIC)
+
+    def _of_second_order(self, of_pairs: np.ndarray) -> np.ndarray:
+        """What multiplies products of two monomials, shape (N_DELTA, ...), as (k, k, N_DELTA, n).
+
+        Where the mass is a parameter, the k have weights of masses that add up to 1, so that a
+        function f of the mass is the sum over two masses of (f + f') / 2.
+        """
+        size, n_masses = self.running.basis.size, self.running.n_masses
+        n_pairs = size * (size + 1) // 2
+        found = of_pairs.reshape(N_DELTA, -1, n_pairs, of_pairs.shape[-1])
+        if n_masses > 1:
+            at = weights(np.exp(nodes(n_masses)), found.shape[1])
+            found = np.einsum("im,dmpo->dipo", at, found)
+        flat = found.transpose(2, 1, 0, 3)
+        tensor = _symmetric(flat.reshape(n_pairs, -1)).reshape(size, size, *flat.shape[1:])
+        both = (tensor[:, :, :, None] + tensor[:, :, None]) / 2
+        return both.transpose(2, 0, 3, 1, 4, 5).reshape(self._n, self._n, N_DELTA, -1)
 
     def _prepare_electroweak(self) -> None:
         part = self.table.parts["electroweak"]
@@ -997,7 +1051,12 @@ class CompiledTheory:
             taylor += self._slopes(t, mirrored)
             if self._squared.size:
                 squares = self._squares(mirrored).reshape(self._n_squared, -1, len(points))
-                taylor[self._squared] += np.einsum("an,aon->on", t[: self._n_squared], squares)
+                squares = np.einsum("an,aon->on", t[: self._n_squared], squares)
+                taylor[self._squared] += squares * self._squared_unit[:, None]
+            if self._moved.size:
+                changes = self._by_ckm(t, mirrored).reshape(2, -1, len(points))
+                steps = np.log(safe[:, 1:3] / self.table.ckm_sm[1:3]).T
+                taylor[self._moved] += np.einsum("an,aon->on", steps, changes)
             if (sign < 0).any():
                 taylor *= np.where(sign < 0, self._parity[:, None], 1)
             taylor += self._ckm_slopes @ (safe[:, :3] - self.table.ckm_sm[:3]).T
@@ -1134,8 +1193,12 @@ def _batches(forms: dict[tuple, list], slices: dict[tuple, slice]) -> list[_Batc
 
 def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:
     """Slopes in the coefficients of a port → slopes in the monomials, (N_DELTA, k, n)."""
-    slopes = part[f"{path}/slopes"]
     values = running.select(port, json.loads(part[f"{path}/names"]))
+    return _times_slopes(values, part[f"{path}/slopes"])
+
+
+def _times_slopes(values: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Complex values (N_DELTA, k, n_names) times slopes in their real and imaginary parts."""
     if slopes.ndim == 3:  # the same at every δ
         slopes = np.broadcast_to(slopes[:, None], (2, N_DELTA, *slopes.shape[1:]))
     return values.real @ slopes[0] + values.imag @ slopes[1]

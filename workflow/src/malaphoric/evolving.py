@@ -5,9 +5,9 @@ can generate: with Hermitian couplings to q, u and d, real ones to l, e and H. I
 steps, because only the first knows M_X and only the second the CKM phase (wilson runs the SMEFT
 with Standard Model parameters of its own): from M_X to m_Z, and from there to the ports.
 
-Second order is kept where wilson's running is not quite linear, which for b → q l l is a relative
-1e-4 at couplings of 1: coefficients change the top Yukawa coupling, the mass of the Z and the basis
-of down quarks in which the coefficients are given.
+Second order is kept where wilson's running is not quite linear, which for b → q l l and D mixing is
+a relative 1e-4 at couplings of 1: coefficients change the top Yukawa coupling, the mass of the Z
+and the basis of quarks in which the coefficients are given.
 """
 
 from __future__ import annotations
@@ -18,16 +18,38 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from malaphoric import compiled, lep2, store
 from malaphoric.basis import LOG_M_X, nodes
-from malaphoric.compiled import B_TO_Q, Port
+from malaphoric.compiled import B_TO_Q, D_MIXING, Port
 from malaphoric.running import CONTENT, FORMAT, Component, parts
 
-#: Flavour rotations of the second order: of left- and right-handed b with d and s.
-ROTATIONS = tuple(itertools.product("LR", (0, 1), ("re", "im")))
+
+class Rotation(NamedTuple):
+    """Of two families of q, u or d into each other ("re", "im"), or of their relative phase."""
+
+    field: str
+    first: int
+    other: int
+    part: str
+
+
+#: Rotations of the second order. Those of d and s alone would move kaons only, by too little.
+ROTATIONS = tuple(
+    Rotation(field, *families, part)
+    for field, planes, parts_ in (
+        ("q", ((0, 2), (1, 2), (0, 1)), ("re", "im")),
+        ("d", ((0, 2), (1, 2)), ("re", "im")),
+        ("u", ((0, 2), (1, 2), (0, 1)), ("re", "im")),
+        ("q", ((0, 1),), ("phase",)),
+        ("u", ((0, 1),), ("phase",)),
+    )
+    for families in planes
+    for part in parts_
+)
 
 # Nodes in ln M_X of the first and of the second order.
 _N_FIRST, _N_SECOND = 7, 3
@@ -45,8 +67,23 @@ _AT_MZ = 1e-9
 # The top Yukawa coupling is moved by this coefficient, in GeV^-2.
 _MOVES_TOP = {"uphi_33": 1e-8}
 
-# A coefficient of electrons, with next to no running of its own, shows rotations of b and of yt.
-_PROBES = {"L": "lq1_11{}3", "R": "ld_11{}3"}
+# Relative steps of V_cb and V_ub.
+_BY_CKM = 1e-3
+
+# Products of currents of leptons and of each field.
+_CURRENTS = {"q": "lq1", "d": "ld", "u": "lu"}
+
+
+def _probe(rotation: Rotation) -> tuple[str, str]:
+    """A coefficient of leptons, with next to no running of its own, and where a rotation shows.
+
+    Planes with the third family are seen by electrons, 12 by muons and phases by taus: so no probe
+    shows what another is there for.
+    """
+    first, other, phase = rotation.first + 1, rotation.other + 1, rotation.part == "phase"
+    lepton = 3 if phase else 1 if other == 3 else 2
+    name = f"{_CURRENTS[rotation.field]}_{lepton}{lepton}"
+    return f"{name}{first if phase else other}{other}", f"{name}{first}{other}"
 
 
 def to_mz(coefficients: dict[str, complex], M_X: float, smeft_accuracy: str = "leadinglog") -> dict:
@@ -168,7 +205,7 @@ def _sum(*terms: dict[str, complex]) -> dict[str, complex]:
 @cache
 def _reference(M_X: float) -> dict:
     """What `_second` compares with at a mass."""
-    probe = {p.format(3): _QUADRATIC / M_X**2 for p in _PROBES.values()}
+    probe = {_probe(rotation)[0]: _QUADRATIC / M_X**2 for rotation in ROTATIONS}
     up, down = _MOVES_TOP, {name: -value for name, value in _MOVES_TOP.items()}
     top = _top_yukawa({}, M_X)
     return {
@@ -187,8 +224,8 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
     Returns
     -------
     list of float
-        Relative change of the top Yukawa coupling; rotations of b by `ROTATIONS`, which still
-        contain what the top Yukawa coupling does to the probe.
+        Relative change of the top Yukawa coupling; `ROTATIONS`, which still contain what the top
+        Yukawa coupling does to the probe.
     dict
         Derivative by the logarithm of the top Yukawa coupling of the coefficients at m_Z.
     """
@@ -198,11 +235,11 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
     alone = to_mz(x, M_X)
     shifts = [(_top_yukawa(x, M_X) / reference["top"] - 1) / size]
     both = to_mz(_sum(x, reference["probe"]), M_X)
-    for side, family, part in ROTATIONS:
-        name = _PROBES[side].format(family + 1)
+    for rotation in ROTATIONS:
+        probe, name = _probe(rotation)
         found = both.get(name, 0) - alone.get(name, 0) - run["probe"].get(name, 0)
-        found /= size * reference["probe"][_PROBES[side].format(3)]
-        shifts.append(float(np.real(found) if part == "re" else np.imag(found)))
+        found /= size * reference["probe"][probe]
+        shifts.append(float(np.real(found) if rotation.part == "re" else np.imag(found)))
     up, down = (to_mz(_sum(x, reference[sign]), M_X) for sign in ("up", "down"))
     names = sorted({*up, *down})
     change = {
@@ -213,29 +250,46 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
     return shifts, {c: x for c, x in parts(change).items() if abs(x) > _SMALLEST_SECOND}
 
 
-def _rotated(component: Component) -> list[dict[Component, float]]:
-    """A unit coefficient at m_Z after each of `ROTATIONS`, to first order in the angle."""
+def _rotated(components: list[Component]) -> list[dict[Component, float]]:
+    """Unit coefficients of different operators at m_Z after each of `ROTATIONS`, to first order."""
     from wilson.run.smeft import SMEFT
     from wilson.util import smeftutil
 
-    arrays = smeftutil.wcxf2arrays_symmetrized(_times(component, 1.0))
+    arrays = smeftutil.wcxf2arrays_symmetrized(_sum(*(_times(c, 1.0) for c in components)))
     for name, shape in smeftutil.C_keys_shape.items():
         arrays.setdefault(name, 0 if shape == 1 else np.zeros(shape))
     one, result = np.eye(3), []
-    for side, family, part in ROTATIONS:
+    for rotation in ROTATIONS:
+        i, j = rotation.first, rotation.other
         angle = np.zeros((3, 3), dtype=complex)
-        angle[family, 2] = 1e-4 * (1j if part == "im" else 1.0)
-        angle -= angle.conj().T
+        if rotation.part == "phase":
+            angle[i, i], angle[j, j] = 5e-5j, -5e-5j
+        else:
+            angle[i, j] = 1e-4 * (1j if rotation.part == "im" else 1.0)
+            angle -= angle.conj().T
         ends = []
         for sign in (-1, 1):  # of this sign, a coefficient of b b gives one of q b
-            left, right = (one + sign * angle if side == s else one for s in "LR")
+            by = {field: one + sign * angle if field == rotation.field else one for field in "qud"}
             turned = SMEFT._flavor_rotation(
-                arrays, Uq=left, Uu=one, Ud=right, Ul=one, Ue=one, sm_parameters=False
+                arrays, Uq=by["q"], Uu=by["u"], Ud=by["d"], Ul=one, Ue=one, sm_parameters=False
             )
             ends.append(smeftutil.arrays2wcxf_nonred(turned))
         change = {n: (ends[0].get(n, 0) - ends[1].get(n, 0)) / 2e-4 for n in {*ends[0], *ends[1]}}
         result.append({c: x for c, x in parts(change).items() if abs(x) > 1e-6})
     return result
+
+
+def _of_different_operators(components: list[Component]) -> list[list[Component]]:
+    """Groups in which each operator is there once: a rotation does not mix operators."""
+    by_operator: dict[str, list[Component]] = {}
+    for component in components:
+        by_operator.setdefault(_operator(component), []).append(component)
+    columns = itertools.zip_longest(*by_operator.values())
+    return [[c for c in column if c is not None] for column in columns]
+
+
+def _operator(component: Component) -> str:
+    return component.name.partition("_")[0]
 
 
 def _z_mass() -> tuple[dict[Component, float], dict[Component, dict[Component, float]]]:
@@ -270,8 +324,14 @@ def _z_mass() -> tuple[dict[Component, float], dict[Component, dict[Component, f
 
 def _ports_of(
     at: tuple[Component, tuple[Port, ...]], ckm: list[dict[str, float]]
-) -> dict[Port, dict[str, np.ndarray]]:
-    """A unit coefficient at m_Z, run to the ports: shape (n_ckm,) each."""
+) -> tuple[dict[Port, dict[str, np.ndarray]], ...]:
+    """A unit coefficient at m_Z, run to the ports: shape (n_ckm,) each.
+
+    Returns
+    -------
+    tuple of dict
+        Coefficients, and for D mixing what they change by with ln V_cb and with ln V_ub.
+    """
     component, ports = at
     result: dict[Port, dict[str, np.ndarray]] = {}
     for j in (0, len(ckm) - 1, *range(1, len(ckm) - 1)):
@@ -283,7 +343,18 @@ def _ports_of(
                 row[j] = value / _AT_MZ
         if j == len(ckm) - 1:  # what the first and the last phase do not reach, none does
             ports = tuple(result)
-    return result
+    changes: tuple[dict, ...] = ({}, {})
+    for port in result:
+        if port.sector != D_MIXING:
+            continue
+        for element, change in zip(("Vcb", "Vub"), changes, strict=True):
+            own = change[port] = {name: np.zeros(len(ckm), complex) for name in result[port]}
+            for j, at_node in enumerate(ckm):
+                moved = at_node | {element: at_node[element] * (1 + _BY_CKM)}
+                found = to_ports(_times(component, _AT_MZ), moved, [port])[port]
+                for name, row in own.items():
+                    row[j] = (found.get(name, 0) / _AT_MZ - result[port][name][j]) / _BY_CKM
+    return result, *changes
 
 
 def make_map(
@@ -326,28 +397,41 @@ def make_map(
         index = {c: i for i, c in enumerate(components)}
         pairs = [(c, M_X) for M_X in second_at for c in given]
         second = list(done("second order", _second, pairs))
-        rotated = list(done("rotations", _rotated, components))
+        groups = _of_different_operators(components)
+        rotated: dict[Component, list] = {}
+        for group, found in zip(groups, done("rotations", _rotated, groups), strict=True):
+            for component in group:
+                operator = _operator(component)
+                rotated[component] = [
+                    {c: x for c, x in row.items() if _operator(c) == operator} for row in found
+                ]
         reach = done(
             "to ports", partial(_ports_of, ckm=ckm), [(c, tuple(names)) for c in components]
         )
-        to_port = {
-            port: np.zeros((len(ckm), len(components), len(wanted)), dtype=complex)
-            for port, wanted in names.items()
-        }
-        for c, found in zip(components, reach, strict=True):
-            for port, rows in found.items():
-                for name in rows.keys() & set(names[port]):
-                    to_port[port][:, index[c], names[port].index(name)] = rows[name]
+        to_port, *by_ckm = (
+            {
+                port: np.zeros((len(ckm), len(components), len(wanted)), dtype=complex)
+                for port, wanted in names.items()
+            }
+            for _ in range(3)
+        )
+        for c, all_found in zip(components, reach, strict=True):
+            for matrices, found in zip((to_port, *by_ckm), all_found, strict=True):
+                for port, rows in found.items():
+                    for name in rows.keys() & set(names[port]):
+                        matrices[port][:, index[c], names[port].index(name)] = rows[name]
     shifts = np.array([row[0] for row in second]).reshape(_N_SECOND, len(given), -1)
     by_top = _stack([row[1] for row in second], index, _N_SECOND, len(given))
-    for i, (side, family, part) in enumerate(ROTATIONS, start=1):
+    for i, rotation in enumerate(ROTATIONS, start=1):
         # the probe sees what the top Yukawa coupling does to it, too
-        probe = given.index(Component(_PROBES[side].format(3), "re"))
-        seen = index.get(Component(_PROBES[side].format(family + 1), part))
+        probe, shown = _probe(rotation)
+        probe = given.index(Component(probe, "re"))
+        seen = index.get(Component(shown, "re" if rotation.part == "re" else "im"))
         if seen is not None:
             shifts[:, :, i] -= shifts[:, :, 0] * by_top[:, probe, seen][:, None]
-    # of the second order, what b → q l l feels
-    felt = sum(abs(x).sum(axis=(0, 2)) for port, x in to_port.items() if port.sector in B_TO_Q) > 0
+    # of the second order, what b → q l l and D mixing feel
+    feels = [x for port, x in to_port.items() if port.sector in (*B_TO_Q, D_MIXING)]
+    felt = sum(abs(x).sum(axis=(0, 2)) for x in feels) > 0
     by_top[:, :, ~felt] = 0
     shift, change = _z_mass()
     with store.create(
@@ -364,20 +448,23 @@ def make_map(
         store.write_array(file, "second/shifts", shifts)
         _write_sparse(file, "second/top", by_top)
         for i in range(len(ROTATIONS)):
-            matrix = _stack([rows[i] for rows in rotated], index, 1, len(components))[0]
+            matrix = _stack([rotated[c][i] for c in components], index, 1, len(components))[0]
             matrix[:, ~felt] = 0
             _write_sparse(file, f"second/rotations/{i}", matrix)
         z = [shift.get(c, 0.0) for c in components]
         store.write_array(file, "second/z_shift", np.array(z))
         rows = [change.get(c, {}) for c in components]
         _write_sparse(file, "second/z", _stack(rows, index, 1, len(components))[0])
-        for port, matrix in to_port.items():
+        matrices = {f"ports/{port.label}": (port, x) for port, x in to_port.items()}
+        for element, change in zip(("Vcb", "Vub"), by_ckm, strict=True):
+            matrices |= {
+                f"by_ckm/{element}/{port.label}": (port, x) for port, x in change.items() if x.any()
+            }
+        for name, (port, matrix) in matrices.items():
             matrix[:, abs(matrix).max(axis=0) < _SMALLEST_PORT * abs(matrix).max(axis=(0, 1))] = 0
             expansion = compiled.chebyshev_coefficients(matrix)
             expansion[abs(expansion) < 1e-10 * abs(expansion).max(axis=0)] = 0
-            _write_sparse(
-                file, f"ports/{port.label}", expansion, names=store.canonical(names[port])
-            )
+            _write_sparse(file, name, expansion, names=store.canonical(names[port]))
 
 
 def _stack(rows: list[dict], index: dict[Component, int], n: int, n_in: int) -> np.ndarray:

@@ -20,13 +20,13 @@ import numpy as np
 
 from malaphoric import basis, compiled, lep2, store
 from malaphoric.basis import LOG_M_X, weights
-from malaphoric.compiled import AT_MZ, B_TO_Q, CKM, N_DELTA, Port, Running, Table
+from malaphoric.compiled import AT_MZ, B_TO_Q, CKM, D_MIXING, N_DELTA, Port, Running, Table
 
 if TYPE_CHECKING:
     from malaphoric.model import Model
 
 #: Root attributes of the map's file; the format changes when this module reads it differently.
-CONTENT, FORMAT = "malaphoric running of all vector bosons", 1
+CONTENT, FORMAT = "malaphoric running of all vector bosons", 2
 
 PACKAGED = files(__package__).joinpath("data", "running.h5")
 
@@ -104,6 +104,7 @@ class Map:
     _z_shift: np.ndarray
     _z: _Sparse
     _ports: dict[Port, _Sparse]
+    _by_ckm: dict[str, dict[Port, _Sparse]]
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Map:
@@ -128,10 +129,16 @@ class Map:
                 _first=_Sparse.read(file["first"]),
                 _shifts=second["shifts"][()],
                 _top=_Sparse.read(second["top"]),
-                _rotations=[_Sparse.read(second[f"rotations/{i}"]) for i in range(8)],
+                _rotations=[
+                    _Sparse.read(second[f"rotations/{i}"]) for i in range(len(second["rotations"]))
+                ],
                 _z_shift=second["z_shift"][()],
                 _z=_Sparse.read(second["z"]),
                 _ports={port: _Sparse.read(group) for port, group in ports.items()},
+                _by_ckm={
+                    element: {Port.parse(label): _Sparse.read(x) for label, x in group.items()}
+                    for element, group in file["by_ckm"].items()
+                },
             )
 
     @property
@@ -149,7 +156,7 @@ class Map:
         return x @ self._first.dense(weights(M_X, len(self._first.values)))
 
     def second_order(self, x: np.ndarray, at_mz: np.ndarray, M_X: float) -> np.ndarray:
-        """Products of two coefficients at M_X in those at m_Z, so far as b → q l l feels them.
+        """Products of two coefficients at M_X in those at m_Z, as b → q and D mixing feel them.
 
         Parameters
         ----------
@@ -178,6 +185,12 @@ class Map:
         """Coefficients of a port for those at m_Z, shape (N_DELTA, n_components, n_names)."""
         columns = [self.names[port].index(name) for name in names]
         return self._ports[port].dense()[:, :, columns]
+
+    def by_ckm(self, port: Port, names: list[str]) -> np.ndarray:
+        """Change of `to_port` with ln V_cb and ln V_ub, along a first axis."""
+        columns = [self.names[port].index(name) for name in names]
+        changes = [self._by_ckm[element][port] for element in CKM[1:3]]
+        return np.array([change.dense()[:, :, columns] for change in changes])
 
 
 @contextlib.contextmanager
@@ -263,24 +276,31 @@ def run(
     names = table.ports()
     names[AT_MZ] = sorted({*names.get(AT_MZ, []), *lep2.COEFFICIENTS})
     values = {AT_MZ: np.tile(_columns(named, names[AT_MZ]), (N_DELTA, 1, 1))}
-    second = {}
+    second, by_ckm = {}, {}
     at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA).T
     at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
     asked = {}
     for port in sorted(set(names) - {AT_MZ}):
-        if inside and held.holds(port, names[port]):
-            matrix = held.to_port(port, names[port])
+        is_held = held.holds(port, names[port])
+        matrix = held.to_port(port, names[port]) if is_held else None
+        if inside and is_held:
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
-            if port.sector in B_TO_Q:
-                second[port] = products @ np.tensordot(at_sm, matrix, axes=1)[0]
         else:
             asked[port] = names[port]
+        if is_held and port.sector in B_TO_Q:
+            second[port] = products @ np.tensordot(at_sm, matrix, axes=1)[0]
+        elif is_held and port.sector == D_MIXING:
+            second[port] = np.tensordot(at_nodes, products @ matrix, axes=1)
+            changes = held.by_ckm(port, names[port])
+            by_ckm[port] = np.array([np.tensordot(at_nodes, at_mz @ x, axes=1) for x in changes])
     if asked:
         progress("from m_Z down by wilson")
         ask = partial(_asked_to_ports, asked, table.ckm_sm)
         answers = [ask(named, gamma) for gamma in compiled.gamma_nodes(table.ckm_sm, N_DELTA)]
         values |= {port: np.array([f[port] for f in answers]) for port in asked}
-        below = {port: n for port, n in asked.items() if port.sector in B_TO_Q}
+        below = {
+            port: n for port, n in asked.items() if port.sector in B_TO_Q and port not in second
+        }
         rows = [_by_name(held.components, row) for row in products] if below else []
         second |= _asked_to_ports(below, table.ckm_sm, rows, table.ckm_sm[3])
     return Running(
@@ -291,6 +311,7 @@ def run(
         names=names,
         values=values,
         second=second,
+        by_ckm=by_ckm,
     )
 
 
