@@ -31,8 +31,6 @@ CATEGORIES = ("quarks", "LFU")
 
 _CONTENT = "malaphoric planes of C9"
 
-# Best fits that are shown and started from.
-
 # Nodes of an axis, of a line, and of an axis for the direct fit. A plane shows where chi2 of the
 # direct fit is this far above its minimum, but no coefficient larger than this, and has a margin.
 _NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 31, 61, 81
@@ -105,7 +103,7 @@ def direct_theory(names: tuple[str, ...], table: Table | None = None) -> Compile
         if port.sector in B_TO_Q:
             second[port] = np.zeros((n * (n + 1) // 2, len(there)), dtype=complex)
     about = ("none", store.versions(), table.digest)
-    return CompiledTheory(table, Running(_Coefficients(names), *about, ports, values, second))
+    return CompiledTheory(table, Running(_Coefficients(names), *about, ports, values, second, {}))
 
 
 def direct_fit(data: Likelihood, theory: object) -> np.ndarray | None:

@@ -125,8 +125,14 @@ class Configuration:
         """What the configuration says of the parameters that the engine takes, in their order."""
         return {name: self.data["parameters"][name] for name in parameters(self.model, self.mass)}
 
+    @property
+    def c9_planes(self) -> list[str]:
+        """Planes of C9 that can be drawn: by the compiled engine, primed ones where they arise."""
+        possible = ["c9", "c9_primed"][: 1 + self._right_handed]
+        return possible if self.data["engine"] == "compiled" else []
+
     @cached_property
-    def right_handed(self) -> bool:
+    def _right_handed(self) -> bool:
         """Whether right-handed b and s couple to each other anywhere in the box."""
         values = [self._values[name] for name in self.model.parameters]
         ends = [(x["min"], x["max"]) if isinstance(x, dict) else (x, x) for x in values]
@@ -208,7 +214,8 @@ class Configuration:
 
     def _check_figures(self) -> None:
         """Refuse planes and profiles that the run does not have."""
-        scanned, alone = self.grid.scanned, (*self.grid.scanned, *self.profiled)
+        scanned = self.grid.scanned
+        alone = (*scanned, *self.profiled, *self.c9_planes)
         for number, wanted in enumerate(self.data.get("figures", ())):
             if isinstance(wanted, str):
                 good, accepted = wanted in alone, f"one of {', '.join(alone) or 'none'}"
@@ -224,6 +231,8 @@ class Configuration:
         order = {name: i for i, name in enumerate(self.grid.names)}
         result = {}
         for wanted in self.data.get("figures", ()):
+            if wanted in self.c9_planes:
+                continue
             if isinstance(wanted, str):
                 result[f"profiles/{wanted}"] = [wanted]
             else:

@@ -143,8 +143,8 @@ class Recipes(dict):
 
         A plane needs two axes, Fig. 2 also epsilon_hat = 0.
         """
-        if listed := self.run.figures:
-            return [*listed, "fig4", *self.c9_planes]
+        if "figures" in self.run.data:
+            return [*self.run.figures, "fig4", *self.c9_planes]
         grid = self.run.grid
         others = [name for name in grid.scanned if name != "epsilon_hat"]
         unmixed = len(others) > 1 and grid.unmixed is not None
@@ -163,9 +163,9 @@ class Recipes(dict):
 
     @cached_property
     def c9_planes(self) -> list[str]:
-        """Planes of C9 of the run: with the compiled engine, primed ones where they can arise."""
-        names = ["c9", "c9_primed"][: 1 + self.run.right_handed]
-        return names if self.run["engine"] == "compiled" else []
+        """Planes of C9 that are drawn: all that can be, or those that the configuration lists."""
+        listed = self.run.data.get("figures", self.run.c9_planes)
+        return [name for name in self.run.c9_planes if name in listed]
 
     @property
     def _style(self) -> dict:
