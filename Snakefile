@@ -30,9 +30,9 @@ os.environ.update(
 sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
-from malaphoric.configuration import Configuration, check_file
-from malaphoric.recipes import Recipes
-from malaphoric.running import check_tables
+from malaphoric.workflow.configuration import Configuration, check_file
+from malaphoric.workflow.recipes import Recipes
+from malaphoric.engines.running import check_tables
 from malaphoric.schema import ConfigurationError
 
 # not merged with another configuration: a key left out has its documented default

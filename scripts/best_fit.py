@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
-from malaphoric import box, chunks, engines, fits, notes, statistics, store
-from malaphoric.basis import parameters
-from malaphoric.grid import Grid
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
-from malaphoric.parameters import MASS
-from malaphoric.smeft import g_prime, zprime
+from malaphoric import store
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import loading
+from malaphoric.engines.basis import parameters
+from malaphoric.inference import box, fits, statistics
+from malaphoric.physics.model import Model
+from malaphoric.physics.parameters import MASS
+from malaphoric.physics.smeft import g_prime, zprime
+from malaphoric.report import notes
+from malaphoric.scan import chunks
+from malaphoric.scan.grid import Grid
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
@@ -23,8 +27,8 @@ with job(snakemake) as this:
     about = [levels, s["box_command"]]
     given_data = (grid, data.chi2_sm, data.n_obs, limits, dict(s["fits"]))
     if compiled := s["engine"] == "compiled":
-        theory = engines.compiled_theory(s, given)
-        likelihood = engines.ModelLikelihood(model, mass, theory, data)
+        engine = loading.compiled_engine(s, given)
+        likelihood = loading.ModelLikelihood(model, mass, engine, data)
         chi2 = fits.physical_chi2(likelihood)
         found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels, model.records)
         if s["box_command"]:
@@ -35,7 +39,7 @@ with job(snakemake) as this:
         fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], fit.get(MASS, mass))
     points = statistics.best_points(found, names)
     if compiled:
-        best = theory.evaluate(points)
+        best = engine.evaluate(points)
     else:  # the best fits are points of the grid
         best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
     chunks.save_points(out.points, points, best, data.observables, data, s["theory"])

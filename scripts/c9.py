@@ -3,19 +3,20 @@
 import json
 from pathlib import Path
 
-from malaphoric import c9, engines, fits
-from malaphoric.basis import parameters
-from malaphoric.compiled import Table
-from malaphoric.grid import Grid
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import loading
+from malaphoric.engines.basis import parameters
+from malaphoric.engines.compiled import Table
+from malaphoric.inference import c9, fits
+from malaphoric.physics.model import Model
+from malaphoric.scan.grid import Grid
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     model, mass = Model.of(s["model"]), s["M_X"]
     data = Likelihood.load(given.likelihood, s["categories"])
-    likelihood = engines.ModelLikelihood(model, mass, engines.compiled_theory(s, given), data)
+    likelihood = loading.ModelLikelihood(model, mass, loading.compiled_engine(s, given), data)
     names = parameters(model, mass)
     box = fits.physical_box(Grid.of(s["grid"]), mass, s["profiled"], names)
     found = json.loads(Path(given.best_fit).read_text())

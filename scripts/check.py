@@ -2,9 +2,9 @@
 
 import sys
 
-from malaphoric import archive
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
+from malaphoric.workflow import archive
 
 
 def main() -> int:

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, comparison, store, tables
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
-from malaphoric.theory import CKM
+from malaphoric import store
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines.protocol import CKM
+from malaphoric.physics.model import Model
+from malaphoric.report import comparison, tables
+from malaphoric.scan import chunks
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
@@ -16,7 +18,7 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     exact = None
     if given.get("paper"):
-        exact = chunks.read_points([given.paper], [s["exact_theory"]], data)["predictions"]
+        exact = chunks.read_points([given.paper], [s["exact_engine"]], data)["predictions"]
     ours = chunks.read_points([given.best], [s["theory"]], data)
     unlike = comparison.unlike(
         model, s["M_X"], s["smeft_accuracy"], s["categories"], s["papers_data"], fits, s["grid"]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from malaphoric import compiling
-from malaphoric.jobs import job
-from malaphoric.measurements import make_measurements
+from malaphoric.data.measurements import make_measurements
+from malaphoric.engines import compiling
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     parts = {Path(path).stem: compiling.load_part(path) for path in snakemake.input}

@@ -1,7 +1,7 @@
 """Compile one part of the table of the compiled engine."""
 
-from malaphoric import compiling
-from malaphoric.jobs import job
+from malaphoric.engines import compiling
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     part = snakemake.wildcards.part

@@ -1,7 +1,7 @@
 """Make the running of every coefficient that a vector boson can generate."""
 
-from malaphoric import compiled, evolving
-from malaphoric.jobs import job
+from malaphoric.engines import compiled, evolving
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     table = compiled.Table.load(snakemake.input.table)

@@ -10,19 +10,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from malaphoric import engines, store
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric import store
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import loading
+from malaphoric.inference.statistics import delta_chi2_level, grid_of, main_fit
+from malaphoric.physics.model import Model
+from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.schema import ConfigurationError
-from malaphoric.smeft import M_REFERENCE
-from malaphoric.statistics import delta_chi2_level, grid_of, main_fit
 
 import numpy as np
 
 REACH, SEED = 30.0, 1
 
 
-def compiled_theory(run: Path, theory: dict, data: Likelihood) -> object:
+def compiled_engine(run: Path, theory: dict, data: Likelihood) -> object:
     """The compiled engine of a run; additional observables, if any, are compiled anew.
 
     Parameters
@@ -36,7 +37,7 @@ def compiled_theory(run: Path, theory: dict, data: Likelihood) -> object:
     """
     setting = (Model.of(theory["model"]), "compiled", theory["M_X"], theory["smeft_accuracy"])
     running = run / "running.h5"
-    return engines.theory_of(data.observables, *setting, running if running.exists() else None)
+    return loading.engine_of(data.observables, *setting, running if running.exists() else None)
 
 
 def whitened(data: Likelihood) -> np.ndarray:
@@ -64,7 +65,7 @@ def main(run: Path, toys: int) -> None:
     if fit is None or len(grid.scanned) != 3 or len(axes) != 3:
         raise ConfigurationError(f"{run}: coverage needs a best fit of three scanned parameters")
     data = Likelihood.load(run / "likelihood.h5", names[:-1])
-    theory = compiled_theory(run, described, data)
+    theory = compiled_engine(run, described, data)
     truth = np.array([fit[name] for name in grid.names])
 
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)

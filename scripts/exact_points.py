@@ -4,10 +4,11 @@ import json
 from functools import partial
 from pathlib import Path
 
-from malaphoric import chunks, engines
-from malaphoric.basis import parameters
-from malaphoric.jobs import job
-from malaphoric.model import Model
+from malaphoric.engines import loading
+from malaphoric.engines.basis import parameters
+from malaphoric.physics.model import Model
+from malaphoric.scan import chunks
+from malaphoric.workflow.jobs import job
 
 import numpy as np
 
@@ -18,7 +19,7 @@ with job(snakemake) as this:
         number = int(snakemake.wildcards.number)
         points = json.loads(Path(given.points).read_text())["points"][number :: s["parts"]]
     layers = [
-        (layer, partial(engines.exact_theory, {**s, "extra": s["extra"] if number else []}))
+        (layer, partial(loading.exact_engine, {**s, "extra": s["extra"] if number else []}))
         for number, layer in enumerate(s["layers"])
     ]
     names = parameters(Model.of(s["model"]), s["M_X"])

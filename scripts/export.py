@@ -1,7 +1,7 @@
 """Export a run as one archive."""
 
-from malaphoric import archive
-from malaphoric.jobs import job
+from malaphoric.workflow import archive
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     given, (path,) = snakemake.input, snakemake.output

@@ -1,8 +1,8 @@
 """Standard Model of the observables that the configuration includes beyond smelli's."""
 
-from malaphoric.categories import observable_key, observable_tuple
-from malaphoric.jobs import job
-from malaphoric.measurements import make_extra
+from malaphoric.data.categories import observable_key, observable_tuple
+from malaphoric.data.measurements import make_extra
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     observables = list(map(observable_tuple, this.settings["observables"]))

@@ -1,8 +1,8 @@
 """Compile the additional observables."""
 
-from malaphoric import compiling
-from malaphoric.categories import observable_tuple
-from malaphoric.jobs import job
+from malaphoric.data.categories import observable_tuple
+from malaphoric.engines import compiling
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     observables = list(map(observable_tuple, this.settings["observables"]))

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, figures, notes, statistics
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.inference import statistics
+from malaphoric.physics.model import Model
+from malaphoric.report import figures, notes
+from malaphoric.scan import chunks
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from malaphoric.jobs import job
-from malaphoric.measurements import PACKAGED, Measurements, combine
+from malaphoric.data.measurements import PACKAGED, Measurements, combine
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     given = snakemake.input

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-from malaphoric import figures, notes, tables
-from malaphoric.jobs import job
-from malaphoric.model import Model
+from malaphoric.physics.model import Model
+from malaphoric.report import figures, notes, tables
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output

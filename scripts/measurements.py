@@ -1,7 +1,7 @@
 """Collect all measurements, draw their covariances, and compute the Standard Model."""
 
-from malaphoric.jobs import job
-from malaphoric.measurements import make_measurements
+from malaphoric.data.measurements import make_measurements
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     measurements = make_measurements(**this.settings)

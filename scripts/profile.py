@@ -1,7 +1,8 @@
 """Profile a scan in its planes and find the best points of the grid."""
 
-from malaphoric import statistics, store
-from malaphoric.jobs import job
+from malaphoric import store
+from malaphoric.inference import statistics
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     wanted = dict(this.settings["fits"])

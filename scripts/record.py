@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from malaphoric import archive, store
-from malaphoric.jobs import job
+from malaphoric import store
+from malaphoric.workflow import archive
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     given = snakemake.input

@@ -1,9 +1,9 @@
 """Run the model's coefficients from M_X to where a compiled table reads them."""
 
-from malaphoric import running
-from malaphoric.compiled import Table
-from malaphoric.jobs import job
-from malaphoric.model import Model
+from malaphoric.engines import running
+from malaphoric.engines.compiled import Table
+from malaphoric.physics.model import Model
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, table = this.settings, Table.load(snakemake.input.get("table"))

@@ -1,15 +1,15 @@
 """Merge the chunks of a run into one scan."""
 
-from malaphoric import chunks, scan
-from malaphoric.grid import Grid
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.physics.model import Model
+from malaphoric.scan import chunks, merging
+from malaphoric.scan.grid import Grid
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     parts = chunks.pair(given.chunks)
-    counts = scan.merge(
+    counts = merging.merge(
         snakemake.output[0],
         Grid.of(s["grid"]),
         parts,

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, statistics, store, tables
-from malaphoric.basis import parameters
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric import store
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines.basis import parameters
+from malaphoric.inference import statistics
+from malaphoric.physics.model import Model
+from malaphoric.report import tables
+from malaphoric.scan import chunks
+from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
     s, out = this.settings, snakemake.output
@@ -17,7 +20,7 @@ with job(snakemake) as this:
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
     paper = None
     if snakemake.input.get("paper"):
-        paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
+        paper = chunks.read_points([snakemake.input.paper], [s["exact_engine"]], data)
     names = parameters(Model.of(s["model"]), s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, s["papers"], names, s["M_X"])
     notes = list(fits["notes"])

@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
-from malaphoric import chunks, engines, figures, notes, validation
-from malaphoric.basis import parameters
-from malaphoric.categories import observable_tuple
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric.data.categories import observable_tuple
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import loading
+from malaphoric.engines.basis import parameters
+from malaphoric.inference import validation
+from malaphoric.physics.model import Model
+from malaphoric.report import figures, notes
+from malaphoric.scan import chunks
+from malaphoric.workflow.jobs import job
 
 import numpy as np
 
@@ -19,8 +22,8 @@ with job(snakemake) as this:
     files = [path for name, path in given.items() if name.startswith(("exact_", "paper")) and path]
     parts = [chunks.read_points([path], [s["theory"]], data) for path in files]
     exact = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    theory = engines.compiled_theory(s, given)
-    ours = theory.evaluate(exact["points"])
+    engine = loading.compiled_engine(s, given)
+    ours = engine.evaluate(exact["points"])
     additional = list(map(observable_tuple, s["extra"]))
     minimum = np.nan if chosen["minimum"] is None else chosen["minimum"]
     result = validation.compare(exact, ours, data, minimum, additional)

@@ -3,19 +3,21 @@
 import json
 from pathlib import Path
 
-from malaphoric import engines, statistics, store, validation
-from malaphoric.grid import Grid
-from malaphoric.jobs import job
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric import store
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import loading
+from malaphoric.inference import statistics, validation
+from malaphoric.physics.model import Model
+from malaphoric.scan.grid import Grid
+from malaphoric.workflow.jobs import job
 
 import numpy as np
 
 with job(snakemake) as this:
     s, given = this.settings, snakemake.input
     data = Likelihood.load(given.likelihood, s["categories"])
-    theory = engines.compiled_theory(s, given)
-    likelihood = engines.ModelLikelihood(Model.of(s["model"]), s["M_X"], theory, data)
+    engine = loading.compiled_engine(s, given)
+    likelihood = loading.ModelLikelihood(Model.of(s["model"]), s["M_X"], engine, data)
     about = (s["M_X"], s["profiled"], likelihood.parameters)
     box = validation.box_of(Grid.of(s["grid"]), *about)
 

@@ -7,8 +7,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from malaphoric.configuration import Configuration, load_configuration
-from malaphoric.recipes import Recipes
+from malaphoric.workflow.configuration import Configuration, load_configuration
+from malaphoric.workflow.recipes import Recipes
 
 _SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
 
@@ -34,7 +34,7 @@ _RECIPES = {
 
 
 #: Settings that follow from others, which are named, or from the code.
-_FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recipes", "chunks")
+_FOLLOWS = ("layer", "layers", "theory", "exact_engine", "configuration", "recipes", "chunks")
 _FOLLOWS += ("papers", "papers_data", "check", "note")
 
 

@@ -12,10 +12,12 @@ import time
 import warnings
 from collections.abc import Callable
 
-from malaphoric import Model, engines, fits, running
-from malaphoric.grid import BLOCK
-from malaphoric.likelihood import Likelihood
-from malaphoric.measurements import make_likelihood
+from malaphoric import Model
+from malaphoric.arithmetic import BLOCK
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.data.measurements import make_likelihood
+from malaphoric.engines import loading, running
+from malaphoric.inference import fits
 
 import numpy as np
 
@@ -31,16 +33,16 @@ def near(n: int, seed: int) -> np.ndarray:
 
 def exact_against_smelli(data: Likelihood, n: int = 6) -> tuple[float, float]:
     """CPU seconds per point of the exact engine and of bare smelli, alternating."""
-    from malaphoric import categories
-    from malaphoric.exact import ExactTheory
+    from malaphoric.data import categories
+    from malaphoric.engines.exact import ExactEngine
 
-    theory, gl = ExactTheory(Model.load(MODEL), M_X), categories.global_likelihood()
+    engine, gl = ExactEngine(Model.load(MODEL), M_X), categories.global_likelihood()
     ours, bare = [], []
     for i, point in enumerate(near(n + 1, 1)):
         start = time.process_time()
-        data.chi2(theory.evaluate(point[np.newaxis]).predictions)
+        data.chi2(engine.evaluate(point[np.newaxis]).predictions)
         ours.append(time.process_time() - start)
-        w = theory.wilson(point * 1.001)  # another point, so that nothing is remembered
+        w = engine.wilson(point * 1.001)  # another point, so that nothing is remembered
         start = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -51,13 +53,13 @@ def exact_against_smelli(data: Likelihood, n: int = 6) -> tuple[float, float]:
 
 
 def _worker(barrier, queue, n: int, seed: int) -> None:
-    from malaphoric.exact import ExactTheory
+    from malaphoric.engines.exact import ExactEngine
 
-    theory = ExactTheory(Model.load(MODEL), M_X)
-    theory.evaluate(near(1, 99))
+    engine = ExactEngine(Model.load(MODEL), M_X)
+    engine.evaluate(near(1, 99))
     barrier.wait()
     start = time.monotonic()
-    theory.evaluate(near(n, seed))
+    engine.evaluate(near(n, seed))
     queue.put(time.monotonic() - start)
 
 
@@ -106,8 +108,8 @@ def compiled_against_floor(
     angles = np.random.default_rng(4).uniform(-1, 1, (n, 6)) * [1e-3, 2e-3, 0.2, 1, 0.02, 0.2]
     likelihoods = []
     for model in (Model.load(MODEL), Model.from_dict(content)):
-        theory = engines.load_theory(model, "compiled", M_X)
-        likelihoods.append(engines.ModelLikelihood(model, M_X, theory, data))
+        engine = loading.load_engine(model, "compiled", M_X)
+        likelihoods.append(loading.ModelLikelihood(model, M_X, engine, data))
     rng = np.random.default_rng(0)
     features, coefficients = rng.normal(size=(BLOCK, 60)), rng.normal(size=(60, 510))
     squares = [(rng.normal(size=(BLOCK, k)), rng.normal(size=(k, k))) for k in (306, 148, 31, 24)]
@@ -133,14 +135,14 @@ def _cpu(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def single_points(lh: engines.ModelLikelihood, n: int = 200) -> float:
+def single_points(lh: loading.ModelLikelihood, n: int = 200) -> float:
     """CPU seconds per call with one point, as a sampler makes it."""
     points = near(n, 5)
     lh.log_likelihood(points[0])
     return _cpu(lambda: [lh.log_likelihood(point) for point in points]) / n
 
 
-def best_fit(lh: engines.ModelLikelihood) -> float:
+def best_fit(lh: loading.ModelLikelihood) -> float:
     """CPU seconds of a best fit of three parameters with its covariance."""
     box = {"epsilon_hat": (-1.0, 0.3), "g_hat": (0.0, 0.3), "theta_sb": (-0.6, 0.1)}
     start = {"epsilon_hat": -0.8, "g_hat": 0.09, "theta_sb": -0.2}
@@ -169,11 +171,13 @@ def loading() -> tuple[float, float]:
 
 _MILLION = """
 import resource, sys, time
-from malaphoric import Model, chunks, engines, scan
-from malaphoric.grid import Grid
-from malaphoric.likelihood import Likelihood
+from malaphoric import Model
+from malaphoric.engines import loading
+from malaphoric.scan import chunks, merging
+from malaphoric.scan.grid import Grid
+from malaphoric.data.likelihood import Likelihood
 data = Likelihood.load(sys.argv[1])
-theory = engines.load_theory(Model.load("b3-l2"), "compiled", 3000.0, running=sys.argv[2])
+theory = loading.load_engine(Model.load("b3-l2"), "compiled", 3000.0, running=sys.argv[2])
 grid = Grid.from_dict({
     "epsilon_hat": {"min": -1.2, "max": 0.3, "points": 100},
     "g_hat": {"min": 0, "max": 0.25, "points": 100},
@@ -183,7 +187,7 @@ start = time.process_time()
 description = {"model": {}}
 chunks.write_points(sys.argv[3] + "/chunk.h5", grid.points(), theory, data, description, False,
                   out=lambda text: None)
-scan.merge(sys.argv[3] + "/scan.h5", grid, [([sys.argv[3] + "/chunk.h5"], 0, grid.size)],
+merging.merge(sys.argv[3] + "/scan.h5", grid, [([sys.argv[3] + "/chunk.h5"], 0, grid.size)],
            [description], data, {})
 print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
@@ -218,7 +222,7 @@ def main() -> None:
     exact_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     efficiency = two_cores()
     compiled, eight, floor = compiled_against_floor(data)
-    lh = engines.load_likelihood(MODEL)
+    lh = loading.load_likelihood(MODEL)
     single, fit = single_points(lh), best_fit(lh)
     first, following = loading()
     seconds, memory = million_points(data)

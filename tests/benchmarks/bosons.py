@@ -10,8 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from malaphoric import Model, load_likelihood
-from malaphoric.categories import CATEGORIES
-from malaphoric.paper import MODEL
+from malaphoric.data.categories import CATEGORIES
+from malaphoric.report.paper import MODEL
 
 import numpy as np
 

@@ -16,12 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from malaphoric import chunks, scan, statistics
-from malaphoric.configuration import SECONDS_PER_POINT, Configuration
-from malaphoric.grid import Grid
-from malaphoric.likelihood import Likelihood
-from malaphoric.measurements import make_likelihood
-from malaphoric.theory import Theory
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.data.measurements import make_likelihood
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.inference import statistics
+from malaphoric.scan import chunks, merging
+from malaphoric.scan.grid import Grid
+from malaphoric.workflow.configuration import SECONDS_PER_POINT, Configuration
 
 import numpy as np
 
@@ -40,7 +41,7 @@ class Free:
         n = len(points)
         progress(n)
         predictions = np.tile(self.data.sm, (n, 1))
-        return Theory(predictions, np.full((n, 4), 0.2), np.full(n, "", dtype=object))
+        return Evaluation(predictions, np.full((n, 4), 0.2), np.full(n, "", dtype=object))
 
 
 def grid(per_axis: int) -> dict:
@@ -68,7 +69,7 @@ def measured(work, *args) -> tuple[float, float]:
 
 def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: Path) -> None:
     """Print what chunks, merge and profile cost."""
-    the_grid, theory = Grid.from_dict(grid(per_axis)), Free(data)
+    the_grid, engine = Grid.from_dict(grid(per_axis)), Free(data)
     description = {"engine": engine, "model": {"name": "none"}, "M_X": 3000.0}
     ranges = the_grid.chunks(per_chunk)
     paths = [folder / f"{start}.h5" for start, _ in ranges]
@@ -77,12 +78,12 @@ def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: 
         for path, (start, stop) in zip(paths, ranges, strict=True):
             points = the_grid.points(start, stop)
             chunks.write_points(
-                path, points, theory, data, description, engine == "exact", lambda text: None
+                path, points, engine, data, description, engine == "exact", lambda text: None
             )
 
     def merge():
         chunks = [([path], *ends) for path, ends in zip(paths, ranges, strict=True)]
-        scan.merge(folder / "scan.h5", the_grid, chunks, [description], data, {})
+        merging.merge(folder / "scan.h5", the_grid, chunks, [description], data, {})
 
     def profile():
         statistics.profile(folder / "scan.h5", folder / "profile.h5")

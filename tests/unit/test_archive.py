@@ -12,8 +12,9 @@ import yaml
 matplotlib.use("agg")
 from matplotlib import pyplot
 
-from malaphoric import archive, store
+from malaphoric import store
 from malaphoric.schema import ConfigurationError
+from malaphoric.workflow import archive
 
 OUT = "results/small"
 CONFIGURATION = {

@@ -27,9 +27,9 @@ SHELL = {
 _EXACT = """
 import malaphoric, numpy as np
 from malaphoric import Model, store
-from malaphoric.exact import ExactTheory
+from malaphoric.engines.exact import ExactEngine
 names = ["ACP(B->Xgamma)", "D_n", "R_n", "eps_K", ("<P3>(B0->K*mumu)", 15, 19)]
-theory = ExactTheory(Model.load("b3-l2"), observables=names)
+theory = ExactEngine(Model.load("b3-l2"), observables=names)
 result = theory.evaluate(np.array([[-0.92, 0.078, -0.17]]))
 assert np.isfinite(result.predictions).all(), result.reason
 print(store.digest(result.predictions, result.ckm))

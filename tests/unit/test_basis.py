@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from malaphoric import basis, running, smeft
-from malaphoric.model import Model
+from malaphoric.engines import basis, running
+from malaphoric.physics import smeft
+from malaphoric.physics.model import Model
 
 INPUTS = running.Map.load().inputs
 

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import yaml
 
-from malaphoric import __main__, box
-from malaphoric.grid import Grid
-from malaphoric.model import Model
-from malaphoric.paper import PARAMETERS as AXES
+from malaphoric import __main__
+from malaphoric.inference import box
+from malaphoric.inference.statistics import delta_chi2_level
+from malaphoric.physics.model import Model
+from malaphoric.report.paper import PARAMETERS as AXES
+from malaphoric.scan.grid import Grid
 from malaphoric.schema import ConfigurationError
-from malaphoric.statistics import delta_chi2_level
 from test_statistics import COVARIANCE, MINIMUM, parabola
 
 

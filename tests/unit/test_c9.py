@@ -6,10 +6,14 @@ import warnings
 import numpy as np
 import pytest
 
-from malaphoric import c9, categories, compiled, figures, measurements, running, store
-from malaphoric.exact import ExactTheory
-from malaphoric.model import Model
-from malaphoric.theory import Theory
+from malaphoric import store
+from malaphoric.data import categories, measurements
+from malaphoric.engines import compiled, running
+from malaphoric.engines.exact import ExactEngine
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.inference import c9
+from malaphoric.physics.model import Model
+from malaphoric.report import figures
 from test_figures import LEVELS, entries, texts
 
 NAMES = c9.PLANES["c9"]
@@ -36,12 +40,12 @@ def test_coefficients_of_a_point(name, points):
     model, points = Model.load(name), np.array(points)
     names = [f"{c}_bs{lep}{lep}" for c in ("C9", "C10", "C9p") for lep in compiled.LEPTONS]
     table = compiled.Table.load()
-    theory = compiled.CompiledTheory(table, running.run(model, table=table))
-    ours = theory.coefficients(points, theory.evaluate(points).ckm, c9.PORT, names)
+    engine = compiled.CompiledEngine(table, running.run(model, table=table))
+    ours = engine.coefficients(points, engine.evaluate(points).ckm, c9.PORT, names)
     for point, found in zip(points, ours, strict=True):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            w = ExactTheory(model).wilson(point)
+            w = ExactEngine(model).wilson(point)
             gp = categories.global_likelihood().parameter_point(w)
             assert gp.par_dict_np["Vcb"] > 0  # extracts them, and sets them in gp.w
             truth = gp.w.match_run(4.8, "WET", "flavio", sectors=("sb",)).dict
@@ -52,15 +56,15 @@ def test_coefficients_of_a_point(name, points):
 def test_no_coefficients_without_ckm_elements():
     """Where the extraction fails, and of what is no point."""
     table = compiled.Table.load()
-    theory = compiled.CompiledTheory(table, running.run(Model.load("b3-l2"), table=table))
+    engine = compiled.CompiledEngine(table, running.run(Model.load("b3-l2"), table=table))
     points = np.array([[0.5, 0.35, -0.4], [np.nan, 0.1, 0.1], [-0.9, 0.08, -0.17]])
-    found = theory.coefficients(points, theory.evaluate(points).ckm, c9.PORT, list(NAMES))
+    found = engine.coefficients(points, engine.evaluate(points).ckm, c9.PORT, list(NAMES))
     assert np.isfinite(found).all(axis=1).tolist() == [False, False, True]
 
 
 def test_the_direct_fit_begins_at_the_standard_model(data):
     """Truth: smelli's chi2 without new physics."""
-    found = c9.direct_chi2(data, c9.direct_theory(NAMES), np.zeros((1, 2)))
+    found = c9.direct_chi2(data, c9.direct_engine(NAMES), np.zeros((1, 2)))
     assert found[0] == pytest.approx(data.chi2_sm["quarks"] + data.chi2_sm["LFU"], abs=2e-3)
 
 
@@ -85,7 +89,7 @@ def test_direct_fit_against_flavio(data, names, point):
             for name in categories.observables_by_category()[category]:
                 predictions[data.observables.index(name)] = found[name]
     truth = data.chi2(predictions[np.newaxis])
-    ours = c9.direct_chi2(data, c9.direct_theory(names), np.array([point]))[0]
+    ours = c9.direct_chi2(data, c9.direct_engine(names), np.array([point]))[0]
     truth = sum(truth[name][0] for name in c9.CATEGORIES)
     assert ours == pytest.approx(truth, abs=0.02)
     assert abs(truth - data.chi2_sm["quarks"] - data.chi2_sm["LFU"]) > 5  # it is not a trivial one
@@ -105,11 +109,11 @@ class Toy:
     M_X = 3000.0
 
     def __init__(self, linear=LINEAR):
-        self.linear, self.theory, self.data = linear, self, self
+        self.linear, self.engine, self.data = linear, self, self
         self.n_obs = {"quarks": 1, "EWPOs": 1, "global": 2}
 
     def evaluate(self, points, block):
-        return Theory(points, np.zeros((len(points), 4)), np.full(len(points), ""))
+        return Evaluation(points, np.zeros((len(points), 4)), np.full(len(points), ""))
 
     def chi2(self, predictions, size):
         value = (((predictions - MINIMUM) / ERRORS) ** 2).sum(axis=1)

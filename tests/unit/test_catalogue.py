@@ -4,17 +4,19 @@ import numpy as np
 import pytest
 from scipy.optimize import differential_evolution
 
-from malaphoric import Model, box, fits, load_likelihood
-from malaphoric.configuration import load_configuration
-from malaphoric.exact import ExactTheory
-from malaphoric.facts import anomalies
-from malaphoric.likelihood import Likelihood
+from malaphoric import Model, load_likelihood
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines.exact import ExactEngine
+from malaphoric.inference import box, fits
+from malaphoric.inference.validation import compare
+from malaphoric.physics.facts import anomalies
 from malaphoric.schema import ROOT
-from malaphoric.validation import compare
+from malaphoric.workflow.configuration import load_configuration
 
 MODELS = sorted(path.stem for path in (ROOT / "config" / "models").glob("*.yaml"))
 
-#: Where the compiled engine is held against smelli: best fits of `malaphoric.box`, rounded.
+#: Where the compiled engine is held against smelli: best fits of `python -m malaphoric box`,
+#: rounded.
 POINTS = {
     "3b3-l": (0.9, 0.6, -0.025),
     "b-l": (0.9, 0.38),
@@ -54,11 +56,11 @@ def test_compiled_engine_holds(name):
     likelihood = load_likelihood(name)
     points = np.array([POINTS[name]])
     data: Likelihood = likelihood.data
-    exact = ExactTheory(Model.load(name)).evaluate(points)
+    exact = ExactEngine(Model.load(name)).evaluate(points)
     values = np.stack(list(data.chi2(exact.predictions).values()), axis=1)
     given = {"points": points, "chi2": values, "ckm": exact.ckm, "reason": exact.reason}
     given["predictions"] = exact.predictions
-    ours = likelihood.theory.evaluate(points)
+    ours = likelihood.engine.evaluate(points)
     assert compare(given, ours, data, values[0, -1])["failures"] == []
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malaphoric import Model, charges, load_likelihood
-from malaphoric.configuration import Configuration
+from malaphoric import Model, load_likelihood
+from malaphoric.physics import charges
 from malaphoric.schema import ConfigurationError
+from malaphoric.workflow.configuration import Configuration
 from test_smeft import PAPERS, mixing_matrix
 
 #: Charges of a model of two parameters, as Python reads them, too.

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from malaphoric import comparison
-from malaphoric.likelihood import NORMAL, Constraint, Likelihood
-from malaphoric.model import Model
-from malaphoric.smeft import g_prime
+from malaphoric.data.likelihood import NORMAL, Constraint, Likelihood
+from malaphoric.physics.model import Model
+from malaphoric.physics.smeft import g_prime
+from malaphoric.report import comparison
 
 CKM = {"Vus": 0.2253, "Vcb": 0.0420, "Vub": 0.00415, "gamma": 1.18}
 POINT = (-0.92, 0.078, -0.17)

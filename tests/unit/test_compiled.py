@@ -14,22 +14,15 @@ from importlib.resources import as_file
 import numpy as np
 import pytest
 
-from malaphoric import (
-    arithmetic,
-    categories,
-    compiled,
-    compiling,
-    engines,
-    measurements,
-    running,
-    store,
-    validation,
-)
-from malaphoric.engines import ModelLikelihood
-from malaphoric.exact import ExactTheory
-from malaphoric.grid import BLOCK
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric import arithmetic, store
+from malaphoric.arithmetic import BLOCK
+from malaphoric.data import categories, measurements
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import compiled, compiling, loading, running
+from malaphoric.engines.exact import ExactEngine
+from malaphoric.engines.loading import ModelLikelihood
+from malaphoric.inference import validation
+from malaphoric.physics.model import Model
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -50,8 +43,8 @@ def table() -> compiled.Table:
 
 
 @pytest.fixture(scope="module")
-def b3_l2(table: compiled.Table) -> compiled.CompiledTheory:
-    return compiled.CompiledTheory(table, running.run(Model.load("b3-l2"), table=table))
+def b3_l2(table: compiled.Table) -> compiled.CompiledEngine:
+    return compiled.CompiledEngine(table, running.run(Model.load("b3-l2"), table=table))
 
 
 @pytest.fixture(scope="module")
@@ -76,15 +69,15 @@ def anything() -> Model:
     )
 
 
-def compare(theory: compiled.CompiledTheory, exact: ExactTheory, points: np.ndarray, data) -> None:
+def compare(engine: compiled.CompiledEngine, exact: ExactEngine, points: np.ndarray, data) -> None:
     """Predictions within `PRECISION`, and chi2 within the bounds of `validation`."""
-    ours, theirs = theory.evaluate(points), exact.evaluate(points)
+    ours, theirs = engine.evaluate(points), exact.evaluate(points)
     assert list(ours.reason) == list(theirs.reason)
     np.testing.assert_allclose(ours.ckm, theirs.ckm, rtol=0, atol=3e-5)
     scale = np.maximum(abs(theirs.predictions), np.nan_to_num(data.measured()[1]))
     error = abs(ours.predictions - theirs.predictions) / scale
     worst = int(np.argmax(error.max(axis=0)))
-    assert error.max() < PRECISION, theory.observables[worst]
+    assert error.max() < PRECISION, engine.observables[worst]
     for selected in subsets(categories.CATEGORIES):  # whatever counts in a run
         constraints = [k for k in data.constraints if k.category in selected]
         counting = dataclasses.replace(data, constraints=constraints)
@@ -110,15 +103,15 @@ def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def test_agrees_with_smelli(b3_l2, data):
-    compare(b3_l2, ExactTheory(Model.load("b3-l2")), POINTS, data)
+    compare(b3_l2, ExactEngine(Model.load("b3-l2")), POINTS, data)
 
 
 @pytest.mark.slow
 def test_serves_another_model_and_mass(table, data):
     model, mass = anything(), 1500.0
-    theory = compiled.CompiledTheory(table, running.run(model, mass, table=table))
+    engine = compiled.CompiledEngine(table, running.run(model, mass, table=table))
     points = np.array([[-0.3, 0.05, -0.1], [0.1, 0.1, 0.05]])
-    compare(theory, ExactTheory(model, mass), points, data)
+    compare(engine, ExactEngine(model, mass), points, data)
 
 
 #: All quarks mix, with phases, and the mass is a parameter.
@@ -158,7 +151,7 @@ def test_serves_any_boson(data):
             [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.013, 0.28, 4800.0],
         ]
     )
-    ours, exact = (engines.load_theory(EVERYTHING, e, None) for e in ("compiled", "exact"))
+    ours, exact = (loading.load_engine(EVERYTHING, e, None) for e in ("compiled", "exact"))
     assert ours.parameters == (*EVERYTHING.parameters, "M_X")
     compare(ours, exact, points, data)
 
@@ -170,8 +163,8 @@ def test_d_mixing_at_large_couplings(table, M_X):
     model = Model.load("3b3-l")
     points = np.array([[0.9, 0.6, -0.025, 3000.0]])[:, : 3 if M_X else 4]
     name = "x12Im_D"
-    ours = compiled.CompiledTheory(table, running.run(model, M_X, table=table)).evaluate(points)
-    theirs = ExactTheory(model, M_X, observables=[name]).evaluate(points)
+    ours = compiled.CompiledEngine(table, running.run(model, M_X, table=table)).evaluate(points)
+    theirs = ExactEngine(model, M_X, observables=[name]).evaluate(points)
     found = ours.predictions[0, table.observables.index(name)]
     assert found == pytest.approx(theirs.predictions[0, 0], rel=1e-5)
 
@@ -179,10 +172,10 @@ def test_d_mixing_at_large_couplings(table, M_X):
 def test_mass_as_a_parameter(b3_l2, table):
     """Truth: the same mass, fixed; both interpolate the same running."""
     model, points = Model.load("b3-l2"), POINTS[[0, 2]]
-    free = compiled.CompiledTheory(table, running.run(model, None, table=table))
+    free = compiled.CompiledEngine(table, running.run(model, None, table=table))
     assert free.parameters == ("epsilon_hat", "g_hat", "theta_sb", "M_X")
     for M_X, fixed in ((3000.0, b3_l2), (9000.0, None)):
-        fixed = fixed or compiled.CompiledTheory(table, running.run(model, M_X, table=table))
+        fixed = fixed or compiled.CompiledEngine(table, running.run(model, M_X, table=table))
         theirs = fixed.evaluate(points).predictions
         ours = free.evaluate(np.column_stack([points, [M_X] * len(points)])).predictions
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9 * abs(theirs).max())
@@ -190,29 +183,29 @@ def test_mass_as_a_parameter(b3_l2, table):
 
 def test_mass_beyond_what_is_accepted(table, data):
     """Truth: the limits of a fixed mass; no number comes from beyond, whatever it is."""
-    theory = compiled.CompiledTheory(table, running.run(Model.load("b3-l2"), None, table=table))
-    lh = ModelLikelihood(Model.load("b3-l2"), None, theory, data)
+    engine = compiled.CompiledEngine(table, running.run(Model.load("b3-l2"), None, table=table))
+    lh = ModelLikelihood(Model.load("b3-l2"), None, engine, data)
     masses = [500.0, 1e5, 499.9, 100_001.0, 1.0, 0.0, -3000.0]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         points = np.array([[-0.02, 0.002, -0.17, M_X] for M_X in masses])
-        found = theory.evaluate(points)
+        found = engine.evaluate(points)
         assert np.isfinite(lh.log_likelihood(points)).tolist() == [True] * 2 + [False] * 5
     assert found.reason.tolist() == [""] * 2 + ["M_X is not between 500 and 100000 GeV"] * 5
-    exact = ExactTheory(Model.load("b3-l2"), None, observables=["m_W"]).evaluate(points[2:3])
+    exact = ExactEngine(Model.load("b3-l2"), None, observables=["m_W"]).evaluate(points[2:3])
     assert "M_X is not between 500 and 100000 GeV" in exact.reason[0]
 
 
 def test_cp_conjugate_points(table):
     """Truth: M12 of a model with reversed phases and CKM phase is the complex conjugate."""
-    theory = compiled.CompiledTheory(table, running.run(EVERYTHING, table=table))
+    engine = compiled.CompiledEngine(table, running.run(EVERYTHING, table=table))
     point = np.array([[-0.3, 0.10, 2e-3, 0.02, -0.10, 0.5, 0.15, 1e-2, 0.3]])
-    m, odd = theory.running.basis.monomials(point), theory.running.basis.odd
+    m, odd = engine.running.basis.monomials(point), engine.running.basis.odd
     assert 0 < odd.sum() < odd.size
     t, plus = compiled.chebyshev(np.array([0.9]), compiled.N_DELTA), np.array([1.0])
-    ours = theory._ckm_quantities(theory._at_points(m), t, plus)
-    mirrored = theory._at_points(np.where(odd[:, None], -m, m))
-    conjugate = theory._ckm_quantities(mirrored, t, -plus)
+    ours = engine._ckm_quantities(engine._at_points(m), t, plus)
+    mirrored = engine._at_points(np.where(odd[:, None], -m, m))
+    conjugate = engine._ckm_quantities(mirrored, t, -plus)
     sign = np.array([1, 1, 1, 1, -1, 1, -1])[:, None]
     np.testing.assert_allclose(conjugate, ours * sign, rtol=1e-12)
     assert abs(ours[4::2]).min() > 0
@@ -244,7 +237,7 @@ def test_sm_is_the_origin(b3_l2, data):
 
 
 def test_ckm_fails_where_smelli_fails(b3_l2):
-    exact = ExactTheory(Model.load("b3-l2"))
+    exact = ExactEngine(Model.load("b3-l2"))
 
     def smelli_fails(point: np.ndarray) -> bool:
         with warnings.catch_warnings():
@@ -256,10 +249,10 @@ def test_ckm_fails_where_smelli_fails(b3_l2):
                 return True
 
     assert smelli_fails(WHITE)
-    theory = b3_l2.evaluate(WHITE)
-    assert theory.reason[0] == "ckm"
-    assert np.isnan(theory.predictions).all()
-    assert np.isnan(theory.ckm).all()
+    found = b3_l2.evaluate(WHITE)
+    assert found.reason[0] == "ckm"
+    assert np.isnan(found.predictions).all()
+    assert np.isnan(found.ckm).all()
     # along a line, the first failure of ours lies between neighbours of smelli's
     start, end = np.array([-0.92, 0.078, -0.17]), np.array([-0.92, 0.078, -0.5])
     low, high = 0.0, 1.0
@@ -277,15 +270,15 @@ NO_POINTS = np.array([[np.nan, 0.1, 0.1], [0.1, np.inf, 0.1], [0.1, 0.1, -np.inf
 def test_points_that_are_none(b3_l2, data):
     """NaN with its reason, in both engines; the neighbours do not notice."""
     points = np.concatenate([POINTS[:1], NO_POINTS, POINTS[1:2]])
-    theory = b3_l2.evaluate(points)
-    assert theory.reason.tolist() == ["", *["the point is not finite"] * 3, ""]
-    assert np.isnan(theory.predictions[1:4]).all()
-    assert np.isnan(theory.ckm[1:4]).all()
+    found = b3_l2.evaluate(points)
+    assert found.reason.tolist() == ["", *["the point is not finite"] * 3, ""]
+    assert np.isnan(found.predictions[1:4]).all()
+    assert np.isnan(found.ckm[1:4]).all()
     alone = b3_l2.evaluate(POINTS[:2])
-    np.testing.assert_array_equal(theory.predictions[[0, 4]], alone.predictions)
+    np.testing.assert_array_equal(found.predictions[[0, 4]], alone.predictions)
     chi2 = ModelLikelihood(Model.load("b3-l2"), 3000, b3_l2, data).chi2(points)["global"]
     assert np.isfinite(chi2).tolist() == [True, False, False, False, True]
-    exact = ExactTheory(Model.load("b3-l2")).evaluate(NO_POINTS)
+    exact = ExactEngine(Model.load("b3-l2")).evaluate(NO_POINTS)
     assert set(exact.reason) == {"ValueError: the point is not finite"}
     assert np.isnan(exact.predictions).all()
 
@@ -295,11 +288,11 @@ def test_prediction_that_is_not_finite(b3_l2):
     broken = dataclasses.replace(b3_l2)
     broken._ew_base = broken._ew_base.copy()
     broken._ew_base[3] = np.inf
-    theory = broken.evaluate(POINTS[:1])
+    found = broken.evaluate(POINTS[:1])
     name = broken.observables[broken._ew[3]]
-    assert theory.reason.tolist() == [f"prediction of {name} is not finite"]
-    assert np.isnan(theory.predictions).all()
-    assert np.isnan(theory.ckm).all()
+    assert found.reason.tolist() == [f"prediction of {name} is not finite"]
+    assert np.isnan(found.predictions).all()
+    assert np.isnan(found.ckm).all()
 
 
 def test_result_does_not_depend_on_neighbours(b3_l2):
@@ -321,16 +314,17 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
 _RUN = """
 import malaphoric, sys
 import numpy as np
-from malaphoric import Model, engines, store
-from malaphoric.grid import BLOCK
-from malaphoric.likelihood import Likelihood
+from malaphoric import Model, store
+from malaphoric.engines import loading
+from malaphoric.arithmetic import BLOCK
+from malaphoric.data.likelihood import Likelihood
 running, likelihood, shift, n = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 model, data = Model.load("b3-l2"), Likelihood.load(likelihood)
-theory = engines.load_theory(model, "compiled", 3000.0, running=running)
+theory = loading.load_engine(model, "compiled", 3000.0, running=running)
 points = np.random.default_rng(5).uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (BLOCK + 300, 3))[:n]
 result = theory.evaluate(np.roll(points, shift, axis=0))
 chi2 = data.chi2(result.predictions)["global"]
-few = engines.ModelLikelihood(model, 3000.0, theory, data).chi2_of_few(points[:40])["global"]
+few = loading.ModelLikelihood(model, 3000.0, theory, data).chi2_of_few(points[:40])["global"]
 arrays = [np.roll(x, -shift, axis=0) for x in (result.predictions, result.ckm, chi2)]
 print(store.digest(*arrays, few))
 """
@@ -394,7 +388,7 @@ def test_bits_whatever_the_cpu(files, cpu):
 def test_running_map_survives_disk(b3_l2, tmp_path):
     path = tmp_path / "running.h5"
     b3_l2.running.save(path)
-    again = compiled.CompiledTheory(b3_l2.table, compiled.Running.load(path))
+    again = compiled.CompiledEngine(b3_l2.table, compiled.Running.load(path))
     np.testing.assert_array_equal(
         again.evaluate(POINTS).predictions, b3_l2.evaluate(POINTS).predictions
     )
@@ -403,7 +397,7 @@ def test_running_map_survives_disk(b3_l2, tmp_path):
 def test_refuses_a_running_map_for_another_table(b3_l2):
     other = dataclasses.replace(b3_l2.table, digest="0123456789abcdef")
     with pytest.raises(store.StoreError, match=f"b3-l2.*{b3_l2.table.digest[:12]}.*0123456789ab"):
-        compiled.CompiledTheory(other, b3_l2.running)
+        compiled.CompiledEngine(other, b3_l2.running)
 
 
 @pytest.mark.parametrize("package", store.THEORY_PACKAGES)
@@ -459,14 +453,14 @@ def test_additional_observable(tmp_path, name):
     compiling.compile_extra([name], tmp_path / "table.h5")
     table = compiled.Table.load(tmp_path / "table.h5")
     running.run(model, table=table).save(tmp_path / "running.h5")
-    theory = engines.load_theory(
+    engine = loading.load_engine(
         model, "compiled", 3000.0, running=tmp_path / "running.h5", table=tmp_path / "table.h5"
     )
-    assert theory.observables == [name]
-    found = theory.evaluate(point).predictions
-    truth = ExactTheory(model, observables=[name]).evaluate(point).predictions
+    assert engine.observables == [name]
+    found = engine.evaluate(point).predictions
+    truth = ExactEngine(model, observables=[name]).evaluate(point).predictions
     np.testing.assert_allclose(found, truth, rtol=1e-6)
-    base = engines.load_theory(model, "compiled", 3000.0)
-    both = engines.Joined([base, theory])
+    base = loading.load_engine(model, "compiled", 3000.0)
+    both = loading.Joined([base, engine])
     assert both.observables == [*base.observables, name]
     assert np.array_equal(both.evaluate(point).predictions[:, -1:], found)

@@ -7,10 +7,10 @@ import sys
 import pytest
 import yaml
 
-from malaphoric.configuration import SECONDS_PER_POINT, Configuration, load_configuration
-from malaphoric.lep2 import MEASUREMENTS
-from malaphoric.paper import FITS
+from malaphoric.data.lep2 import MEASUREMENTS
+from malaphoric.report.paper import FITS
 from malaphoric.schema import ROOT, ConfigurationError
+from malaphoric.workflow.configuration import SECONDS_PER_POINT, Configuration, load_configuration
 
 MINIMAL = {
     "run": "test",

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from malaphoric import store
-from malaphoric.likelihood import NORMAL, Constraint, Likelihood
-from malaphoric.model import Model
-from malaphoric.paper import FITS
-from malaphoric.paper import PARAMETERS as AXES
+from malaphoric.data.likelihood import NORMAL, Constraint, Likelihood
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.physics.model import Model
+from malaphoric.report.paper import FITS
+from malaphoric.report.paper import PARAMETERS as AXES
 from malaphoric.schema import ROOT, ConfigurationError
-from malaphoric.theory import Theory
 
 TRUTH, ERRORS = np.array([-0.5, 0.15, -0.17]), np.array([0.05, 0.02, 0.04])
 CHARGES = {"X_q": [0, 0, 0.5], "X_l": [0, -1.5, 0], "X_e": [0, 0, 0], "X_d": [0, 0, 0]}
@@ -35,7 +35,7 @@ class Linear:
     def evaluate(self, points, progress=None, **block):
         n = len(points)
         none = np.full(n, "", dtype=object)
-        return Theory(points[:, self.columns].copy(), np.zeros((n, 4)), none)
+        return Evaluation(points[:, self.columns].copy(), np.zeros((n, 4)), none)
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def toy(tmp_path, coverage, monkeypatch):
     (tmp_path / "best_fit.json").write_text(json.dumps({"malaphoric": fit, "fits": FITS}))
     asked = []
 
-    def load_theory(model, engine, M_X, accuracy, running=None, additional=None, table=None):
+    def load_engine(model, engine, M_X, accuracy, running=None, additional=None, table=None):
         asked.append((model, running, table, additional))
         return Linear([0, 1] if additional is None and table is None else [2])
 
-    monkeypatch.setattr(coverage.engines, "load_theory", load_theory)
+    monkeypatch.setattr(coverage.engines, "load_engine", load_engine)
     return SimpleNamespace(folder=tmp_path, asked=asked, data=data)
 
 
@@ -96,9 +96,9 @@ def test_coverage_of_a_gaussian(toy, coverage, capsys):
 def test_what_the_run_had(toy, coverage, monkeypatch):
     """Truth: the model as the scan's record says, the categories of the scan, its running."""
     seen = []
-    compiled_theory = coverage.compiled_theory
+    compiled_engine = coverage.compiled_engine
     monkeypatch.setattr(
-        coverage, "compiled_theory", lambda *args: seen.append(args[2]) or compiled_theory(*args)
+        coverage, "compiled_engine", lambda *args: seen.append(args[2]) or compiled_engine(*args)
     )
     coverage.main(toy.folder, 10)
     assert seen[0].categories == ["quarks", "EWPOs"]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malaphoric import Model, __main__, facts, smeft
+from malaphoric import Model, __main__
+from malaphoric.physics import facts, smeft
 from malaphoric.schema import ConfigurationError
 from test_smeft import PAPERS, Y, mixing_matrix, random_model, random_point
 

@@ -6,8 +6,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from malaphoric import Model, figures, statistics
-from malaphoric.parameters import dimensionless
+from malaphoric import Model
+from malaphoric.inference import statistics
+from malaphoric.physics.parameters import dimensionless
+from malaphoric.report import figures
 from test_statistics import nothing, parabola, write_scan
 
 AXES = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.1, 21))

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from malaphoric import fits, statistics
-from malaphoric.grid import Grid
-from malaphoric.paper import FITS
-from malaphoric.paper import PARAMETERS as NAMES
+from malaphoric.inference import fits, statistics
+from malaphoric.report.paper import FITS
+from malaphoric.report.paper import PARAMETERS as NAMES
+from malaphoric.scan.grid import Grid
 from test_statistics import COVARIANCE, MINIMUM, PRECISION, nothing, parabola, write_scan
 
 AXES = (np.linspace(-1.5, 1.5, 4), np.linspace(0, 0.5, 3), np.linspace(-0.6, 0.6, 5))

@@ -14,9 +14,10 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from malaphoric import Model, overlays
-from malaphoric.configuration import Configuration, load_configuration
+from malaphoric import Model
+from malaphoric.data import overlays
 from malaphoric.schema import ConfigurationError, load_yaml
+from malaphoric.workflow.configuration import Configuration, load_configuration
 from test_configuration import FULL, MINIMAL
 from test_configuration import changed as changed_configuration
 from test_model import VALID

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malaphoric.configuration import Configuration
-from malaphoric.grid import BLOCK, Grid, round_step
-from malaphoric.paper import PARAMETERS as AXES
+from malaphoric.arithmetic import BLOCK
+from malaphoric.report.paper import PARAMETERS as AXES
+from malaphoric.scan.grid import Grid, round_step
+from malaphoric.workflow.configuration import Configuration
 
 
 def make(shape, low=(-1.0, 0.0, -0.3), high=(1.0, 0.25, 0.3)):

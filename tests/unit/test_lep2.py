@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from malaphoric import lep2
+from malaphoric.data import lep2
 
 PAR = lep2.SM_PARAMETERS
 GEV2_PB = 0.3893793721e9

@@ -10,9 +10,10 @@ import h5py
 import numpy as np
 import pytest
 
-from malaphoric import categories, lep2, store
-from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.measurements import (
+from malaphoric import store
+from malaphoric.data import categories, lep2
+from malaphoric.data.likelihood import Constraint, Likelihood
+from malaphoric.data.measurements import (
     Measurements,
     _average,
     _constraints,
@@ -511,7 +512,7 @@ class TestMade:
     def test_measurements_of_the_package(self, tmp_path):
         """Truth: made now, by a process whose sets and dicts of strings are ordered differently."""
         code = (
-            "import sys; from malaphoric.measurements import make_measurements\n"
+            "import sys; from malaphoric.data.measurements import make_measurements\n"
             "make_measurements().save(sys.argv[1])"
         )
         environment = os.environ | {"PYTHONHASHSEED": "12345"}
@@ -534,7 +535,7 @@ class TestMade:
     def test_needs_no_flavio(self):
         """The default likelihood, and its number of observations, by reading a file."""
         code = (
-            "import sys; from malaphoric.measurements import make_likelihood\n"
+            "import sys; from malaphoric.data.measurements import make_likelihood\n"
             "assert make_likelihood().n_obs['global'] == 509\n"
             "assert not {'flavio', 'smelli', 'wilson', 'scipy'} & set(sys.modules)"
         )

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from malaphoric import Model
-from malaphoric.model import MODELS
+from malaphoric.physics.model import MODELS
+from malaphoric.physics.smeft import COUPLINGS
 from malaphoric.schema import ConfigurationError
-from malaphoric.smeft import COUPLINGS
 
 VALID = {
     "name": "test-model",

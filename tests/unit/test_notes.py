@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from malaphoric import fits, notes, statistics
-from malaphoric.grid import Grid
-from malaphoric.paper import FITS
-from malaphoric.paper import PARAMETERS as NAMES
+from malaphoric.inference import fits, statistics
+from malaphoric.report import notes
+from malaphoric.report.paper import FITS
+from malaphoric.report.paper import PARAMETERS as NAMES
+from malaphoric.scan.grid import Grid
 from test_fits import N_OBS, SM
 from test_statistics import parabola, write_scan
 

@@ -7,11 +7,11 @@ import pytest
 import yaml
 from hypothesis import given
 
-from malaphoric import overlays
-from malaphoric.categories import observable_key
-from malaphoric.likelihood import NORMAL, Constraint
-from malaphoric.measurements import Measurements, combine
-from malaphoric.overlays import Selection
+from malaphoric.data import overlays
+from malaphoric.data.categories import observable_key
+from malaphoric.data.likelihood import NORMAL, Constraint
+from malaphoric.data.measurements import Measurements, combine
+from malaphoric.data.overlays import Selection
 from malaphoric.schema import ConfigurationError
 from test_fuzz import check, fuzz, mutated, places
 

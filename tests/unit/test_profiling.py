@@ -5,11 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from malaphoric import Model, load_likelihood, profiling
-from malaphoric.configuration import Configuration
-from malaphoric.grid import Grid
+from malaphoric import Model, load_likelihood
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.inference import profiling
+from malaphoric.scan.grid import Grid
 from malaphoric.schema import ConfigurationError
-from malaphoric.theory import Theory
+from malaphoric.workflow.configuration import Configuration
 from test_configuration import MINIMAL, changed
 
 PLANE = {
@@ -87,7 +88,7 @@ class Bowl:
     parameters, M_X = ("epsilon_hat", "g_hat", "theta_sb"), 3000.0
 
     def __init__(self):
-        self.theory, self.data = self, SimpleNamespace(categories=("quarks",))
+        self.engine, self.data = self, SimpleNamespace(categories=("quarks",))
 
     def chi2(self, points):
         e, g, t = points.T
@@ -97,7 +98,7 @@ class Bowl:
 
     def evaluate(self, points):
         n = len(points)
-        return Theory(np.zeros((n, 0)), np.full((n, 4), 0.2), np.full(n, "", dtype=object))
+        return Evaluation(np.zeros((n, 0)), np.full((n, 4), 0.2), np.full(n, "", dtype=object))
 
 
 def test_minimum_by_closed_formula_whatever_the_split():

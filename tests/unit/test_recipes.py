@@ -5,11 +5,12 @@ import os
 
 import pytest
 
-from malaphoric import archive, configuration, jobs, store
-from malaphoric import recipes as recipes_module
-from malaphoric.configuration import Configuration
-from malaphoric.paper import FITS, PARAMETERS
-from malaphoric.recipes import Recipes
+from malaphoric import store
+from malaphoric.report.paper import FITS, PARAMETERS
+from malaphoric.workflow import archive, configuration, jobs
+from malaphoric.workflow import recipes as recipes_module
+from malaphoric.workflow.configuration import Configuration
+from malaphoric.workflow.recipes import Recipes
 from test_configuration import FULL, MINIMAL, changed
 
 COMPILED = {**FULL, "engine": "compiled"}

@@ -5,9 +5,9 @@ import warnings
 import numpy as np
 import pytest
 
-from malaphoric import basis, compiled, evolving, running
-from malaphoric.compiled import Port
-from malaphoric.model import Model
+from malaphoric.engines import basis, compiled, evolving, running
+from malaphoric.engines.compiled import Port
+from malaphoric.physics.model import Model
 
 pytestmark = pytest.mark.slow
 
@@ -149,7 +149,8 @@ def test_needs_no_wilson():
     import sys
 
     code = (
-        "from malaphoric import Model, running; import sys; running.run(Model.load('b3-l2')); "
+        "import sys; from malaphoric import Model; from malaphoric.engines import running; "
+        "running.run(Model.load('b3-l2')); "
         "print({'wilson', 'flavio', 'smelli'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

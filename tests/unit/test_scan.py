@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 
 from malaphoric import store
-from malaphoric.chunks import Progress, read_points, write_kept, write_points
-from malaphoric.engines import ModelLikelihood, load_likelihood
-from malaphoric.exact import ExactTheory
-from malaphoric.grid import Grid
-from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.model import Model
-from malaphoric.paper import PARAMETERS as AXES
-from malaphoric.scan import merge
+from malaphoric.data.likelihood import Constraint, Likelihood
+from malaphoric.engines.exact import ExactEngine
+from malaphoric.engines.loading import ModelLikelihood, load_likelihood
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.physics.model import Model
+from malaphoric.report.paper import PARAMETERS as AXES
+from malaphoric.scan.chunks import Progress, read_points, write_kept, write_points
+from malaphoric.scan.grid import Grid
+from malaphoric.scan.merging import merge
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError
-from malaphoric.theory import Theory
 
 OBSERVABLES = ["a", ("b", 1.0, 6.0), "c", "d"]
 DESCRIPTION = {"engine": "fake", "model": {"name": "m", "charges": [1, 2]}, "M_X": 3000.0}
 CONFIGURATION = {"run": "test", "model": "m"}
 
 
-class FakeTheory:
+class FakeEngine:
     """Predictions are formulas of the point; one corner fails, one point raises."""
 
     observables = OBSERVABLES
@@ -46,7 +46,7 @@ class FakeTheory:
             if progress:
                 progress(done + 1)
         self.evaluated += e.size
-        return Theory(predictions, ckm, reason)
+        return Evaluation(predictions, ckm, reason)
 
 
 def likelihood(shift=0.0, scale=1.0):
@@ -83,14 +83,14 @@ def grid(e=5, g=4, t=7):
     )
 
 
-def write(folder, edges, the_grid=None, data=None, keep=True, theory=None):
+def write(folder, edges, the_grid=None, data=None, keep=True, engine=None):
     """Chunk files of the grid split at the edges."""
     the_grid, data = the_grid or grid(), data or likelihood()
     chunks = []
     for start, stop in itertools.pairwise(edges):
         path = folder / f"{start}-{stop}.h5"
         write_points(
-            path, the_grid.points(start, stop), theory or FakeTheory(), data, DESCRIPTION, keep,
+            path, the_grid.points(start, stop), engine or FakeEngine(), data, DESCRIPTION, keep,
             out=lambda text: None,
         )  # fmt: skip
         chunks.append(([str(path)], start, stop))
@@ -106,9 +106,9 @@ class TestChunk:
         points, data = grid().points(), likelihood()
         lines = []
         counts = write_points(
-            tmp_path / "c.h5", points, FakeTheory(), data, DESCRIPTION, keep, out=lines.append
+            tmp_path / "c.h5", points, FakeEngine(), data, DESCRIPTION, keep, out=lines.append
         )
-        truth = FakeTheory().evaluate(points)
+        truth = FakeEngine().evaluate(points)
         assert counts == {
             "points": 140,
             "found": 0,
@@ -133,30 +133,30 @@ class TestChunk:
         """Truth: bytes."""
         for name in ("one.h5", "two.h5"):
             write_points(
-                tmp_path / name, grid().points(), FakeTheory(), likelihood(), DESCRIPTION, True,
+                tmp_path / name, grid().points(), FakeEngine(), likelihood(), DESCRIPTION, True,
                 out=lambda text: None,
             )  # fmt: skip
         assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
 
     def test_many_blocks(self, tmp_path):
         """Truth: the same points evaluated in one go; 2700 points are more than two blocks."""
-        the_grid, data, theory = grid(12, 15, 15), likelihood(), FakeTheory()
-        write(tmp_path, [0, the_grid.size], the_grid, theory=theory)
-        assert theory.evaluated == the_grid.size == 2700
+        the_grid, data, engine = grid(12, 15, 15), likelihood(), FakeEngine()
+        write(tmp_path, [0, the_grid.size], the_grid, engine=engine)
+        assert engine.evaluated == the_grid.size == 2700
         result = read_points([tmp_path / "0-2700.h5"], [DESCRIPTION], data)
-        expected = data.chi2(FakeTheory().evaluate(the_grid.points()).predictions)
+        expected = data.chi2(FakeEngine().evaluate(the_grid.points()).predictions)
         for column, values in enumerate(expected.values()):
             np.testing.assert_allclose(result["chi2"][:, column], values, rtol=1e-12)
 
     def test_interrupted_chunk_leaves_nothing(self, tmp_path):
         """Truth: the folder's listing."""
 
-        class Interrupted(FakeTheory):
+        class Interrupted(FakeEngine):
             def evaluate(self, points, progress=None):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            write(tmp_path, [0, 10], theory=Interrupted())
+            write(tmp_path, [0, 10], engine=Interrupted())
         assert not list(tmp_path.iterdir())
 
     @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ class TestChunk:
     )
     def test_no_message_takes_the_chunk_down(self, tmp_path, message):
         """Truth: the issue, an exception is recorded whatever it says; 139 good points remain."""
-        chunks = write(tmp_path, [0, 140], theory=FakeTheory(message))
+        chunks = write(tmp_path, [0, 140], engine=FakeEngine(message))
         result = read_points(chunks[0][0], [DESCRIPTION], likelihood())
         (recorded,) = [r for r in result["reason"] if r not in ("", "ckm")]
         assert recorded[:3] == message[:3]
@@ -177,7 +177,7 @@ class TestChunk:
         chunks = write(tmp_path, [0, 140])
         other = likelihood(shift=0.3)
         result = read_points(chunks[0][0], [DESCRIPTION], other)
-        expected = other.chi2(FakeTheory().evaluate(grid().points()).predictions)
+        expected = other.chi2(FakeEngine().evaluate(grid().points()).predictions)
         np.testing.assert_allclose(result["chi2"], np.stack([*expected.values()], 1), rtol=1e-12)
 
     def test_new_data_without_predictions_are_refused(self, tmp_path):
@@ -295,7 +295,7 @@ class TestMerge:
         for i, e in enumerate(axes[0]):
             for j, g in enumerate(axes[1]):
                 for k, t in enumerate(axes[2]):
-                    one = FakeTheory().evaluate(np.array([[e, g, t]]))
+                    one = FakeEngine().evaluate(np.array([[e, g, t]]))
                     expected = data.chi2(one.predictions)
                     for n, name in enumerate(names):
                         np.testing.assert_allclose(chi2[n, i, j, k], expected[name][0], rtol=1e-12)
@@ -325,7 +325,7 @@ class TestMerge:
             assert scan.chi2.dims == ("category", *AXES)
             assert scan.status.dims == scan.gamma.dims == AXES
             one = scan.chi2.sel(category="LFU", epsilon_hat=-1, g_hat=0.2, theta_sb=-0.3)
-        truth = likelihood().chi2(FakeTheory().evaluate(np.array([[-1, 0.2, -0.3]])).predictions)
+        truth = likelihood().chi2(FakeEngine().evaluate(np.array([[-1, 0.2, -0.3]])).predictions)
         assert float(one) == pytest.approx(truth["LFU"][0], rel=1e-12)
 
     @pytest.mark.parametrize("keep", [True, False], ids=["kept", "not kept"])
@@ -357,7 +357,7 @@ class TestMerge:
         with h5py.File(tmp_path / "scan.h5") as file:
             assert file["chi2"].shape == (4, *shape)
             found = file["chi2"][:, -1, -1, -1]
-        last = FakeTheory().evaluate(small.points()[-1:]).predictions
+        last = FakeEngine().evaluate(small.points()[-1:]).predictions
         np.testing.assert_allclose(found, [v[0] for v in likelihood().chi2(last).values()])
 
     @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ class TestMerge:
         """Truth: one of two chunks was made from another theory."""
         chunks = write(tmp_path, [0, 50, 140])
         write_points(
-            chunks[1][0][0], grid().points(50, 140), FakeTheory(), likelihood(),
+            chunks[1][0][0], grid().points(50, 140), FakeEngine(), likelihood(),
             DESCRIPTION | {"M_X": 1.0}, True, out=lambda text: None,
         )  # fmt: skip
         with pytest.raises(StoreError, match=r"50-140\.h5.*M_X"):
@@ -418,13 +418,13 @@ class TestMerge:
     def test_many_errors(self, tmp_path):
         """Truth: every point fails with a long message; all are counted, 100 are quoted."""
 
-        class Failing(FakeTheory):
+        class Failing(FakeEngine):
             def evaluate(self, points, progress=None):
                 n = len(points)
                 nan = np.full((n, 4), np.nan)
-                return Theory(nan, nan, np.full(n, "Error: " + "é" * 490, dtype=object))
+                return Evaluation(nan, nan, np.full(n, "Error: " + "é" * 490, dtype=object))
 
-        chunks = write(tmp_path, [0, 70, 140], theory=Failing())
+        chunks = write(tmp_path, [0, 70, 140], engine=Failing())
         counts = merge(
             tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION
         )
@@ -438,9 +438,9 @@ class TestMerge:
 def test_model_likelihood_is_theory_and_data():
     """Truth: both called directly; one point as a plain list, too."""
     data = likelihood()
-    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), data)
+    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeEngine(), data)
     points = grid(12, 15, 15).points()
-    truth = FakeTheory().evaluate(points).predictions
+    truth = FakeEngine().evaluate(points).predictions
     np.testing.assert_array_equal(lh.predictions(points), truth)
     for name, values in lh.chi2(points).items():
         np.testing.assert_allclose(values, data.chi2(truth)[name], rtol=1e-12)
@@ -453,7 +453,7 @@ def test_model_likelihood_is_theory_and_data():
 @pytest.mark.parametrize("points", [[1, 2], [[1, 2, 3, 4]], [], np.zeros((2, 2, 3)), "abc"])
 def test_points_of_another_shape_are_refused(points):
     """Truth: a point has three coordinates."""
-    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), likelihood())
+    lh = ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeEngine(), likelihood())
     for function in (lh.chi2, lh.predictions):
         with pytest.raises(ValueError, match=r"accepted: \(n, 3\)|could not convert"):
             function(points)
@@ -487,7 +487,7 @@ def test_theory_and_data_of_different_observables_are_refused():
     data = likelihood()
     data.observables[0] = "other"
     with pytest.raises(StoreError, match="observables"):
-        ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeTheory(), data)
+        ModelLikelihood(Model.load("b3-l2"), 3000.0, FakeEngine(), data)
 
 
 def test_progress_tells_points_rate_and_time_left():
@@ -506,7 +506,7 @@ def test_progress_tells_points_rate_and_time_left():
     assert [line.split()[0] for line in quiet] == ["4/4"]
 
 
-class FailingTheory(ExactTheory):
+class FailingEngine(ExactEngine):
     """The exact engine without smelli: points fail by what their epsilon_hat says."""
 
     def __init__(self):
@@ -526,16 +526,16 @@ def test_exact_engine_records_failures():
     """Truth: the exceptions raised by the stand-in; the points after them are computed."""
     seen = []
     points = np.array([[0, 5, 6], [1, 5, 6], [2, 5, 6], [0, 7, 8.0]])
-    theory = FailingTheory().evaluate(points, seen.append)
-    assert theory.reason.tolist() == ["", "ckm", "ZeroDivisionError: division by zero", ""]
-    np.testing.assert_array_equal(theory.predictions[:, 0], [5, np.nan, np.nan, 7])
-    np.testing.assert_array_equal(theory.ckm[:, 3], [6, np.nan, np.nan, 8])
+    found = FailingEngine().evaluate(points, seen.append)
+    assert found.reason.tolist() == ["", "ckm", "ZeroDivisionError: division by zero", ""]
+    np.testing.assert_array_equal(found.predictions[:, 0], [5, np.nan, np.nan, 7])
+    np.testing.assert_array_equal(found.ckm[:, 3], [6, np.nan, np.nan, 8])
     assert seen == [1, 2, 3, 4]
     with pytest.raises(KeyboardInterrupt):
-        FailingTheory().evaluate(np.array([[3, 0, 0.0]]))
+        FailingEngine().evaluate(np.array([[3, 0, 0.0]]))
 
 
-class Interrupted(FakeTheory):
+class Interrupted(FakeEngine):
     """Ends the job, as a time limit does, once it has evaluated so many points."""
 
     def __init__(self, after):
@@ -555,7 +555,7 @@ def test_interrupted_job_finds_its_finished_parts(tmp_path, damage):
     whole, again = tmp_path / "whole.h5", tmp_path / "again.h5"
     points = grid().points()
     common = {"data": likelihood(), "description": DESCRIPTION, "keep_predictions": True}
-    write_points(whole, points, FakeTheory(), **common)
+    write_points(whole, points, FakeEngine(), **common)
     with pytest.raises(KeyboardInterrupt):
         write_points(again, points, Interrupted(after=70), **common)
     assert not again.exists()
@@ -563,9 +563,9 @@ def test_interrupted_job_finds_its_finished_parts(tmp_path, damage):
     assert len(parts) == 2
     if damage:
         parts[0].write_bytes(parts[0].read_bytes()[:-1])
-    theory = FakeTheory()
-    write_points(again, points, theory, **common)
-    assert theory.evaluated == 140 - (32 if damage else 64)
+    engine = FakeEngine()
+    write_points(again, points, engine, **common)
+    assert engine.evaluated == 140 - (32 if damage else 64)
     assert again.read_bytes() == whole.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"whole.h5", "again.h5"}
 
@@ -580,11 +580,11 @@ def test_parts_serve_their_theory_only(tmp_path, change):
         points = points[::-1]
     else:
         description = {**DESCRIPTION, "M_X": 4000.0}
-    theory = FakeTheory()
-    write_points(path, points, theory, likelihood(), description, True)
-    assert theory.evaluated == (140 - 64 if change == "order" else 140)
+    engine = FakeEngine()
+    write_points(path, points, engine, likelihood(), description, True)
+    assert engine.evaluated == (140 - 64 if change == "order" else 140)
     fresh = tmp_path / "fresh.h5"
-    write_points(fresh, points, FakeTheory(), likelihood(), description, True)
+    write_points(fresh, points, FakeEngine(), likelihood(), description, True)
     assert path.read_bytes() == fresh.read_bytes()
 
 
@@ -594,13 +594,13 @@ class Kept:
     def __init__(self, folder):
         self.folder, self.made = folder, 0
 
-    def write(self, path, points, description=DESCRIPTION, theory=FakeTheory):
+    def write(self, path, points, description=DESCRIPTION, engine=FakeEngine):
         """Write exact points; returns what was counted."""
         self.made = 0
 
         def make():
             self.made += 1
-            return theory()
+            return engine()
 
         layers = [(description, make)]
         return write_kept(path, points, layers, self.folder, lambda text: None)
@@ -617,7 +617,7 @@ def test_kept_points_are_not_computed_again(tmp_path):
     assert kept.write(three, points[::-1][:2])["found"] == 2
     data = likelihood()
     ours = read_points([three], [DESCRIPTION], data)
-    direct = FakeTheory().evaluate(points[::-1][:2])
+    direct = FakeEngine().evaluate(points[::-1][:2])
     np.testing.assert_array_equal(ours["predictions"], direct.predictions)
     np.testing.assert_array_equal(ours["chi2"][:, -1], data.chi2(direct.predictions)["global"])
     assert kept.write(three, points, {**DESCRIPTION, "M_X": 4000.0})["found"] == 0
@@ -644,8 +644,8 @@ def test_errors_are_tried_again(tmp_path):
     """Truth: a point that raised is computed by the next run, one without CKM elements is not."""
     kept, path = Kept(tmp_path / "kept"), tmp_path / "a.h5"
     points = np.array([[1, 5, 6], [2, 5, 6], [0, 5, 6.0]])
-    assert kept.write(path, points, theory=FailingTheory)["errors"] == 1
-    counts = kept.write(path, points, theory=FailingTheory)
+    assert kept.write(path, points, engine=FailingEngine)["errors"] == 1
+    counts = kept.write(path, points, engine=FailingEngine)
     assert counts == {"points": 3, "found": 2, "ckm": 1, "errors": 1}
 
 
@@ -655,9 +655,9 @@ def test_layers_are_kept_apart(tmp_path):
     made = []
 
     def layer(name):
-        theory = FailingTheory()
-        theory.observables = [name]
-        return {"layer": name}, lambda: made.append(name) or theory
+        engine = FailingEngine()
+        engine.observables = [name]
+        return {"layer": name}, lambda: made.append(name) or engine
 
     write_kept(path, points, [layer("a")], kept, lambda text: None)
     write_kept(path, points, [layer("a"), layer("b")], kept, lambda text: None)

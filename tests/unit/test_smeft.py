@@ -15,7 +15,8 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from malaphoric import Model, smeft
+from malaphoric import Model
+from malaphoric.physics import smeft
 
 Y = {"q": 1 / 6, "l": -1 / 2, "e": -1, "d": -1 / 3, "u": 2 / 3, "H": 1 / 2}
 

@@ -86,3 +86,23 @@ def test_every_script_takes_its_recipe_only():
         assert not re.search(r"snakemake\.config|configuration import|load_yaml", text), path
         used = set(re.findall(r"snakemake\.(\w+)", text))
         assert used <= {"input", "output", "params", "threads", "wildcards"}, path
+
+
+#: Each may import from those before it.
+PACKAGES = ("", "physics", "data", "engines", "scan", "inference", "report", "workflow")
+
+
+def test_packages_are_a_ladder():
+    """Truth: the table of CONTRIBUTING.md; the imports of every module, in functions too."""
+    package = ROOT / "workflow/src/malaphoric"
+    seen = set()
+    for path in sorted(package.rglob("*.py")):
+        own = path.parent.relative_to(package).as_posix()
+        own = "" if own == "." else own
+        if path.name in ("__init__.py", "__main__.py"):  # the names that users import, the commands
+            continue
+        for module in source._module(path).modules:
+            other = module.rpartition(".")[0]
+            assert PACKAGES.index(other) <= PACKAGES.index(own), (path, module)
+            seen.add((own, other))
+    assert len(seen) > 20

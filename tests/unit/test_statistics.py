@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 
-from malaphoric import statistics, store
-from malaphoric.grid import Grid
-from malaphoric.likelihood import Constraint, Likelihood
-from malaphoric.paper import FITS
-from malaphoric.paper import PARAMETERS as NAMES
-from malaphoric.scan import STATUS
+from malaphoric import store
+from malaphoric.data.likelihood import Constraint, Likelihood
+from malaphoric.inference import statistics
+from malaphoric.report.paper import FITS
+from malaphoric.report.paper import PARAMETERS as NAMES
+from malaphoric.scan.grid import Grid
+from malaphoric.scan.merging import STATUS
 
 MINIMUM = np.array([-0.6, 0.1, -0.15])
 COVARIANCE = np.array([[0.04, 0.001, 0.0], [0.001, 0.0004, 0.0003], [0.0, 0.0003, 0.0009]])

@@ -198,9 +198,12 @@ class TestWhole:
         """Truth: a limit on the size of files; one sentence, no half file."""
         path = tmp_path / f"a.{kind}"
         code = (
-            "import resource, sys; from malaphoric import archive, figures, store\n"
-            "from malaphoric.configuration import load_configuration\n"
-            "from malaphoric.recipes import Recipes\n"
+            "import resource, sys\n"
+            "from malaphoric import store\n"
+            "from malaphoric.report import figures\n"
+            "from malaphoric.workflow import archive\n"
+            "from malaphoric.workflow.configuration import load_configuration\n"
+            "from malaphoric.workflow.recipes import Recipes\n"
             "path = sys.argv[1]\n"
             "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n" + WRITERS[kind]
         )

@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from malaphoric import point, tables
-from malaphoric.model import Model
-from malaphoric.paper import FITS, PARAMETERS, is_the_papers
-from malaphoric.smeft import g_prime, zprime
+from malaphoric.physics.model import Model
+from malaphoric.physics.smeft import g_prime, zprime
+from malaphoric.report import point, tables
+from malaphoric.report.paper import FITS, PARAMETERS, is_the_papers
 from test_statistics import small_likelihood
 
 

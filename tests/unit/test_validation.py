@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from malaphoric import validation
-from malaphoric.grid import Grid
-from malaphoric.paper import PARAMETERS as NAMES
-from malaphoric.theory import Theory
+from malaphoric.engines.protocol import Evaluation
+from malaphoric.inference import validation
+from malaphoric.report.paper import PARAMETERS as NAMES
+from malaphoric.scan.grid import Grid
 from test_statistics import small_likelihood
 
 
@@ -24,7 +24,7 @@ def both(n=3):
         "ckm": np.tile([0.2, 0.04, 0.004, 1.2], (n, 1)),
         "reason": np.full(n, "", dtype=object),
     }
-    compiled = Theory(predictions.copy(), exact["ckm"].copy(), exact["reason"].copy())
+    compiled = Evaluation(predictions.copy(), exact["ckm"].copy(), exact["reason"].copy())
     return exact, compiled, data, float(chi2[0, -1])
 
 
@@ -98,7 +98,7 @@ def test_no_point_is_no_failure(tmp_path):
     """Truth: headers without rows."""
     exact, compiled, data, _ = both(1)
     exact = {name: values[:0] for name, values in exact.items()}
-    compiled = Theory(compiled.predictions[:0], compiled.ckm[:0], compiled.reason[:0])
+    compiled = Evaluation(compiled.predictions[:0], compiled.ckm[:0], compiled.reason[:0])
     result = validation.compare(exact, compiled, data, float("nan"))
     assert result["failures"] == []
     by_point = tmp_path / "points.csv"

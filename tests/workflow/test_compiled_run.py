@@ -8,12 +8,12 @@ import h5py
 import pytest
 
 from harness import COMPILED, Workflow
-from malaphoric import box
-from malaphoric.configuration import load_configuration
-from malaphoric.engines import ModelLikelihood, load_theory
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
-from malaphoric.recipes import Recipes
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines.loading import ModelLikelihood, load_engine
+from malaphoric.inference import box
+from malaphoric.physics.model import Model
+from malaphoric.workflow.configuration import load_configuration
+from malaphoric.workflow.recipes import Recipes
 
 pytestmark = pytest.mark.slow
 
@@ -80,7 +80,7 @@ def test_the_default_box_is_proposed(compiled):
     """Without a scan: the 95% region that config/config.yaml found by a large one."""
     folder = compiled.folder / OUT
     model, data = Model.load("b3-l2"), Likelihood.load(folder / "likelihood.h5")
-    theory = load_theory(model, "compiled", 3000.0, running=folder / "running.h5")
+    theory = load_engine(model, "compiled", 3000.0, running=folder / "running.h5")
     found = box.propose(ModelLikelihood(model, 3000.0, theory, data))
     expected = {"epsilon_hat": [None, -0.03], "g_hat": [0.03, 0.22], "theta_sb": [-0.5, -0.033]}
     for name, region in expected.items():

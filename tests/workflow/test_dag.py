@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from malaphoric.configuration import SECONDS_PER_POINT
+from malaphoric.workflow.configuration import SECONDS_PER_POINT
 
 
 def test_tiny_exact_run(workflow):

@@ -16,9 +16,10 @@ import pytest
 import yaml
 
 from harness import ROOT
-from malaphoric import Model, overlays
-from malaphoric.configuration import Configuration
-from malaphoric.facts import anomalies
+from malaphoric import Model
+from malaphoric.data import overlays
+from malaphoric.physics.facts import anomalies
+from malaphoric.workflow.configuration import Configuration
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "config/data/README.md"]
 PAGES += [ROOT / "CONTRIBUTING.md"]

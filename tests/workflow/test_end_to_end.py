@@ -12,9 +12,10 @@ import pytest
 import xarray
 from scipy import stats
 
-from malaphoric import categories, exact
-from malaphoric.likelihood import Likelihood
-from malaphoric.model import Model
+from malaphoric.data import categories
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines import exact
+from malaphoric.physics.model import Model
 
 pytestmark = pytest.mark.slow
 
@@ -64,7 +65,7 @@ def test_chi2_is_that_of_smelli(finished):
     fast.make_measurement()
     gl._log_likelihood_sm = None
     point = (-0.9, 0.08, -0.17)
-    w = exact.ExactTheory(Model.load("b3-l2")).wilson(np.array(point))
+    w = exact.ExactEngine(Model.load("b3-l2")).wilson(np.array(point))
     theirs = gl.parameter_point(w).chi2_dict()
     with xarray.open_dataset(finished.folder / OUT / "scan.h5", engine="h5netcdf") as scan:
         ours = scan.chi2.sel(
@@ -155,14 +156,14 @@ def test_resumes_after(finished, tmp_path, blow, minutes):
         "chunk.py",
         f"""
 import pathlib, time
-from malaphoric.exact import ExactTheory
-original = ExactTheory.evaluate
+from malaphoric.engines.exact import ExactEngine
+original = ExactEngine.evaluate
 def evaluate(*args, **kwargs):
     while list(pathlib.Path({str(chunks)!r}).glob("*.h5")):
         pathlib.Path({str(inside)!r}).touch()
         time.sleep(1)
     return original(*args, **kwargs)
-ExactTheory.evaluate = evaluate
+ExactEngine.evaluate = evaluate
 """,
     )
     process = workflow.start("--cores", "1", "--until", "scan")

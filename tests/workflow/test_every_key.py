@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 from harness import COMPILED, ROOT, TINY, Workflow
-from malaphoric.configuration import Configuration, load_configuration
-from malaphoric.lep2 import MEASUREMENTS
-from malaphoric.model import Model
-from malaphoric.recipes import Recipes
+from malaphoric.data.lep2 import MEASUREMENTS
+from malaphoric.physics.model import Model
 from malaphoric.schema import ConfigurationError
+from malaphoric.workflow.configuration import Configuration, load_configuration
+from malaphoric.workflow.recipes import Recipes
 
 pytestmark = pytest.mark.slow
 

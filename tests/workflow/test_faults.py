@@ -143,7 +143,7 @@ def test_worker_without_memory(scan, compiled):
         "chunk.py",
         """
 import resource
-import malaphoric.compiled, malaphoric.jobs, malaphoric.statistics
+import malaphoric.engines.compiled, malaphoric.workflow.jobs, malaphoric.inference.statistics
 pages = int(open("/proc/self/statm").read().split()[0])
 limit = pages * resource.getpagesize() + 2**23
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from harness import ROOT
-from malaphoric.overlays import Selection
+from malaphoric.data.overlays import Selection
 from malaphoric.schema import ConfigurationError, validate
 
 

@@ -55,7 +55,7 @@ def test_wcxf_loads_in_wcxf_and_wilson(asked):
 
 def test_text_says_it_in_words(asked):
     """What the terminal shows: categories, pulls and coefficients."""
-    from malaphoric import point
+    from malaphoric.report import point
 
     text = point.text(asked[0])
     for words in ("Delta chi2", "CKM elements", "Largest pulls", "lq1_2223", "g'(M_X) = 0.3647"):

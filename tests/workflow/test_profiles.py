@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 
 from harness import ROOT
-from malaphoric.configuration import SECONDS_PER_POINT
+from malaphoric.workflow.configuration import SECONDS_PER_POINT
 
 PROFILES = ("slurm", "htcondor", "generic")
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from harness import ROOT, TINY, Workflow
-from malaphoric.grid import Grid
-from malaphoric.paper import FITS
+from malaphoric.report.paper import FITS
+from malaphoric.scan.grid import Grid
 
 pytestmark = pytest.mark.slow
 
@@ -133,12 +133,12 @@ def test_a_new_version(finished, tmp_path, package):
 @pytest.mark.parametrize(
     ("room", "rules"),
     [
-        ("figures", {"figures", "record"}),
-        ("statistics", {*STATISTICS}),
-        ("tables", {"tables", "comparison", "record"}),
-        ("smeft", {"likelihood", "chunk", "papers_points", *WEIGHED}),
-        ("measurements", {"likelihood", *WEIGHED}),
-        ("compiled", {"best_fit", *DRAWN}),  # by way of what chooses the engine
+        ("report/figures", {"figures", "record"}),
+        ("inference/statistics", {*STATISTICS}),
+        ("report/tables", {"tables", "comparison", "record"}),
+        ("physics/smeft", {"likelihood", "chunk", "papers_points", *WEIGHED}),
+        ("data/measurements", {"likelihood", *WEIGHED}),
+        ("engines/compiled", {"best_fit", *DRAWN}),  # by way of what chooses the engine
     ],
 )
 def test_a_changed_module(finished, tmp_path, room, rules):

@@ -141,7 +141,7 @@ def test_orphan_writes_nothing(copied):
     copied.patch_scripts(
         "likelihood.py",
         f"""
-import time, pathlib, malaphoric.likelihood as room
+import time, pathlib, malaphoric.data.likelihood as room
 save = room.Likelihood.save
 def held_back(self, path):
     pathlib.Path({str(marks[0])!r}).write_text(str(__import__("os").getpid()))
@@ -266,7 +266,12 @@ def test_another_version(again, package):
 
 @pytest.mark.parametrize(
     ("room", "rules"),
-    [("chunks", {"chunk"}), ("scan", {"scan"}), ("statistics", {"profile"}), ("grid", {"chunk"})],
+    [
+        ("scan/chunks", {"chunk"}),
+        ("scan/merging", {"scan"}),
+        ("inference/statistics", {"profile"}),
+        ("scan/grid", {"chunk"}),
+    ],
 )
 def test_code(again, project, room, rules):
     """Truth: what writes chunks is among the reasons of a chunk, and so on."""
@@ -289,6 +294,6 @@ def test_masses_follow_what_they_are_made_of(again, project):
     again.configure(**BASE)
     again.project = project
     again.environment["PYTHONPATH"] = str(project / "workflow/src")
-    path = project / "workflow/src/malaphoric/statistics.py"
+    path = project / "workflow/src/malaphoric/inference/statistics.py"
     path.write_text(path.read_text() + "\nCHANGED = 1\n")
     assert again.plan("masses") == {"mass": 5, "masses": 1}

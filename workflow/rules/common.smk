@@ -1,7 +1,7 @@
 # Functions of the rules.
 
-from malaphoric import jobs
-from malaphoric.recipes import VALIDATION
+from malaphoric.workflow import jobs
+from malaphoric.workflow.recipes import VALIDATION
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.

@@ -2,7 +2,7 @@
 #
 # What is in results and no run begins with a dot, which no name of a run does.
 
-from malaphoric.compiling import PARTS
+from malaphoric.engines.compiling import PARTS
 
 TABLE = "workflow/src/malaphoric/data/compiled.h5"
 

@@ -1,7 +1,7 @@
 # Dependence on M_X in hatted variables, where it is a number and nothing profiled: only on demand,
 # `snakemake --cores N masses`.
 
-from malaphoric.recipes import MASSES
+from malaphoric.workflow.recipes import MASSES
 
 if RUN.has_masses:
 

@@ -4,8 +4,8 @@ The names below are the public interface; everything else is found in the rooms 
 """
 
 from malaphoric import arithmetic  # noqa: F401 - first: what it pins is read when numpy loads
-from malaphoric.engines import load_likelihood
-from malaphoric.model import Model
+from malaphoric.engines.loading import load_likelihood
+from malaphoric.physics.model import Model
 
 __all__ = ["Model", "load_likelihood"]
 __version__ = "0.1.0"

@@ -10,16 +10,19 @@ import argparse
 import math
 import sys
 
-from malaphoric import __version__, box, facts, load_likelihood, point
-from malaphoric.categories import CATEGORIES
-from malaphoric.configuration import load_configuration
-from malaphoric.engines import ModelLikelihood
-from malaphoric.measurements import read_overlay
-from malaphoric.model import Model
-from malaphoric.parameters import KNOWN, MASS, Parameter
-from malaphoric.running import check_tables
+from malaphoric import __version__, load_likelihood
+from malaphoric.data.categories import CATEGORIES
+from malaphoric.data.measurements import read_overlay
+from malaphoric.engines.loading import ModelLikelihood
+from malaphoric.engines.running import check_tables
+from malaphoric.inference import box
+from malaphoric.physics import facts
+from malaphoric.physics.model import Model
+from malaphoric.physics.parameters import KNOWN, MASS, Parameter
+from malaphoric.report import point
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
+from malaphoric.workflow.configuration import load_configuration
 
 
 def _finite(text: str) -> float:

@@ -14,6 +14,10 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+#: Points that the compiled engine evaluates together; chunks hold whole blocks, so that every
+#: point meets the same arithmetic however the grid is split.
+BLOCK = 1024
+
 _CPUINFO = Path("/proc/cpuinfo")
 
 

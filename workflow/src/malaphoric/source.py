@@ -81,7 +81,7 @@ def code(*roots: str | Path, without: tuple[str, ...] = ()) -> dict:
 
 
 def _path(root: str | Path) -> Path:
-    return root if isinstance(root, Path) else _PACKAGE / f"{root}.py"
+    return root if isinstance(root, Path) else _PACKAGE / f"{root.replace('.', '/')}.py"
 
 
 @cache
@@ -95,10 +95,10 @@ def _module(path: Path) -> _Module:
         package, *rest = name.split(".")
         if package != "malaphoric":
             packages.add(package)
-        elif rest:
-            modules.add(rest[0])
         else:
-            modules |= {_home(name) for name in taken}
+            modules |= {_home(".".join([*rest, name])) for name in taken}
+            if rest and not taken:
+                modules.add(".".join(rest))
     digest = hashlib.sha256(_bytes(code)).hexdigest()
     return _Module(digest, frozenset(modules), frozenset(packages))
 
@@ -131,5 +131,8 @@ def _bytes(code: CodeType) -> bytes:
 
 
 def _home(name: str) -> str:
-    """The module of a name that is imported from the package itself."""
-    return name if _path(name).exists() else "__init__"
+    """The module, as in "physics.model", that has a name imported from it or from its package."""
+    if _path(name).exists():
+        return name
+    package = name.rpartition(".")[0]
+    return package if _path(package).exists() else f"{package}.__init__".lstrip(".")

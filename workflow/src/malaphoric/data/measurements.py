@@ -1,0 +1,547 @@
+"""Making the data half: from flavio's measurements, LEP2 data and overlays to a `Likelihood`.
+
+The slow part (drawing covariances, the Standard Model) is stored as `Measurements`, which come with
+the package for the default draws and seed; what a configuration selects, and what overlays add or
+replace, is put together in seconds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from malaphoric import store
+from malaphoric.data import categories, lep2, predicting
+from malaphoric.data.categories import AVERAGED, CATEGORIES, Observable, observable_key
+from malaphoric.data.likelihood import (
+    ASYMMETRIC,
+    GAMMA,
+    HALF_NORMAL,
+    NORMAL,
+    NUMERICAL,
+    Constraint,
+    Likelihood,
+    read_constraints,
+    write_constraints,
+)
+from malaphoric.data.overlays import MOST
+from malaphoric.data.overlays import read as check_overlay
+from malaphoric.schema import ConfigurationError, load_yaml
+
+_CONTENT = "malaphoric measurements"
+
+#: Those of the default draws and seed, which come with the package (`make table` remakes them).
+PACKAGED = Path(__file__).parent / "measurements.h5"
+
+#: Draws of the parameters behind the theory's covariance of an additional observable.
+_THEORY_DRAWS = 500
+
+#: Nodes of a tabulated density: fewer than the first become the second.
+_COARSE, _FINE = 50, 1000
+
+
+@dataclass
+class Measurements:
+    """Observables with their Standard Model and everything measured of them.
+
+    Attributes
+    ----------
+    observables : list
+        flavio observables, the columns of the predictions.
+    category : list of str
+        Category of each observable; empty for additional ones, which a configuration assigns.
+    sm : ndarray, shape (n_observables,)
+        Predictions of the Standard Model.
+    theory_covariance : ndarray, shape (n_observables, n_observables)
+        Of the Standard Model predictions; zero where the likelihood has none.
+    labels : list of str
+        LaTeX labels, from flavio.
+    constraints : list of Constraint
+        One or more a measurement; those of `AVERAGED` replaced by normal distributions with the
+        mean and covariance of random draws.
+    settings : dict
+        ``nexp`` draws, ``seed`` and versions.
+    """
+
+    observables: list
+    category: list[str]
+    sm: np.ndarray
+    theory_covariance: np.ndarray
+    labels: list[str]
+    constraints: list[Constraint] = field(default_factory=list)
+    settings: dict = field(default_factory=dict)
+
+    def save(self, path: str | Path) -> None:
+        """Write to an HDF5 file."""
+        with store.create(
+            path,
+            content=_CONTENT,
+            observables=categories.dump_observables(self.observables),
+            category=list(self.category),
+            labels=list(self.labels),
+            settings=self.settings,
+        ) as file:
+            store.write_array(file, "sm", self.sm)
+            store.write_array(file, "theory_covariance", self.theory_covariance)
+            write_constraints(file, self.constraints)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Measurements:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        malaphoric.store.StoreError
+            If the file is damaged or something else.
+        """
+        with store.read(path) as file:
+            if file.attrs.get("content") != _CONTENT:
+                raise store.StoreError(f"{path}: not a file of {_CONTENT}")
+            return cls(
+                observables=categories.parse_observables(file.attrs["observables"]),
+                category=store.parse(file.attrs["category"]),
+                sm=file["sm"][:],
+                theory_covariance=file["theory_covariance"][:],
+                labels=store.parse(file.attrs["labels"]),
+                constraints=read_constraints(file),
+                settings=store.parse(file.attrs["settings"]),
+            )
+
+
+def packaged(nexp: int = 100_000, seed: int = 1) -> Path | None:
+    """The measurements that come with the package, if they are of these draws and this seed.
+
+    None, too, if they were made with other versions of smelli, flavio or wilson than installed.
+    """
+    if not PACKAGED.exists():  # while they are remade
+        return None
+    with store.read(PACKAGED) as file:
+        settings = store.parse(file.attrs["settings"])
+    wanted = {"nexp": nexp, "seed": seed, "versions": store.versions()}
+    return PACKAGED if settings == wanted else None
+
+
+def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
+    """Collect the measurements of smelli's likelihoods (half a minute).
+
+    Parameters
+    ----------
+    nexp : int
+        Number of random draws behind the experimental covariance of the quarks.
+    seed : int
+        Seed of the draws; each measurement has a stream of its own, so that adding one changes
+        no other.
+
+    Returns
+    -------
+    Measurements
+
+    Notes
+    -----
+    LEP2 is not among the constraints: its data need no flavio, see `combine`.
+    """
+    by_category = categories.observables_by_category()
+    observables = categories.observables()
+    column = {name: number for number, name in enumerate(observables)}
+    covariance = np.zeros((len(observables), len(observables)))
+    constraints = []
+    for category, names in by_category.items():
+        if category == "LEP2":
+            continue
+        likelihood = categories.smelli_likelihood(category)
+        if category == AVERAGED:
+            columns = np.array([column[name] for name in likelihood.observables])
+            theory = likelihood.sm_covariance.get(force=False)
+            covariance[np.ix_(columns, columns)] = theory
+            likelihood = likelihood.full_measurement_likelihood
+        else:
+            likelihood = likelihood.measurement_likelihood
+        wanted = {name: column[name] for name in names}
+        measurements = likelihood.get_measurements
+        constraints += _constraints(category, measurements, wanted, nexp, seed)
+    return Measurements(
+        observables=observables,
+        category=[category for category, names in by_category.items() for _ in names],
+        sm=predicting.standard_model(),
+        theory_covariance=covariance,
+        labels=[_label(name) for name in observables],
+        constraints=constraints,
+        settings={"nexp": nexp, "seed": seed, "versions": store.versions()},
+    )
+
+
+def make_extra(observables: list[Observable], seed: int = 1) -> Measurements:
+    """Standard Model of additional observables: what a configuration includes beyond smelli's.
+
+    Parameters
+    ----------
+    observables : list
+    seed : int
+        Of the draws behind the theory's covariance.
+
+    Notes
+    -----
+    The theory's covariance is that of the additional observables among themselves; correlations
+    with smelli's observables are neglected.
+    """
+    import flavio
+
+    lep2.register()
+    state = np.random.get_state()
+    try:
+        np.random.seed(seed)  # flavio draws from numpy's global generator
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            covariance = flavio.sm_covariance(observables, N=_THEORY_DRAWS)
+    finally:
+        np.random.set_state(state)
+    return Measurements(
+        observables=observables,
+        category=[""] * len(observables),
+        sm=predicting.standard_model(observables),
+        theory_covariance=np.atleast_2d(covariance),
+        labels=[_label(name) for name in observables],
+    )
+
+
+def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper") -> Likelihood:
+    """The default likelihood: half a minute of smelli and flavio where nothing is `packaged`.
+
+    Parameters as for `make_measurements` and `combine`.
+    """
+    path = packaged(nexp, seed)
+    return combine(Measurements.load(path) if path else make_measurements(nexp, seed), lep2_set)
+
+
+def combine(
+    base: Measurements,
+    lep2_set: str = "paper",
+    selection: dict | None = None,
+    overlays: Iterable[Path] = (),
+    extra: Measurements | None = None,
+) -> Likelihood:
+    """Put the likelihood of a run together.
+
+    Parameters
+    ----------
+    base : Measurements
+        From `make_measurements`.
+    lep2_set : {"paper", "full"}
+        148 or 153 entries of LEP2.
+    selection : dict, optional
+        By category ``measurements`` and ``observables``, each with lists ``include`` and
+        ``exclude``.
+    overlays : iterable of Path
+        Files of measurements in flavio's format: they replace measurements of the same name.
+    extra : Measurements, optional
+        From `make_extra`: additional observables.
+
+    Returns
+    -------
+    Likelihood
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If an overlay cannot be read, or nothing is left of a category or an included observable.
+
+    Notes
+    -----
+    quarks is smelli's fast likelihood: a normal distribution with the sum of the experimental
+    covariance (drawn from each measurement, weighted average) and smelli's covariance of the
+    theory in the SM. EWPOs, LEP2 and LFU are the measurements as they are.
+    """
+    selection = selection or {}
+    observables = [*base.observables, *(extra.observables if extra else [])]
+    column = {name: number for number, name in enumerate(observables)}
+    by_key = {observable_key(name): name for name in observables}
+    covariance = np.zeros((len(observables), len(observables)))
+    size = len(base.observables)
+    covariance[:size, :size] = base.theory_covariance
+    if extra:
+        covariance[size:, size:] = extra.theory_covariance
+    overlaid = [name for path in overlays for name in read_overlay(path)]
+    nexp, seed = base.settings["nexp"], base.settings["seed"]
+    constraints, measurements = [], {}
+    for category in CATEGORIES:
+        rule = _Rule(category, selection.get(category, {}))
+        wanted = {
+            name: column[name]
+            for name, own in zip(base.observables, base.category, strict=True)
+            if own == category and observable_key(name) not in rule.without_observables
+        }
+        wanted |= {by_key[key]: column[by_key[key]] for key in rule.with_observables}
+        own = [k for k in base.constraints if k.category == category]
+        if category == "LEP2" and lep2.OBSERVABLES[0] in column:
+            own = _lep2_constraints(lep2_set, column)
+        gone, columns = {*rule.without_measurements, *overlaid}, set(wanted.values())
+        own = [_restrict(k, columns) for k in own if k.measurement not in gone]
+        if added := rule.added(overlaid):
+            own += _constraints(category, added, wanted, nexp, seed)
+        own = [k for k in own if k is not None]
+        rule.check({observable_key(observables[c]) for k in own for c in k.columns})
+        measurements[category] = sorted({k.measurement for k in own})
+        if category == AVERAGED and own:
+            own = [_average(own, covariance)]
+        constraints += own
+    likelihood = Likelihood(
+        observables=observables,
+        constraints=constraints,
+        sm=np.concatenate([base.sm, extra.sm if extra else []]),
+        theory_uncertainty=_uncertainty(constraints, covariance),
+        labels=[*base.labels, *(extra.labels if extra else [])],
+        settings={
+            **base.settings,
+            "lep2_set": lep2_set,
+            "selection": selection,
+            "measurements": measurements,
+        },
+    )
+    for k in constraints:
+        if k.kind != NORMAL and not np.isfinite(k.chi2(likelihood.sm[np.newaxis])[0]):
+            raise ConfigurationError(
+                f"{k.measurement}: {observable_key(observables[k.columns[0]])}: a distribution "
+                "that vanishes at the Standard Model is not accepted, because results are relative "
+                "to it; accepted: one that does not"
+            )
+    return likelihood
+
+
+class _Rule:
+    """What is included in and excluded from a category."""
+
+    def __init__(self, category: str, rule: dict) -> None:
+        def names(what: str, how: str) -> list:
+            return rule.get(what, {}).get(how, [])
+
+        self._category = category
+        self._with_measurements = names("measurements", "include")
+        self.without_measurements = names("measurements", "exclude")
+        self.with_observables = [observable_key(x) for x in names("observables", "include")]
+        self.without_observables = {observable_key(x) for x in names("observables", "exclude")}
+
+    def added(self, overlaid: list[str]) -> list[str]:
+        """Measurements beyond smelli's: overlaid ones, and those that are included by name."""
+        added = [m for m in overlaid if m not in self.without_measurements]
+        return added + [m for m in self._with_measurements if m not in added]
+
+    def check(self, measured: set[str]) -> None:
+        """Refuse an included observable that is not among the measured ones."""
+        for key in self.with_observables:
+            if key not in measured:
+                raise ConfigurationError(
+                    f"data.{self._category}.observables.include: {key!r} is not accepted: no "
+                    "measurement of it is included; accepted: an observable that an overlay or "
+                    f"data.{self._category}.measurements.include measures"
+                )
+
+
+def read_overlay(path: Path) -> list[str]:
+    """Let flavio read an overlay; returns the names of its measurements.
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If a value is not accepted, naming the measurement.
+    """
+    import flavio
+
+    check_overlay(path)
+    lep2.register()
+    try:
+        return flavio.measurements.read_file(str(path))
+    except Exception as error:
+        raise ConfigurationError(f"{path}{_culprit(path)}: {error}") from error
+
+
+def _culprit(path: Path) -> str:
+    """The measurement that flavio cannot read, if it is one."""
+    import flavio
+
+    data = load_yaml(path, MOST)
+    for name, content in data.items() if isinstance(data, dict) else ():
+        with tempfile.TemporaryDirectory() as folder:
+            alone = Path(folder) / "alone.yml"
+            alone.write_text(yaml.safe_dump({name: content}), encoding="utf-8")
+            try:
+                flavio.measurements.read_file(str(alone))
+            except Exception:
+                return f": {name}"
+    return ""
+
+
+def _constraints(
+    category: str, measurements: Iterable[str], wanted: dict, nexp: int, seed: int
+) -> list[Constraint]:
+    """Constraints of flavio's measurements on the wanted observables (and their columns)."""
+    import flavio
+
+    result = []
+    # flavio keeps measurements in a set: sort, so that every process sums in the same order
+    for measurement in sorted(measurements):
+        instance = flavio.Measurement[measurement]
+        if category == AVERAGED:
+            ours = [name for name in instance.all_parameters if name in wanted]
+            if ours:
+                arrays = _draw(instance, ours, nexp, seed)
+                columns = np.array([wanted[name] for name in ours])
+                result.append(Constraint(category, measurement, NORMAL, columns, arrays))
+            continue
+        for distribution, parameters in instance._constraints:
+            keep = [
+                i
+                for i, name in enumerate(parameters)
+                if name in wanted and instance._parameters.get(name) == (i, distribution)
+            ]
+            if keep:
+                kind, arrays = _distribution(measurement, distribution, keep)
+                columns = np.array([wanted[parameters[i]] for i in keep])
+                result.append(Constraint(category, measurement, kind, columns, arrays))
+    return result
+
+
+def _distribution(
+    measurement: str, distribution: object, keep: list[int]
+) -> tuple[str, dict[str, np.ndarray]]:
+    """Kind and parameters of a flavio distribution, reduced to the dimensions in `keep`."""
+    name = type(distribution).__name__
+    central = np.atleast_1d(np.asarray(distribution.central_value, dtype=float))
+    if name == "MultivariateNormalDistribution":
+        covariance = np.asarray(distribution.covariance)[np.ix_(keep, keep)]
+        return NORMAL, {"central": central[keep], "covariance": covariance}
+    if name == "NormalDistribution":
+        variance = float(distribution.standard_deviation) ** 2
+        return NORMAL, {"central": central, "covariance": np.array([[variance]])}
+    if name in ("HalfNormalDistribution", "GaussianUpperLimit"):
+        deviation = np.asarray(float(distribution.standard_deviation))
+        return HALF_NORMAL, {"central": central[0], "deviation": deviation}
+    if name == "AsymmetricNormalDistribution":
+        left, right = distribution.left_deviation, distribution.right_deviation
+        return ASYMMETRIC, {
+            "central": central[0],
+            "left": np.asarray(float(left)),
+            "right": np.asarray(float(right)),
+        }
+    if np.ndim(getattr(distribution, "x", 0)) == 1:  # numerical, and what is derived from it
+        x, pdf = (np.asarray(v, dtype=float) for v in (distribution.x, distribution.y_norm))
+        if x.size < _COARSE:  # the same function; its moments are sums over the nodes
+            fine = np.union1d(x, np.linspace(x[0], x[-1], _FINE))
+            x, pdf = fine, np.interp(fine, x, pdf)
+        if not np.interp(central[0], x, pdf) > 0:
+            raise ConfigurationError(
+                f"the measurement {measurement!r}: a {name} that vanishes at its central value is "
+                "not accepted; accepted: one that is largest there"
+            )
+        return NUMERICAL, {"x": x, "pdf": pdf, "central": central[0]}
+    if hasattr(distribution, "scipy_dist") and distribution.a >= 1:  # the gamma distributions
+        positive = name != "GammaDistribution"
+        return GAMMA, {
+            "central": central[0],
+            "lower": np.asarray(0.0 if positive else float(distribution.loc)),
+            "loc": np.asarray(float(distribution.loc)),
+            "a": np.asarray(float(distribution.a)),
+            "scale": np.asarray(float(distribution.scale)),
+        }
+    raise ConfigurationError(
+        f"the measurement {measurement!r}: a {name} is not accepted outside {AVERAGED}; accepted: "
+        "another measurement"
+    )
+
+
+def _draw(measurement: object, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
+    """Mean and covariance of random draws from a measurement, as smelli's, but seeded."""
+    state = np.random.get_state()
+    try:
+        # flavio draws from numpy's global generator
+        np.random.seed([seed, zlib.crc32(measurement.name.encode())])
+        draws = measurement.get_random_all(size=nexp)
+    finally:
+        np.random.set_state(state)
+    sample = np.array([draws[name] for name in observables])
+    covariance = np.atleast_2d(np.cov(sample))
+    if not np.all(np.diag(covariance) > 0):
+        raise ConfigurationError(
+            f"the measurement {measurement.name!r} has no error; accepted: as in 1.2 ± 0.3 e-5"
+        )
+    return {"central": sample.mean(axis=1), "covariance": covariance}
+
+
+def _average(constraints: list[Constraint], theory: np.ndarray) -> Constraint:
+    """Weighted average of normal constraints, with the theory's covariance added.
+
+    Parameters
+    ----------
+    constraints : list of Constraint
+        All normal and of one category, uncorrelated between each other.
+    theory : ndarray, shape (n_observables, n_observables)
+    """
+    columns = np.unique(np.concatenate([k.columns for k in constraints]))
+    weight, weighted = np.zeros((columns.size, columns.size)), np.zeros(columns.size)
+    for k in constraints:
+        error = np.sqrt(np.diag(k.arrays["covariance"]))
+        scale = np.outer(error, error)  # scaled first, because variances span many orders
+        inverse = np.linalg.inv(k.arrays["covariance"] / scale) / scale
+        index = np.searchsorted(columns, k.columns)
+        weight[np.ix_(index, index)] += inverse
+        weighted[index] += inverse @ k.arrays["central"]
+    scale = np.sqrt(np.outer(np.diag(weight), np.diag(weight)))
+    covariance = np.linalg.inv(weight / scale) / scale
+    total = (covariance + covariance.T) / 2 + theory[np.ix_(columns, columns)]
+    arrays = {"central": covariance @ weighted, "covariance": total}
+    return Constraint(AVERAGED, "average of all measurements", NORMAL, columns, arrays)
+
+
+def _restrict(constraint: Constraint, columns: set[int]) -> Constraint | None:
+    """A constraint without the columns that are not wanted (marginalised), None if none is."""
+    keep = np.array([i for i, c in enumerate(constraint.columns) if c in columns], dtype=int)
+    if len(keep) == len(constraint.columns):
+        return constraint
+    if not len(keep):
+        return None
+    arrays = {
+        "central": constraint.arrays["central"][keep],
+        "covariance": constraint.arrays["covariance"][np.ix_(keep, keep)],
+    }
+    return Constraint(
+        constraint.category, constraint.measurement, NORMAL, constraint.columns[keep], arrays
+    )
+
+
+def _uncertainty(constraints: list[Constraint], covariance: np.ndarray) -> np.ndarray:
+    """Standard deviation of the theory where the likelihood includes it."""
+    included = np.zeros(len(covariance), dtype=bool)
+    for k in constraints:
+        included[k.columns] |= k.category == AVERAGED
+    return np.where(included, np.sqrt(np.diag(covariance)), 0.0)
+
+
+def _label(observable: str | tuple) -> str:
+    """Flavio's LaTeX label with the arguments, e.g. the bin in q2 (GeV^2), in square brackets."""
+    import flavio
+
+    lep2.register()
+    name, *arguments = (observable,) if isinstance(observable, str) else observable
+    tex = flavio.Observable[name].tex.replace("_ ", "_")  # flavio writes A_e as "A_ e"
+    return tex + (f" [{', '.join(f'{x:g}' for x in arguments)}]" if arguments else "")
+
+
+def _lep2_constraints(lep2_set: str, column: dict) -> list[Constraint]:
+    return [
+        Constraint(
+            "LEP2",
+            name,
+            NORMAL,
+            np.array([column[o] for o in observables]),
+            {"central": np.asarray(central), "covariance": np.asarray(covariance)},
+        )
+        for name, (observables, central, covariance) in zip(
+            lep2.MEASUREMENTS, lep2.measurements(lep2_set), strict=True
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Predictions at points: exact by smelli, compiled from tables, and how these are made."""

@@ -1,0 +1,322 @@
+"""Which engine predicts, and an engine together with the data: the likelihood of a model.
+
+The engines are in `exact` and `compiled`, the data in `likelihood`, files of points in `chunks`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from malaphoric import arithmetic, store
+from malaphoric.arithmetic import BLOCK
+from malaphoric.data import categories
+from malaphoric.data.categories import observable_tuple
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.data.measurements import make_likelihood
+from malaphoric.engines.basis import parameters
+from malaphoric.engines.compiled import check_table
+from malaphoric.engines.protocol import Engine, Evaluation
+from malaphoric.physics.model import Model
+from malaphoric.physics.parameters import MASS
+from malaphoric.schema import ConfigurationError, validate
+
+if TYPE_CHECKING:
+    from malaphoric.engines.compiled import CompiledEngine
+    from malaphoric.engines.exact import ExactEngine
+
+# points that a fit asks for at a time, at most; fewer are rounded up to a power of two
+_SOME = 256
+
+
+class ModelLikelihood:
+    """Likelihood of one model as a function of its parameters.
+
+    Attributes
+    ----------
+    model : Model
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    parameters : tuple of str
+        Names of the columns of points: the model's parameters (angles and phases in rad), and
+        "M_X" in GeV where it is one of them.
+    observables : list
+        flavio observables, the columns of `predictions`.
+    chi2_sm : dict of str to float
+        chi2 of the Standard Model by category, and "global".
+    n_obs : dict of str to int
+        Number of observations by category, and "global".
+    """
+
+    def __init__(self, model: Model, M_X: float | None, engine: Engine, data: Likelihood) -> None:
+        if list(engine.observables) != list(data.observables):
+            raise store.StoreError("data: made for other observables than the engine has")
+        self.model, self.engine, self.data = model, engine, data
+        self.M_X = None if M_X is None else float(M_X)
+        self.parameters = parameters(model, M_X)
+        self.observables = list(data.observables)
+        self.chi2_sm, self.n_obs = data.chi2_sm, data.n_obs
+
+    def predictions(self, points: np.ndarray) -> np.ndarray:
+        """Predictions at points (n, n_parameters), shape (n, n_observables); NaN where none are."""
+        return self.engine.evaluate(self._columns(points)).predictions
+
+    def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """chi2 by category and "global" at points.
+
+        Parameters
+        ----------
+        points : array_like, shape (n, n_parameters)
+            The `parameters`.
+
+        Returns
+        -------
+        dict of str to ndarray, shape (n,)
+            NaN where a point cannot be computed: the CKM extraction fails there, or a
+            coordinate is not finite.
+        """
+        points = self._columns(points)
+        names = [*self.data.categories, categories.GLOBAL]
+        result = {name: np.empty(len(points)) for name in names}
+        for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
+            block = slice(start, start + BLOCK)
+            for name, values in self.data.chi2(self.predictions(points[block])).items():
+                result[name][block] = values
+        return result
+
+    def log_likelihood(self, x: np.ndarray) -> float | np.ndarray:
+        """-chi2/2 for samplers and minimisers: log of the likelihood, up to a constant.
+
+        Parameters
+        ----------
+        x : array_like, shape (n_parameters,) or (n, n_parameters)
+            One point or many.
+
+        Returns
+        -------
+        float, or ndarray of shape (n,)
+            -inf where a point cannot be computed.
+        """
+        points = self._columns(x)
+        quick = self.chi2_of_few if len(points) <= _SOME else self.chi2
+        chi2 = quick(points)[categories.GLOBAL]
+        result = np.where(np.isfinite(chi2), -chi2 / 2, -np.inf)
+        return float(result[0]) if np.ndim(x) == 1 else result
+
+    def _columns(self, points: np.ndarray) -> np.ndarray:
+        points = np.atleast_2d(np.asarray(points, dtype=float))
+        if points.ndim != 2 or points.shape[1] != len(self.parameters):
+            raise ValueError(
+                f"points: shape {points.shape}; accepted: (n, {len(self.parameters)}), of "
+                f"{', '.join(self.parameters)}"
+            )
+        return points
+
+    def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
+        size = min(_SOME, 1 << (len(points) - 1).bit_length())
+        predictions = self.engine.evaluate(points, block=size).predictions
+        return self.data.chi2(predictions, size)
+
+
+def load_likelihood(
+    model: Model | str,
+    engine: str = "compiled",
+    M_X: float | None = 3000.0,
+    categories: tuple[str, ...] | None = None,
+    smeft_accuracy: str = "leadinglog",
+    lep2_set: str = "paper",
+    data: str | Path | None = None,
+) -> ModelLikelihood:
+    """Likelihood of a model, ready to be called.
+
+    Parameters
+    ----------
+    model : Model or str
+        A model, its name in ``config/models`` or the path of its YAML file.
+    engine : {"exact", "compiled"}
+        smelli point by point, or tables made from it.
+    M_X : float or None
+        Mass of the X boson in GeV; None makes it a parameter, the last.
+    categories : tuple of str, optional
+        Categories that count (default: all four).
+    smeft_accuracy : {"leadinglog", "integrate"}
+        Accuracy of the SMEFT running.
+    lep2_set : {"paper", "full"}
+        148 or 153 entries of LEP2.
+    data : path, optional
+        A ``likelihood.h5`` of a run (default: the one that the paper's data make).
+
+    Returns
+    -------
+    ModelLikelihood
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If an argument is not accepted, as in a run configuration.
+    malaphoric.store.StoreError
+        If ``data`` cannot be read, or the compiled engine's table is of other versions.
+
+    Warns
+    -----
+    UserWarning
+        If numpy was imported before malaphoric, see `malaphoric.arithmetic`.
+    """
+    arithmetic.warn_if_late()
+    settings = {"engine": engine, "smeft_accuracy": smeft_accuracy, "lep2_set": lep2_set}
+    settings |= {} if M_X is None else {"parameters": {MASS: M_X}}
+    settings |= {} if categories is None else {"categories": list(categories)}
+    validate(settings, "config", "load_likelihood", partial=True)
+    if engine == "compiled":
+        check_table()
+    model = model if isinstance(model, Model) else Model.load(model)
+    if data is None:
+        likelihood = _papers_data(lep2_set).of(categories)
+    else:
+        likelihood = Likelihood.load(data, categories)
+    engine = engine_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
+    return ModelLikelihood(model, M_X, engine, likelihood)
+
+
+@cache
+def _papers_data(lep2_set: str) -> Likelihood:
+    """Read once per process: the next model costs its running alone."""
+    return make_likelihood(lep2_set=lep2_set)
+
+
+class Joined:
+    """Engines of different observables at the same points, as one engine.
+
+    Parameters
+    ----------
+    theories : list of ExactEngine or CompiledEngine
+        Of one model at one mass.
+    """
+
+    def __init__(self, engines: list) -> None:
+        self.engines = engines
+        self.observables = [name for engine in engines for name in engine.observables]
+
+    def evaluate(
+        self, points: np.ndarray, progress: Callable[[int], None] | None = None, **block: int
+    ) -> Evaluation:
+        """As `CompiledEngine.evaluate`."""
+        first, *others = [engine.evaluate(points, **block) for engine in self.engines]
+        for other in others:
+            first.reason = np.where(first.reason == "", other.reason, first.reason)
+            first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
+        first.predictions[first.reason != ""] = np.nan
+        if progress:
+            progress(len(first.predictions))
+        return first
+
+    def coefficients(self, *about: object) -> np.ndarray:
+        """As `CompiledEngine.coefficients`."""
+        return self.engines[0].coefficients(*about)
+
+
+def exact_engine(settings: dict) -> ExactEngine:
+    """The exact engine of a job: of its additional observables alone, if there are any."""
+    from malaphoric.engines.exact import ExactEngine
+
+    extra = list(map(observable_tuple, settings["extra"]))
+    setting = (Model.of(settings["model"]), settings["M_X"], settings["smeft_accuracy"])
+    return ExactEngine(*setting, extra or None)
+
+
+def compiled_engine(settings: dict, given: object) -> CompiledEngine | Joined:
+    """The compiled engine of a job, from its files, with the additional observables if any.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the job; its ``extra`` are the additional observables.
+    given : object
+        With the paths ``running`` and, if needed, ``extra_table`` and ``extra_running``.
+    """
+    from malaphoric.engines.compiled import CompiledEngine, Running, Table
+
+    engine = CompiledEngine(Table.load(), Running.load(given.running))
+    if not settings["extra"]:
+        return engine
+    table, running = Table.load(given.extra_table), Running.load(given.extra_running)
+    return Joined([engine, CompiledEngine(table, running)])
+
+
+def engine_of(
+    observables: list,
+    model: Model,
+    engine: str,
+    M_X: float | None,
+    smeft_accuracy: str = "leadinglog",
+    running: str | Path | None = None,
+    table: str | Path | None = None,
+) -> Engine:
+    """The engine of all observables of a likelihood: smelli's, then additional ones.
+
+    Parameters as for `load_engine`; ``table`` is that of the additional observables.
+    """
+    engine = load_engine(model, engine, M_X, smeft_accuracy, running)
+    if not (more := observables[len(engine.observables) :]):
+        return engine
+    setting = (model, engine, M_X, smeft_accuracy)
+    return Joined([engine, load_engine(*setting, additional=more, table=table)])
+
+
+def load_engine(
+    model: Model,
+    engine: str,
+    M_X: float | None,
+    smeft_accuracy: str = "leadinglog",
+    running: str | Path | None = None,
+    additional: list | None = None,
+    table: str | Path | None = None,
+) -> Engine:
+    """The engine of a model.
+
+    Parameters
+    ----------
+    model : Model
+    engine : {"exact", "compiled"}
+    M_X : float or None
+        Mass of the X boson in GeV; None where it is a parameter.
+    smeft_accuracy : {"leadinglog", "integrate"}
+    running : path, optional
+        For the compiled engine: stored running of the model's coefficients (default: made now).
+    additional : list, optional
+        Only these observables, which the categories do not have by themselves.
+    table : path, optional
+        For the compiled engine: their stored table (default: made now).
+
+    Raises
+    ------
+    malaphoric.schema.ConfigurationError
+        If the engine is unknown.
+    """
+    if engine == "exact":
+        from malaphoric.engines.exact import ExactEngine
+
+        return ExactEngine(model, M_X, smeft_accuracy, additional)
+    if engine == "compiled":
+        from malaphoric.engines.compiled import CompiledEngine, Running, Table
+
+        if additional and table is None:
+            from malaphoric.engines import compiling
+
+            with tempfile.TemporaryDirectory() as folder:
+                compiling.compile_extra(additional, Path(folder) / "table.h5")
+                loaded = Table.load(Path(folder) / "table.h5")
+        else:
+            loaded = Table.load(table)
+        if running is None:
+            from malaphoric.engines.running import run
+
+            return CompiledEngine(loaded, run(model, M_X, smeft_accuracy, loaded))
+        return CompiledEngine(loaded, Running.load(running))
+    raise ConfigurationError(f"engine: {engine!r} is not accepted; accepted: exact, compiled")

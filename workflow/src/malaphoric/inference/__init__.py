@@ -1,0 +1,1 @@
+"""From chi2 to best fits, profiles, intervals and regions, and their check."""

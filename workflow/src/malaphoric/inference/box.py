@@ -1,0 +1,200 @@
+"""A box worth scanning: where a model's best fit and 95% region are, found without a scan.
+
+The compiled engine is minimised in all that is physical; the scan itself is configured by the user.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from malaphoric.data.categories import GLOBAL
+from malaphoric.engines.loading import ModelLikelihood
+from malaphoric.inference import fits
+from malaphoric.inference.fits import Box
+from malaphoric.inference.statistics import delta_chi2_level, intervals
+from malaphoric.physics import charges
+from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS, Parameter
+from malaphoric.physics.smeft import M_REFERENCE
+from malaphoric.scan.grid import round_step
+from malaphoric.schema import ConfigurationError
+
+# random points that are looked at first, and how many of them are followed down
+_LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
+
+# part of the region's width that is added on both sides, and points of an axis
+_MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70}, 80, 500
+
+# a parabola through three values of an angle is trusted while it dips by less, see `statistics`
+_DIP = 0.5
+
+
+def propose(likelihood: ModelLikelihood) -> dict:
+    """Ranges and numbers of points for a scan of a model.
+
+    Parameters
+    ----------
+    likelihood : ModelLikelihood
+        With the compiled engine.
+
+    Returns
+    -------
+    dict
+        ``grid``: ``parameters`` of a run configuration, with epsilon_hat = 0 among their nodes and
+        steps of the last that resolve chi2; ``best``: the best fit (the parameters, chi2);
+        ``region``: its 95% region (two parameters), [low, high] by parameter, None where it ends at
+        a physical limit only; ``undetermined``: parameters that chi2 does not depend on. None
+        instead of a dict if no point is valid.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model's file does not say what is physical of a parameter of the charges.
+    """
+
+    def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
+        return likelihood.chi2_of_few(points)
+
+    wide, about = _physical(likelihood), likelihood.model.records
+    found, starts = _search(chi2, wide, about)
+    if not found:
+        return {"grid": None, "best": None, "region": {}, "undetermined": []}
+    height = delta_chi2_level(0.95, 2)
+    region: dict[str, list] = {}
+    for refinements in (0, 3):  # the second time from the points of the first
+        lines = {name: starts[np.argsort(starts[:, i])].tolist() for i, name in enumerate(wide)}
+        curves = fits.profiles(found, lines, wide, chi2, [height], refinements)
+        starts = np.concatenate(
+            [np.array(c["points"]).reshape(-1, len(wide)) for c in curves.values()]
+        )
+        delta = np.concatenate([c["chi2"] for c in curves.values()]) - found["chi2"][GLOBAL]
+        starts = starts[delta < 4 * height]
+    for i, name in enumerate(wide):
+        pieces = intervals(
+            np.array(curves[name]["points"])[:, i], np.array(curves[name]["chi2"]), height
+        )
+        region[name] = [pieces[0][0], pieces[-1][1]]
+    grid: dict = {
+        name: _axis(about[name], region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
+        for name in wide
+    }
+    for name in found["undetermined"]:
+        if name not in HATTED:
+            grid[name] = float(np.clip(0.0, *wide[name]))
+    last = list(wide)[-1]
+    if last not in HATTED and isinstance(grid[last], dict):
+        grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
+    best = {**{name: found[name] for name in wide}, "chi2": found["chi2"][GLOBAL]}
+    if likelihood.M_X is not None:
+        grid[MASS] = likelihood.M_X
+    return {"grid": grid, "best": best, "region": region, "undetermined": found["undetermined"]}
+
+
+def text(grid: dict) -> str:
+    """Parameters as the block of a run configuration."""
+    rows = [f"  {name}: {as_yaml(value)}" for name, value in grid.items()]
+    return "\n".join(["parameters:", *rows])
+
+
+def as_yaml(value: float | dict) -> str:
+    """A number, or min, max and points, in YAML."""
+    if not isinstance(value, dict):
+        return f"{value:g}"
+    return f"{{min: {value['min']:g}, max: {value['max']:g}, points: {value['points']}}}"
+
+
+def _physical(likelihood: ModelLikelihood) -> Box:
+    """|epsilon| <= 1, couplings up to sqrt(4 pi), ranges, angles and phases once round."""
+    model, about = likelihood.model, likelihood.model.records
+    for name in model.charge_parameters:
+        if not about[name].range:
+            raise ConfigurationError(
+                f"model {model.name}: missing key parameters.{name}.range; accepted: [min, max], "
+                "what is physical: there a box is looked for"
+            )
+    limit = M_REFERENCE / (likelihood.M_X or M_X_RANGE[0])
+    ranges = {name: record.range for name, record in about.items()}
+    strongest = max(charges.largest(x, ranges) for _, x in model.every_charge()) or 1.0
+    known = {
+        "epsilon_hat": (-limit, limit),
+        "g_hat": (0.0, math.sqrt(4 * math.pi) * limit / strongest),
+    }
+
+    def physical(name: str) -> tuple[float, float]:
+        if name in known:
+            return tuple(np.clip(known[name], *(ranges[name] or known[name])).tolist())
+        return ranges[name] or tuple(x * about[name].period / 2 for x in (-1, 1))
+
+    return {name: physical(name) for name in likelihood.parameters}
+
+
+def _search(
+    chi2: fits.Chi2, box: Box, about: Mapping[str, Parameter]
+) -> tuple[dict | None, np.ndarray]:
+    """The best fit in a large box, and the minima found on the way."""
+    names, (low, high) = list(box), fits.limits_of(box)
+    rng = np.random.default_rng(_SEED)
+    unit = rng.uniform(-1, 1, (_LOOKS, len(names)))
+    # more at small couplings and angles, where less is excluded
+    for column, name in zip(unit.T, names, strict=True):
+        if name == "g_hat":
+            column[:] = 2 * column**2 - 1
+        elif name not in (*HATTED, MASS):
+            column **= 3
+    points = low + (unit + 1) / 2 * (high - low)
+    values = chi2(points)[GLOBAL]
+    points = points[np.argsort(np.where(np.isfinite(values), values, np.inf))[:_FOLLOWED]]
+    points, values = fits.minima(
+        lambda x: chi2(x)[GLOBAL], points, np.arange(len(names)), low, high
+    )
+    points = points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
+    starts = [dict(zip(names, point, strict=True)) for point in points.tolist()]
+    return (fits.minimise(starts, box, chi2, about=about) if starts else None), points
+
+
+def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:
+    """A range that holds a region with a margin, and its points, zero among them if inside."""
+    name = about.name
+    low, high = (w if r is None else r for r, w in zip(region, wide[name], strict=True))
+    if name in HATTED:  # the unmixed model, and no coupling at all, belong to the picture
+        low, high = min(low, 0.0), max(high, 0.0)
+    margin = _MARGIN * (high - low)
+    low, high = low - margin, high + margin
+    if name == "g_hat":
+        low = 0.0
+    elif name == "epsilon_hat":  # beyond |epsilon| = 1, so that the limit is seen
+        limit = wide[name][1]
+        low, high = max(low, -1.2 * limit), min(high, 1.2 * limit)
+    else:
+        low, high = max(low, wide[name][0]), min(high, wide[name][1])
+    step = round_step((high - low) * share)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    if about.range:  # a configuration does not leave it
+        first = max(first, math.ceil(about.range[0] / step - 1e-9))
+        last = min(last, math.floor(about.range[1] / step + 1e-9))
+    digits = max(0, 3 - math.floor(math.log10(step)))
+    return {
+        "min": round(first * step, digits),
+        "max": round(last * step, digits),
+        "points": last - first + 1,
+    }
+
+
+def _last_step(chi2: fits.Chi2, wide: Box, starts: np.ndarray, grid: dict) -> float:
+    """Steps of the last angle, in widths of its axis, that resolve chi2 at the largest g_hat."""
+    names, (low, high) = list(wide), fits.limits_of(wide)
+    starts, g_hat = starts.copy(), names.index("g_hat")
+    starts[:, g_hat] = grid["g_hat"]["max"]
+    free = np.array([i for i in range(len(names)) if i != g_hat])
+
+    def values(points: np.ndarray) -> np.ndarray:
+        return chi2(points)[GLOBAL]
+
+    points, minimum = fits.minima(values, starts, free, low, high)
+    points = points[np.argsort(minimum)[:1]]
+    curvature = fits.curvature(values, points, len(names) - 1, high[-1] - low[-1])[0]
+    width = grid[names[-1]]["max"] - grid[names[-1]]["min"]
+    step = math.sqrt(8 * _DIP / max(curvature, 1e-9))
+    return min(max(step / width, 1 / _MOST_POINTS), 1 / _POINTS_OF_ANGLE)

@@ -1,0 +1,1 @@
+"""What is looked at: figures, tables, sentences, the comparison with the paper."""

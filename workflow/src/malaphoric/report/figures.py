@@ -1,0 +1,990 @@
+"""Figures of publication quality from stored scans and profiles; one style for all of them.
+
+No statistics here beyond drawing the level of a contour.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import textwrap
+import warnings
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.transforms import Bbox, ScaledTranslation
+
+from malaphoric import store
+from malaphoric.data.categories import GLOBAL, RECORDS
+from malaphoric.inference import c9
+from malaphoric.inference.statistics import (
+    category_names,
+    delta_chi2_level,
+    grid_of,
+    grid_profiles,
+    intervals,
+    main_fit,
+    plane_group,
+    planes_of,
+    profiled_of,
+    reduced,
+    unmixed_fit,
+)
+from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
+from malaphoric.physics.smeft import M_REFERENCE
+from malaphoric.report.notes import without_unmixed_region
+from malaphoric.scan.grid import Grid
+
+#: Colours of categories and of their sum.
+COLOURS = {category.name: category.colour for category in RECORDS} | {GLOBAL: "#D55E00"}
+
+_STYLE = {
+    "font.family": "serif",
+    "font.serif": ["STIX Two Text", "STIXGeneral", "DejaVu Serif"],
+    "mathtext.fontset": "stix",
+    "font.size": 10,
+    "axes.labelsize": 12,
+    "axes.titlesize": 10,
+    "legend.fontsize": 8,
+    "legend.framealpha": 0.9,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "pdf.fonttype": 42,  # embedded TrueType, editable and searchable
+    "savefig.dpi": 300,
+}
+
+_COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
+
+_BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
+
+
+def _new_figure() -> tuple[Figure, Axes]:
+    return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
+
+
+def _save(
+    figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = ""
+) -> None:
+    """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
+    width, height = figure.get_size_inches()
+    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    figure.draw_without_rendering()  # everything stays where it is when the page grows
+    figure.set_layout_engine("none")
+    for legend in figure.legends:
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
+    if lines:
+        style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
+        figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
+    page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
+    for path, form in ((pdf, "pdf"), (png, "png")):
+        metadata = {"CreationDate": None} if form == "pdf" else {"Software": None, "Comment": mark}
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=form, metadata=metadata, bbox_inches=page)
+        store.write_bytes(path, drawn.getvalue())
+    plt.close(figure)
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is LaTeX."""
+    return text.replace("$", r"\$")
+
+
+def _regions(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: dict[str, np.ndarray],
+    levels: tuple[float, float],
+    physical: np.ndarray | bool = True,
+) -> list:
+    """Fill the 68% region of each category and the 68/95% regions of the global fit.
+
+    Parameters
+    ----------
+    axes : matplotlib Axes
+    x, y : ndarray, shapes (nx,), (ny,), or both (ny, nx)
+    chi2 : dict of str to ndarray, shape (nx, ny)
+    levels : tuple of float
+        The two confidence levels.
+    physical : ndarray of bool, shape (nx, ny), optional
+        Regions are relative to the minimum of each category where this holds.
+
+    Returns
+    -------
+    list
+        Handles of the legend, of what is drawn.
+    """
+    computed = np.isfinite(chi2["global"])
+    handles = []
+    if computed.any():
+        shade = np.where(computed, 1.0, np.nan).T
+        axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    if not (computed & physical).any():
+        what = "no physical point" if computed.any() else "no valid point"
+        axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
+    else:
+        handles += _allowed(axes, x, y, chi2, levels, physical)
+    if not computed.all():
+        handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+    return handles
+
+
+def _allowed(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: dict[str, np.ndarray],
+    levels: tuple[float, float],
+    physical: np.ndarray | bool = True,
+) -> list:
+    """The regions of `_regions`, without what is behind them."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    percent = [f"{100 * level:g}%" for level in levels]
+    handles = []
+    for name, values in chi2.items():
+        delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
+        draw = _global_regions if name == "global" else _category_region
+        handles += draw(axes, x, y, delta, name, heights, percent)
+    return handles
+
+
+def _said(label: str) -> Line2D:
+    """An entry of the legend for what cannot be seen."""
+    return Line2D([], [], linestyle="none", label=label)
+
+
+def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style: object) -> tuple:
+    """Contours, and whether each of them is anywhere in the plane."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No contour levels were found")
+        lines = axes.contour(x, y, delta, **style)
+    return lines, [len(path.vertices) > 0 for path in lines.get_paths()]
+
+
+def _global_regions(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    name: str,
+    heights: list[float],
+    percent: list[str],
+) -> list:
+    colour = COLOURS[name]
+    axes.contourf(x, y, delta, levels=[_BELOW, heights[0]], colors=[colour], alpha=0.75, zorder=3)
+    styles = {"linewidths": [1.2, 1.2], "linestyles": ["solid", "dashed"], "zorder": 4}
+    _, seen = _lines(axes, x, y, delta, levels=heights, colors=[colour], **styles)
+    return [
+        Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
+        Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}")
+        if seen[1]
+        else _said(f"global {percent[1]}: no bound"),
+    ]
+
+
+def _category_region(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    name: str,
+    heights: list[float],
+    percent: list[str],
+) -> list:
+    colour, height = COLOURS[name], heights[0]
+    if np.nanmax(delta) <= height:
+        return [_said(f"{name}: no bound")]
+    style = {"levels": [height], "colors": [colour], "zorder": 2}
+    if np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
+        inside = [_BELOW, height]
+        axes.contourf(x, y, delta, levels=inside, colors=[colour], alpha=0.3, zorder=2)
+        _lines(axes, x, y, delta, linewidths=0.9, **style)
+        label = f"{name} {percent[0]}"
+        return [Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=label)]
+    # most of the plane is allowed: a border with ticks keeps the plane readable
+    border, (seen,) = _lines(axes, x, y, delta, linewidths=1.0, **style)
+    if not seen:
+        return [_said(f"{name}: bound only beside white")]
+    border.set(path_effects=[patheffects.withTickedStroke(angle=-90, spacing=6, length=0.5)])
+    return [Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")]
+
+
+def _star(axes: Axes, best: dict | None, names: tuple[str, str]) -> list:
+    """The best fit, hollow where the data do not determine it."""
+    if not best:
+        return []
+    loose = not best.get("valid", True) or set(names) & set(best.get("undetermined", ()))
+    style = dict(marker="*", markersize=9, color="black", linestyle="none")
+    style |= (
+        {"label": "best fit (not determined)", "mfc": "none"} if loose else {"label": "best fit"}
+    )
+    axes.plot(*([best[name]] for name in names), zorder=6, clip_on=False, **style)
+    return [Line2D([], [], **style)]
+
+
+def _title(axes: Axes, M_X: float | None, *parts: str) -> None:
+    mass = [rf"$M_X = {M_X / 1000:g}$ TeV"] if M_X else []
+    axes.set_title(", ".join(filter(None, [*parts, *mass])))
+
+
+def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
+    axes.set_xlabel(about[pair[0]].label)
+    axes.set_ylabel(about[pair[1]].label)
+
+
+def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """Show what was scanned and nothing else; a best fit outside is not drawn."""
+    axes.set_xlim(x[0], x[-1])
+    axes.set_ylim(y[0], y[-1])
+
+
+def _legend(axes: Axes, handles: list) -> None:
+    figure = axes.figure
+    for columns in (3, 2, 1):  # as many as fit
+        # outside: whatever the model, no region is hidden
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+        if legend.get_window_extent(figure.canvas.get_renderer()).width < figure.bbox.width:
+            break
+        legend.remove()
+
+
+def plane(
+    scan: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Figure 2: regions of the unmixed model in the plane of its first two scanned parameters.
+
+    Parameters
+    ----------
+    scan : path
+        A ``scan.h5`` whose grid contains epsilon_hat = 0.
+    title : str
+        Name of the model.
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    levels : tuple of float
+        Two confidence levels, for two parameters.
+    fits : dict
+        Content of ``best_fit.json``: best fits, intervals and notes, as far as there are any.
+    pdf, png : path
+        Files to write.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
+    """
+    with store.read(scan) as file:
+        grid = grid_of(file)
+        slab, names = file["chi2"][:, grid.unmixed], category_names(file)
+        profiled = profiled_of(file)
+    pair = tuple(name for name in grid.scanned if name != grid.names[0])[:2]
+    values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
+    x, y = (grid.named[name] for name in pair)
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, values, levels)
+        handles += _star(axes, unmixed_fit(fits), pair)
+        _label(axes, pair, about)
+        _limit(axes, x, y)
+        others = _others(grid, (*pair, grid.names[0]), profiled, about)
+        _title(axes, M_X, title, r"$\hat\epsilon = 0$", others)
+        _legend(axes, handles)
+        _save(figure, pdf, png, fits.get("notes", ()))
+
+
+_UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
+
+
+def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
+    """Hatch |epsilon| > 1, where a kinetic term has the wrong sign (below eq. (2.1))."""
+    limit = M_REFERENCE / M_X
+    shown = False
+    for low, high in ((epsilon_hat[0], -limit), (limit, epsilon_hat[-1])):
+        if low < high:
+            axes.axvspan(low, high, zorder=5, **_UNPHYSICAL)
+            axes.axvline(high if high < 0 else low, color="0.45", linewidth=0.8, zorder=5)
+            shown = True
+    return [_unphysical_patch()] if shown else []
+
+
+def _unphysical_patch() -> Patch:
+    return Patch(label=r"unphysical, $|\epsilon| > 1$", **_UNPHYSICAL)
+
+
+def profile_regions(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    pair: tuple[str, str] | None = None,
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Figure 3, left: regions in a plane of a scan, all other parameters profiled.
+
+    Parameters as for `plane`, with a ``profile.h5``; ``pair``: the plane (default: the first).
+    """
+    with store.read(profile) as file:
+        grid, profiled = grid_of(file), profiled_of(file)
+        pair = pair or planes_of(grid)[0]
+        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+        values = dict(zip(category_names(file), plane["chi2"][:], strict=True))
+    x, y = (grid.named[name] for name in pair)
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, values, levels, _physical(pair, grid, M_X))
+        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
+        _title(axes, M_X, title, _others(grid, pair, profiled, about))
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def profile_best(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Figure 3, right: best value of the last profiled parameter across the first plane.
+
+    Parameters as for `plane`, with a ``profile.h5``.
+    """
+    with store.read(profile) as file:
+        grid = grid_of(file)
+        pair = planes_of(grid)[0]
+        others = (*grid.scanned, *profiled_of(file))
+        name = [name for name in others if name not in pair][-1]
+        index = category_names(file).index("global")
+        best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
+    x, y = (grid.named[name] for name in pair)
+    known = np.isfinite(chi2) & _physical(pair, grid, M_X)
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        if known.any():
+            label = f"best-fit {about[name].label}"
+            handles = _best_map(axes, x, y, best, chi2 - chi2[known].min(), levels, label)
+        else:
+            handles = _regions(axes, x, y, {"global": chi2}, levels, known)
+        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
+        _title(axes, M_X, title)
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def _best_map(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    best: np.ndarray,
+    delta: np.ndarray,
+    levels: tuple[float, float],
+    label: str,
+) -> list:
+    """Colours for the 95% region, pale elsewhere: at tiny couplings an angle is anything."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    inside = delta <= heights[1]
+    low, high = float(best[inside].min()), float(best[inside].max())
+    colours = "viridis"
+    if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
+        high = max(-low, high)
+        low, colours = -high, "RdBu_r"
+    if low == high:  # one point on the axis
+        low, high = low - 0.01, high + 0.01
+    mesh = axes.pcolormesh(
+        x, y, best.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
+    )
+    veil = np.where(inside, 0.0, 1.0)
+    if not inside.all():
+        axes.contourf(x, y, veil.T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
+    axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
+    styles = ("solid", "dashed")
+    look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
+    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    return [
+        Line2D([], [], color="black", linestyle=style, label=f"global {100 * level:g}%")
+        if drawn
+        else _said(f"global {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
+def profiles(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    names: tuple[str, ...] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Profile chi2 of each parameter alone, the others profiled, with its intervals.
+
+    Parameters as for `plane`, with a ``profile.h5``; ``names``: of the parameters (default: all).
+    """
+    with store.read(profile) as file:
+        grid, profiled = grid_of(file), profiled_of(file)
+    curves = fits.get("profiles") or grid_profiles(profile)
+    best = main_fit(fits)
+    names = names or (*grid.scanned, *profiled)
+    number = len(names)
+    columns, rows = min(number, 3), -(-number // 3)
+    with plt.rc_context(_STYLE):
+        size = {"figsize": (2.4 * max(columns, 2), 0.4 + 2.4 * rows), "layout": "constrained"}
+        figure, panels = plt.subplots(rows, columns, sharey=True, squeeze=False, **size)
+        unphysical: list = []
+        for axes in panels.flat[number:]:
+            axes.remove()
+        for axes, name in zip(panels.flat, names, strict=False):
+            if (curve := curves.get(name)) and curve["chi2"]:
+                _profile(axes, np.array(curve["values"]), np.array(curve["chi2"]), levels)
+            else:
+                axes.text(0.5, 0.5, "no valid point", transform=axes.transAxes, ha="center")
+            if best:
+                loose = name in best.get("undetermined", ())
+                style = {"color": "black", "mfc": "none" if loose else "black", "zorder": 6}
+                axes.plot([best[name]], [0], "*", clip_on=False, **style)
+            axes.set_xlabel(about[name].label)
+            if name in grid.named:
+                axes.set_xlim(grid.named[name][0], grid.named[name][-1])
+            if name == "epsilon_hat" and name in grid.named and M_X:
+                unphysical = _mark_unphysical(axes, grid.named[name], M_X)
+        panels[0, 0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
+        for row in panels:
+            row[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
+        handles = unphysical
+        if any(curve["chi2"] for curve in curves.values()):
+            handles = [
+                Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
+                for s, level in zip(("solid", "dashed"), levels, strict=True)
+            ] + handles
+        if handles:
+            figure.legend(handles=handles, loc="outside lower center", ncols=3)
+        _title(panels[0, columns // 2], M_X, title)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, float]) -> None:
+    """A profile with the intervals of one parameter."""
+    axes.plot(x, chi2 - chi2.min(), color=COLOURS["global"])
+    for level, style in zip(levels, ("solid", "dashed"), strict=True):
+        height = delta_chi2_level(level, 1)
+        axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)
+        for interval in intervals(x, chi2, height):
+            for end in interval:
+                if end is not None:
+                    axes.plot([end, end], [0, height], color="0.4", lw=0.8, linestyle=style)
+
+
+def masses(
+    profiles: dict[float, str | Path],
+    title: str,
+    levels: tuple[float, float],
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+    mark: str = "",
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Global regions of several masses in hatted variables.
+
+    Relative to the minimum with |epsilon_hat| <= 1 at every mass; where |epsilon| = 1 is marked.
+
+    Parameters
+    ----------
+    profiles : dict of float to path
+        A ``profile.h5`` for each M_X in GeV.
+    title : str
+        Name of the model.
+    levels : tuple of float
+        Two confidence levels, for two parameters.
+    pdf, png : path
+        Files to write.
+    notes : iterable of str
+        Sentences in small print below.
+    mark : str
+        Digest of the recipe, kept in the PNG.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles, cut = [], []
+        colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
+        for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
+            with store.read(path) as file:
+                grid = grid_of(file)
+                chi2 = file["chi2"][category_names(file).index("global")]
+            pair = planes_of(grid)[0]
+            x, y = (grid.named[name] for name in pair)
+            label = rf"$M_X = {mass / 1000:g}$ TeV"
+            known = np.isfinite(chi2) & _physical(pair, grid, M_REFERENCE)
+            if not known.any():
+                handles.append(_said(f"{label}: no valid point"))
+                continue
+            heights = [delta_chi2_level(level, 2) for level in levels]
+            look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
+            delta = chi2 - chi2[known].min()
+            _lines(axes, x, y, delta.T, levels=heights, **look)
+            mixed = pair[0] == "epsilon_hat"
+            open_ended = not mixed or abs(x).max() * mass < M_REFERENCE * (1 - 1e-9)
+            edges = [delta[0], delta[-1]] if open_ended else []
+            if any(np.nanmin(e, initial=np.inf) <= heights[1] for e in (*edges, delta[:, -1])):
+                cut.append(f"{mass / 1000:g}")
+            for limit in (-M_REFERENCE / mass, M_REFERENCE / mass) if mixed else ():
+                if x[0] < limit < x[-1]:
+                    axes.axvline(limit, color=colour, linewidth=0.8, linestyle="dotted")
+            handles.append(Line2D([], [], color=colour, label=label))
+        if any(line.get_linestyle() == ":" for line in axes.lines):
+            style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
+            handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
+        _label(axes, pair, about)
+        percent = " and ".join(f"{100 * level:g}%" for level in levels)
+        _title(
+            axes, None, title, f"global {percent} (solid, dashed)", _others(grid, pair, (), about)
+        )
+        _legend(axes, handles)
+        notes = [*notes, "Regions are relative to the minimum with |epsilon_hat| <= 1."]
+        if cut:
+            edge = "reach the edge of the box: what lies beyond is not seen."
+            notes.append(f"Regions of M_X = {', '.join(cut)} TeV {edge}")
+        _save(figure, pdf, png, notes, mark)
+
+
+_AT_LIMIT = dict(facecolor="none", edgecolor="0.2", hatch="...", linewidth=0)
+
+
+def _at_limit(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    reach: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """Hatch where in the 95% region the minimum of the global chi2 has |epsilon| = 1."""
+    known = np.isfinite(chi2) & np.isfinite(reach)
+    if not known.any() or reach[known].max() < 1:
+        return []
+    delta = np.where(known, chi2 - chi2[known].min(), np.nan).T
+    region = [_BELOW, delta_chi2_level(levels[1], 2)]
+    inside = axes.contourf(x, y, delta, levels=region, colors="none").get_paths()[0]
+    hatched = axes.contourf(x, y, reach.T, levels=[1, np.inf], colors="none", hatches=["..."])
+    hatched.set(edgecolor="0.2", linewidth=0, zorder=5)
+    hatched.set_clip_path(inside, axes.transData)
+    return [Patch(label=r"minimum at $|\epsilon| = 1$", **_AT_LIMIT)]
+
+
+def _beyond(axes: Axes, limit: float, end: float) -> list:
+    """Hatch the masses at which a fixed epsilon_hat is unphysical."""
+    if limit >= end:
+        return []
+    axes.axvspan(limit, end, zorder=5, **_UNPHYSICAL)
+    return [_unphysical_patch()]
+
+
+def mass_coupling(
+    profile: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+) -> None:
+    """Regions in the plane of M_X and the coupling g_X without a hat, and where |epsilon| = 1.
+
+    Parameters as for `plane`, with a ``profile.h5`` that has g_hat and M_X among its axes.
+    """
+    pair = ("g_hat", MASS)
+    with store.read(profile) as file:
+        grid, profiled = grid_of(file), profiled_of(file)
+        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+        names = category_names(file)
+        chi2 = {n: v.T for n, v in zip(names, plane["chi2"][:], strict=True)}
+        epsilon = np.abs(plane["epsilon_hat_best"][names.index("global")].T)
+    mass, g_hat = grid.named[MASS], grid.named["g_hat"]
+    scale = mass / M_REFERENCE
+    x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
+    # on the grid epsilon_hat is at the limit where the next node would be beyond
+    reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        handles = _regions(axes, x, y, chi2, levels)
+        if len(grid.named.get("epsilon_hat", ())) == 1:
+            handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
+        else:
+            handles += _at_limit(axes, x, y, chi2["global"], reach, levels)
+        if best := main_fit(fits):
+            loose = ["g_X"] * ("g_hat" in best.get("undetermined", ()))
+            place = {"TeV": best[MASS] / 1000, "g_X": best["g_hat"] * best[MASS] / M_REFERENCE}
+            loose += ["TeV"] * (MASS in best.get("undetermined", ()))
+            handles += _star(axes, {**best, **place, "undetermined": loose}, ("TeV", "g_X"))
+        axes.set_xlabel(r"$M_X$ [TeV]")
+        axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
+        axes.set_xlim(x.min(), x.max())
+        axes.set_ylim(y.min(), y.max())
+        _title(axes, M_X, title, _others(grid, pair, profiled, about))
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+# What is shown of the coefficients of b → s l l, by their names.
+_C9 = {
+    "C9_bsee": r"$\mathrm{Re}\,C_9^{\,e}$ (new physics, 4.8 GeV)",
+    "C9_bsmumu": r"$\mathrm{Re}\,C_9^{\,\mu}$ (new physics, 4.8 GeV)",
+    "C9p_bsmumu": r"$\mathrm{Re}\,C_9^{\prime\,\mu}$ (new physics, 4.8 GeV)",
+}
+
+# A model reaches a node of the lattice if it comes as near as this, in steps.
+_NEAR = 0.35
+
+
+def c9_plane(
+    planes: str | Path,
+    title: str,
+    M_X: float | None,
+    levels: tuple[float, float],
+    fits: dict,
+    pdf: str | Path,
+    png: str | Path,
+    about: Mapping[str, Parameter] = BY_NAME,
+    plane: str = "c9",
+) -> None:
+    """Regions of a model and of the direct fit in a plane of C9.
+
+    Parameters as for `plane`, with a file of `c9.save`; ``plane``: one of `c9.PLANES`. Nothing
+    ``about`` parameters is shown.
+    """
+    with store.read(planes) as file:
+        group = file[plane]
+        names = json.loads(group.attrs["categories"])
+        shown = json.loads(group.attrs["fits"])
+        x, y = group["x"][:], group["y"][:]
+        chi2 = dict(zip(names, group["chi2"][:], strict=True))
+        places = dict(zip(names, group["places"][:], strict=True))
+        direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
+        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
+        if not np.isfinite(chi2["global"]).any():
+            text = "no valid point"
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
+            handles = []
+        elif chi2["global"].ndim == 2:
+            handles = _reached_plane(axes, x, y, chi2, places, levels)
+        else:
+            handles = _reached_line(axes, chi2, places, levels)
+        if direct:
+            handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
+        handles += _fits_of_c9(axes, shown, fits)
+        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
+        axes.plot(0, 0, zorder=6, **look)
+        handles.append(Line2D([], [], label="SM", **look))
+        axes.set_xlabel(_C9[c9.PLANES[plane][0]])
+        axes.set_ylabel(_C9[c9.PLANES[plane][1]])
+        axes.set_aspect("equal")
+        _limit(axes, x, y)
+        _title(axes, M_X, title)
+        _legend(axes, handles)
+        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+
+
+def _fits_of_c9(axes: Axes, shown: dict[str, list[float]], fits: dict) -> list:
+    """Stars at the main fit, and at the unmixed one where it is elsewhere."""
+    handles, main = [], None
+    for find, label, colour in (
+        (main_fit, "best fit", "black"),
+        (unmixed_fit, r"best fit, $\hat\epsilon = 0$", "0.6"),
+    ):
+        name = next((name for name in shown if fits.get(name) and fits[name] is find(fits)), None)
+        if name is None or not np.isfinite(shown[name]).all():
+            continue
+        if main is not None and np.allclose(shown[name], main, atol=1e-4):
+            continue
+        main = shown[name] if main is None else main
+        look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
+        axes.plot(*shown[name], zorder=6, **look)
+        handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _reached_plane(
+    axes: Axes, x: np.ndarray, y: np.ndarray, chi2: dict, places: dict, levels: tuple[float, float]
+) -> list:
+    """Regions of a model at nodes of a plane, cut where it does not reach."""
+    nodes = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
+    off = np.fmin.reduce([np.hypot(*np.moveaxis(p - nodes, -1, 0)) for p in places.values()])
+    off = np.nan_to_num(off / (x[1] - x[0]), nan=1.0)
+    before = len(axes.collections)
+    # nodes that were left out are far above the minimum
+    filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
+    handles = _allowed(axes, x, y, filled, levels)
+    drawn = axes.collections[before:]
+    if (off > _NEAR).any():
+        inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")
+        for artist in drawn:
+            artist.set_clip_path(inside.get_paths()[0], axes.transData)
+        near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
+        look = {"levels": [_NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
+        _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
+        if seen:
+            look = {"color": "0.5", "linestyle": "dotted"}
+            handles.append(Line2D([], [], label=r"edge of the box or $|\epsilon| = 1$", **look))
+    return handles
+
+
+def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, float]) -> list:
+    """Segments of a line to which a model is confined, side by side; or the only point."""
+    line = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in places.values()])
+    line = line[np.argsort(line @ (line[-1] - line[0]), kind="stable")]
+    if len(places["global"]) == 1:
+        look = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
+        axes.plot(*line[0], zorder=3, **look)
+        return [Line2D([], [], label="all points of the model", **look)]
+    axes.plot(*line.T, color="0.6", linewidth=0.8, zorder=1)
+    handles = [Line2D([], [], color="0.6", linewidth=0.8, label="points of the model")]
+    along = line[-1] - line[0]
+    across = np.array([-along[1], along[0]]) / np.hypot(*along)
+    for number, (name, values) in enumerate(chi2.items()):
+        known = np.isfinite(values)
+        at, curve, place = np.flatnonzero(known), values[known], places[name][known]
+        widths = [(levels[0], 5.0, "solid")]
+        if name == "global":
+            widths.append((levels[1], 1.6, "dashed"))
+        shift = 5 * (len(chi2) - 1 - number) * across / 72
+        moved = axes.transData + ScaledTranslation(*shift, axes.figure.dpi_scale_trans)
+        for level, width, style in widths:
+            pieces = intervals(at.astype(float), curve, delta_chi2_level(level, 1))
+            look = {"color": COLOURS[name], "linewidth": width, "linestyle": style}
+            look |= {"solid_capstyle": "butt", "alpha": 0.75}
+            for low, high in pieces:
+                ends = [at[0] if low is None else low, at[-1] if high is None else high]
+                t = np.unique([*ends, *at[(at > ends[0]) & (at < ends[1])]])
+                piece = [np.interp(t, at, column) for column in place.T]
+                axes.plot(*piece, transform=moved, zorder=3, **look)
+            unbound = pieces == [[None, None]]
+            label = f"{name}: no bound" if unbound else f"{name} {100 * level:g}% (1 parameter)"
+            handles.append(Line2D([], [], label=label, **look))
+    return handles
+
+
+def _direct(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    chi2: np.ndarray,
+    best: np.ndarray,
+    levels: tuple[float, float],
+) -> list:
+    """What the data want, whatever the model."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    styles = ("solid", "dashed")
+    look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
+    x, y = (np.linspace(*ends, n) for ends, n in zip((x, y), chi2.shape, strict=True))
+    _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
+    cross = {"marker": "+", "color": "black", "markersize": 7}
+    axes.plot(*best, zorder=5, **cross)
+    return [
+        Line2D([], [], color="black", lw=0.9, linestyle=style, label=f"direct fit {100 * level:g}%")
+        if drawn
+        else _said(f"direct fit {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
+#: Figures of a scan or profile, by the name of their file: their data, and what draws them.
+DRAWN = {
+    "fig2": ("scan", plane),
+    "fig3_left": ("profile", profile_regions),
+    "fig3_right": ("profile", profile_best),
+    "profiles": ("profile", profiles),
+    "mass_coupling": ("profile", mass_coupling),
+    **{name: ("c9", partial(c9_plane, plane=name)) for name in c9.PLANES},
+}
+
+
+def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarray:
+    """Where a plane (n_x, n_y) has physical points."""
+    mesh = dict(zip(pair, np.meshgrid(*(grid.named[n] for n in pair), indexing="ij"), strict=True))
+    if "epsilon_hat" not in mesh:
+        return np.ones(next(iter(mesh.values())).shape, dtype=bool)
+    mass = M_X or grid.named.get(MASS, [None])[0]
+    if mass is None:  # profiled: what was found is physical
+        return np.ones(next(iter(mesh.values())).shape, dtype=bool)
+    return is_physical({MASS: mass, **mesh})
+
+
+def _others(
+    grid: Grid,
+    shown: tuple[str, ...],
+    profiled: tuple[str, ...],
+    about: Mapping[str, Parameter],
+) -> str:
+    """What is done with the parameters that a plane does not show."""
+    said = []
+    for name, axis in grid.named.items():
+        if name not in shown:
+            symbol = about[name].symbol
+            value = f" = {axis[0]:g}$" if len(axis) == 1 else "$ profiled"
+            said.append(f"${symbol}{value}")
+    said += [f"${about[name].symbol}$ profiled" for name in profiled]
+    return ", ".join(said)
+
+
+def _finish_profile(
+    axes: Axes,
+    pair: tuple[str, str],
+    grid: Grid,
+    M_X: float | None,
+    fits: dict,
+    about: Mapping[str, Parameter],
+) -> list:
+    """Unphysical points, best fit, labels and limits of a plane; returns handles."""
+    x, y = (grid.named[name] for name in pair)
+    handles = []
+    if pair == ("epsilon_hat", MASS):
+        beyond = np.abs(x) * y[:, np.newaxis] - M_REFERENCE
+        if beyond.max() > 0:
+            style = {"levels": [0, np.inf], "hatches": ["////"], "colors": "none", "zorder": 5}
+            axes.contourf(x, y, beyond, **style)
+            handles.append(_unphysical_patch())
+    elif pair[0] == "epsilon_hat" and (mass := M_X or grid.named.get(MASS, [None])[0]):
+        handles += _mark_unphysical(axes, x, mass)
+    handles += _star(axes, main_fit(fits), pair)
+    _label(axes, pair, about)
+    _limit(axes, x, y)
+    return handles
+
+
+def pulls(
+    rows: list[dict],
+    title: str,
+    M_X: float | None,
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+) -> None:
+    """Figure 4: pulls of observables of interest, Standard Model against best fit.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Rows of `statistics.pulls`, in the order they are to be shown.
+    title : str
+        Name of the model.
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    pdf, png : path
+        Files to write.
+    notes : iterable of str
+        Sentences in small print below.
+    """
+    with plt.rc_context(_STYLE):
+        height = 0.9 + 0.2 * max(len(rows), 4)
+        figure, axes = plt.subplots(figsize=(6.2, height), layout="constrained")
+        if not rows:
+            text = "none of the observables of interest counts in this run"
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
+        y = np.arange(len(rows))[::-1]
+        # bands: bins of one observable belong together
+        names = [row["observable"].split()[0] for row in rows]
+        starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
+        for first, last in list(pairwise([*starts, len(rows)]))[::2]:
+            axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
+        before = np.array([row["pull_sm"] for row in rows])
+        axes.plot(before, y, "o", markersize=4.5, mfc="white", color="black", label="SM", zorder=2)
+        if all(row["pull"] != "" for row in rows):  # there is a best fit
+            after = np.array([row["pull"] for row in rows])
+            axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
+            look = {"markersize": 4.5, "color": COLOURS["global"], "zorder": 3}
+            axes.plot(after, y, "o", label="best fit", **look)
+        for sigma in (-2, -1, 0, 1, 2):
+            axes.axvline(sigma, color="0.85" if sigma else "0.5", linewidth=0.7, zorder=0)
+        axes.set_yticks(y, [row["label"] for row in rows], fontsize=8)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(-0.8, len(rows) - 0.2)
+        axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
+        _title(axes, M_X, title)
+        figure.legend(
+            loc="outside lower right",
+            ncols=2,
+            title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
+            title_fontsize=8,
+        )
+        _save(figure, pdf, png, notes)
+
+
+def validation(
+    distance: np.ndarray,
+    errors: dict[str, np.ndarray],
+    bounds: dict[str, tuple[float, float]],
+    title: str,
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+) -> None:
+    """Error of the compiled chi2 against the distance from the best fit.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (n,)
+        Exact global chi2 minus that of the best fit.
+    errors : dict of str to ndarray, shape (n,)
+        |compiled - exact| by category.
+    bounds : dict of str to (float, float)
+        Accepted errors out to a distance of 100 and of 400.
+    title : str
+        Name of the model.
+    pdf, png : path
+        Files to write.
+    notes : iterable of str
+        Sentences in small print below.
+    """
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure()
+        for name, values in errors.items():
+            axes.plot(
+                np.maximum(distance, 1e-1),
+                np.maximum(values, 1e-10),
+                "o",
+                markersize=3,
+                color=COLOURS[name],
+                label=name,
+            )
+            near, far = bounds[name]
+            axes.plot([1e-1, 100, 100, 400], [near, near, far, far], color=COLOURS[name], lw=0.8)
+        axes.set(xscale="log", yscale="log")
+        axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$ (smaller values at the edges)")
+        axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
+        axes.set_title(f"{title}: exact points of the run (lines: bounds)")
+        axes.legend(loc="best")
+        _save(figure, pdf, png, notes)

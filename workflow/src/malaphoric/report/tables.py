@@ -1,0 +1,267 @@
+"""Tables 1 and 4 of the paper with its numbers beside ours, as CSV and Markdown.
+
+The numbers come from `statistics`; here they are only arranged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from malaphoric import store
+from malaphoric.data.categories import CATEGORIES, GLOBAL
+from malaphoric.data.likelihood import Likelihood
+from malaphoric.inference.statistics import nested_in, p_value, p_values_over, summary
+from malaphoric.physics.parameters import MASS
+from malaphoric.physics.smeft import M_REFERENCE, g_prime, zprime
+from malaphoric.report.paper import PARAMETERS, TABLE1, TABLE4
+
+#: Why the LEP2 column differs from the paper's.
+LEP2_NOTE = (
+    "LEP2 differs from the paper on purpose: the code used there sums only one of the four "
+    "helicity combinations, mixes up L and R, leaves g_Z off the shifts of the Z couplings and has "
+    "wrong factors in Bhabha scattering (see `malaphoric.data.lep2`)."
+)
+
+
+def write(
+    rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
+) -> None:
+    """Write rows as CSV and as a Markdown page with a title and a note."""
+    store.write_csv(csv_path, rows)
+    store.write_text(md_path, markdown(head, rows, foot))
+
+
+def markdown(title: str, rows: list[dict], foot: str) -> str:
+    """Rows as a Markdown page with a title and a note."""
+    columns = list(rows[0])
+    lines = [
+        f"# {title}",
+        "",
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
+        *("| " + " | ".join(_short(row[c]) for c in columns) + " |" for row in rows),
+    ]
+    return "\n".join([*lines, "", foot, ""])
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.2g}" if 0 < abs(value) < 0.1 else f"{value:.3f}".rstrip("0").rstrip(".")
+    return str(value)
+
+
+def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path) -> None:
+    """Table 1: the Standard Model's chi2, number of observations and p-value by category.
+
+    Parameters
+    ----------
+    chi2_sm, n_obs : dict
+        By category and "global".
+    csv_path, md_path : path
+        Files to write.
+    """
+    rows = [
+        {
+            "set": name,
+            "chi2": chi2_sm[name],
+            "n_obs": n_obs[name],
+            "p_value": p_value(chi2_sm[name], n_obs[name]),
+            "paper_chi2": TABLE1[name][0],
+            "paper_n_obs": TABLE1[name][1],
+            "paper_p_value": TABLE1[name][2],
+        }
+        for name in chi2_sm
+    ]
+    foot = (
+        "The covariance of the measurements in quarks is drawn at random: another seed moves its "
+        "chi2 by a few tenths."
+    )
+    write(rows, csv_path, md_path, "Table 1: fit of the Standard Model", foot)
+
+
+def table4_rows(
+    fits: dict,
+    best: dict,
+    paper: dict | None,
+    data: Likelihood,
+    comparable: bool,
+    names: tuple[str, ...],
+    M_X: float | None,
+) -> list[dict]:
+    """Rows of Table 4: the SM, our best fits and the paper's points computed exactly, the paper's.
+
+    Parameters
+    ----------
+    fits : dict
+        Content of ``best_fit.json``.
+    best : dict
+        Its best fits, as `chunks.read_points` returns them.
+    paper : dict or None
+        The paper's points likewise, by the exact engine; None where they are not computed, as
+        for other models than the paper's.
+    data : Likelihood
+        Its ``chi2_sm`` and ``n_obs`` are the references.
+    comparable : bool
+        Whether model, mass, data and categories are the paper's, so that its numbers belong here.
+    names : tuple of str
+        The parameters, columns of the points.
+    M_X : float or None
+        In GeV; None where it is one of them.
+
+    Returns
+    -------
+    list of dict
+        With the columns of ``table4.csv``.
+    """
+    chi2_of = [*data.categories, GLOBAL]
+
+    def weighed(points: dict, number: int, parameters: int) -> dict:
+        point = dict(zip(names, points["points"][number].tolist(), strict=True))
+        chi2 = dict(zip(chi2_of, points["chi2"][number].tolist(), strict=True))
+        return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
+
+    wanted = fits["fits"]
+    nested = {name: nested_in(name, wanted) for name in wanted}
+    compared = [
+        name for name in ("SM", *wanted) if name in {n for row in nested.values() for n in row}
+    ]
+    row = partial(_row, names=names, M_X=M_X, compared=compared)
+    sm = summary({}, data.chi2_sm, data.chi2_sm, data.n_obs, 0)
+    found = [name for name in wanted if fits[name]]
+    ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
+    rows = [row("SM", fits["SM"])]
+    for name, fit in ours.items():
+        others = {n: {"SM": sm, **ours}[n] for n in nested[name] if n in ("SM", *ours)}
+        fit["p_value_over"] = p_values_over(fit, others)
+        rows.append(row(f"{name}: best fit", fit, remark=_remark(fits[name])))
+    for number, (name, theirs) in enumerate(TABLE4.items()):
+        if paper:
+            parameters = sum(x != 0 for x in theirs["point"])
+            point = weighed(paper, number, parameters)
+            point["p_value_over"] = p_values_over(point, {"SM": sm})
+            rows.append(row(f"{name}: the paper's point", point))
+        if comparable:
+            point = dict(zip(PARAMETERS, theirs["point"], strict=True))
+            rows.append(row(f"{name}: the paper", {**theirs, **point}))
+    return rows
+
+
+def zprime_columns(fit: dict, M_X: float | None) -> dict:
+    """Mass [GeV] and couplings of the physical Z' of a fit; empty for |epsilon| >= 1 and the SM."""
+    mass = fit.get(MASS, M_X)
+    z = zprime(fit["epsilon_hat"], fit["g_hat"], mass) if "g_hat" in fit else {}
+    names = {"mass": "M_Zprime", "g_X": "g_X_Zprime", "g_Y": "g_Y_Zprime"}
+    return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
+
+
+def _remark(fit: dict) -> str:
+    """What makes a best fit another than it looks, in a word."""
+    words = {
+        "undetermined": fit.get("undetermined") or (),
+        "at a limit": fit.get("at_limit") or (),
+    }
+    found = [f"{word}: {' '.join(names)}" for word, names in words.items() if names]
+    return "; ".join([*found, *([] if fit.get("valid", True) else ["no proven minimum"])])
+
+
+def _row(
+    label: str,
+    fit: dict,
+    names: tuple[str, ...],
+    M_X: float | None,
+    compared: list[str],
+    remark: str = "",
+) -> dict:
+    """A row of Table 4; what a fit lacks stays empty."""
+    return {
+        "fit": label,
+        **{name: fit.get(name, "") for name in names},
+        **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
+        "p_value": fit.get("p_value", ""),
+        "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
+        "dof": fit.get("dof", ""),
+        **{f"p_value_over_{name}": fit.get("p_value_over", {}).get(name, "") for name in compared},
+        **zprime_columns(fit, M_X),
+        "remark": remark,
+    }
+
+
+def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) -> list[dict]:
+    """Rows of the table of masses, one or two per mass.
+
+    Parameters
+    ----------
+    fits : dict
+        ``hatted``: the best fit with |epsilon_hat| <= 1, ``physical``: that with |epsilon| <= 1,
+        too; None without one.
+    names : tuple of str
+        The parameters.
+    M_X : float
+        In GeV.
+    """
+    rows = []
+    for name, fit in fits.items():
+        if not fit:
+            continue
+        epsilon = fit["epsilon_hat"] * M_X / M_REFERENCE
+        if name == "physical" and rows and rows[0]["physical"] == "yes":
+            continue  # the same fit
+        rows.append(
+            {
+                "M_X": M_X,
+                "g_prime": g_prime(M_X),
+                "fit": "same box" if name == "hatted" else "physical box",
+                "physical": "no" if abs(epsilon) > 1 + 1e-9 else "yes",
+                **{name: fit[name] for name in names},
+                **{f"dchi2_{category}": value for category, value in fit["dchi2"].items()},
+                "epsilon": epsilon,
+                **zprime_columns(fit, M_X),
+            }
+        )
+    return rows
+
+
+def table4(
+    rows: list[dict],
+    csv_path: str | Path,
+    md_path: str | Path,
+    model: str,
+    M_X: float | None,
+    check: str,
+    notes: Iterable[str] = (),
+) -> None:
+    """Table 4: Delta chi2 = chi2_SM - chi2 by category; higher is better.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From `table4_rows`.
+    csv_path, md_path : path
+        Files to write.
+    model : str
+        Name of the run's model.
+    M_X : float or None
+        In GeV; None where it is a parameter.
+    check : str
+        How its numbers are checked, in words.
+    notes : iterable of str
+        Sentences that follow the explanation.
+    """
+    about = f"Model {model}, matched with g' at M_X. "
+    if M_X:
+        about = (
+            f"Model {model}, M_X = {M_X / 1000:g} TeV, matched with g'(M_X) = {g_prime(M_X):.4f}. "
+        )
+    foot = (
+        f"{about}Best fits: {check}; the paper's points, where they are shown: by smelli. "
+        "p_value: of the fit, with dof degrees of freedom; p_value_over_SM, and p_value_over_ any "
+        "fit that is nested in that of the row: of the improvement over it (Wilks). Errors, "
+        "correlations and intervals "
+        "of the parameters are in best_fit.json. The physical Z' has the mass M_Zprime [GeV] and "
+        "couples with g_X_Zprime X + g_Y_Zprime Y (empty for |epsilon| >= 1, where there is none). "
+        f"{LEP2_NOTE}"
+    )
+    foot = " ".join([foot, *notes])
+    write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)

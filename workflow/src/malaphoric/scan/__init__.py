@@ -1,0 +1,1 @@
+"""A grid of points in chunks on disk, and their merge."""

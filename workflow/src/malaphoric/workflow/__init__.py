@@ -1,0 +1,1 @@
+"""What Snakemake's rules and scripts need: configuration, recipes, jobs, archives."""

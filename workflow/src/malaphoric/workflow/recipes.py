@@ -1,0 +1,337 @@
+"""Recipes: all that the result of a job depends on, as plain data, for every rule of a run.
+
+Which files a job reads and writes is said in ``workflow/rules``. A script is given its recipe and
+nothing else of the configuration; files carry its digest, and whoever reads one checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+from malaphoric import source, store
+from malaphoric.data import lep2
+from malaphoric.data.categories import observable_key
+from malaphoric.physics.parameters import MASS
+from malaphoric.report.paper import TABLE4
+from malaphoric.schema import checkout
+from malaphoric.workflow.configuration import RUNNING, TABLE, Configuration
+
+#: The code of chunks and exact points is in the description of their theory.
+_IN_LAYERS = {"code": "", "versions": {}}
+
+#: Masses of the rule ``masses``, in GeV.
+MASSES = (1000, 2000, 3000, 5000, 10000)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a job's result depends on.
+
+    Attributes
+    ----------
+    settings : dict
+        What its script is given of the configuration.
+    inputs : dict of str to str
+        By the name of an input: digest of the recipe that it must have been made by.
+    files : list of str
+        Digests of the other files it reads.
+    code : str
+        Digest of its script and of all modules of the package that it imports.
+    versions : dict of str to str
+        Of the packages that these import.
+    """
+
+    settings: dict
+    inputs: dict[str, str]
+    files: list[str]
+    code: str
+    versions: dict[str, str]
+
+    @cached_property
+    def text(self) -> str:
+        """Canonical JSON."""
+        return store.canonical(asdict(self))
+
+    @cached_property
+    def digest(self) -> str:
+        """What files made by it carry."""
+        return store.digest(self.text)
+
+
+class Recipes(dict):
+    """Recipes of a run by the name of the rule (``mass-1000``: of that mass).
+
+    Parameters
+    ----------
+    run : Configuration
+    """
+
+    def __init__(self, run: Configuration) -> None:
+        super().__init__()
+        self.run = run
+        self._data()
+        self._theory()
+        self._statistics()
+        self._results()
+        self._masses()
+        self._record()
+
+    def _add(
+        self,
+        name: str,
+        settings: dict,
+        inputs: dict[str, str] | None = None,
+        files: Iterable[Path] = (),
+        code: dict | None = None,
+    ) -> None:
+        """Add a recipe; inputs are given by the name of the rule that makes them."""
+        digests = {key: self[rule].digest for key, rule in (inputs or {}).items() if rule in self}
+        code = code or source.code(checkout("scripts", f"{name.split('-')[0]}.py"))
+        content = list(filter(None, map(self.run.digest, files)))
+        self[name] = Recipe(dict(settings), digests, content, **code)
+
+    @cached_property
+    def prefixes(self) -> list[str]:
+        """By what the names of chunks begin, one a layer: theory, grid, compiled engine: data."""
+        inputs, run = self["chunk-0"].inputs, self.run
+        about = [run.axes, inputs]
+        if run.profiled:
+            about += [self._grid, run.categories, self["chunk-0"].code]
+        return [store.digest(layer, *about)[:16] for layer in run.layers()]
+
+    @property
+    def chunks(self) -> list[str]:
+        """Names of the chunks' files: prefix and range of points."""
+        return [f"{p}-{start}-{stop}" for start, stop in self.run.chunks for p in self.prefixes]
+
+    def of_chunk(self, name: str) -> Recipe:
+        """The recipe of a chunk."""
+        return self[f"chunk-{self.prefixes.index(name.split('-')[0])}"]
+
+    @property
+    def _model(self) -> dict:
+        """What engines need to know; of the model its physics alone."""
+        run = self.run
+        return {
+            "model": run.model.as_dict(),
+            "M_X": run.mass,
+            "smeft_accuracy": run["smeft_accuracy"],
+        }
+
+    @property
+    def _grid(self) -> dict:
+        """What is on the grid, and what is minimised at its points."""
+        run = self.run
+        return {"grid": run.axes, "profiled": {k: list(v) for k, v in run.profiled.items()}}
+
+    @property
+    def _points(self) -> dict:
+        """What readers of points need to know."""
+        run = self.run
+        return {"layers": run.layers(), "categories": run.categories}
+
+    @property
+    def _fits(self) -> dict:
+        """Fits and what they hold fixed, in their order, which a mapping would lose."""
+        return {"fits": list(map(list, self.run.fits.items()))}
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """Figures that the configuration lists, or of the paper's those that the grid allows.
+
+        A plane needs two axes, Fig. 2 also epsilon_hat = 0.
+        """
+        if "figures" in self.run.data:
+            return [*self.run.figures, "fig4", *self.c9_planes]
+        grid = self.run.grid
+        others = [name for name in grid.scanned if name != "epsilon_hat"]
+        unmixed = len(others) > 1 and grid.unmixed is not None
+        mixed = len(grid.scanned) > 1 and not (unmixed and len(others) == len(grid.scanned))
+        allowed = {
+            "fig2": unmixed,
+            "fig3_left": mixed,
+            "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
+            "profiles": len(grid.scanned) > 0,
+            "mass_coupling": {"g_hat", MASS} <= set(grid.scanned),
+            "fig4": True,
+            "c9": "c9" in self.c9_planes,
+            "c9_primed": "c9_primed" in self.c9_planes,
+        }
+        return [name for name in FIGURES if allowed[name]]
+
+    @cached_property
+    def c9_planes(self) -> list[str]:
+        """Planes of C9 that are drawn: all that can be, or those that the configuration lists."""
+        listed = self.run.data.get("figures", self.run.c9_planes)
+        return [name for name in self.run.c9_planes if name in listed]
+
+    @property
+    def _style(self) -> dict:
+        run = self.run
+        levels = list(run["confidence_levels"])
+        return {"title": run.model.title, "M_X": run.mass, "levels": levels}
+
+    def _data(self) -> None:
+        run = self.run
+        if not run.packaged_measurements:
+            self._add("measurements", run.measurements())
+        if run.selection.extra:
+            seed = run["covariance"]["seed"]
+            self._add("extra", {"observables": _lists(run.selection.extra), "seed": seed})
+        inputs = {"measurements": "measurements", "extra": "extra"}
+        files = [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
+        self._add("likelihood", run.likelihood(), inputs, files)
+
+    def _theory(self) -> None:
+        run = self.run
+        if run["engine"] == "compiled":
+            self._add("running", self._model, files=[TABLE, RUNNING])
+            if run.selection.extra:
+                self._add("extra_table", {"observables": _lists(run.selection.extra)})
+                self._add("running-extra", self._model, {"table": "extra_table"})
+        # exact predictions outlive the data that they were first weighed with, and all code but
+        # that of the theory, which is in the layers
+        data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
+        for number, layer in enumerate(run.layers()):
+            extra = _lists(run.selection.extra) if "additional" in layer else []
+            settings = {**self._model, "engine": run["engine"], **self._grid}
+            settings |= {"layer": layer, "extra": extra}
+            code = _IN_LAYERS
+            if run.profiled:  # minima are of the categories that count
+                settings["categories"] = run.categories
+                code = source.code(checkout("scripts", "chunk.py"), "inference.profiling")
+            self._add(f"chunk-{number}", settings, data, code=code)
+        if run.is_the_papers and (run.checked or run["engine"] == "exact"):
+            points = [list(fit["point"]) for fit in TABLE4.values()]
+            self._add("papers_points", {**self._exact, "points": points}, code=_IN_LAYERS)
+
+    @property
+    def _exact(self) -> dict:
+        """What points need that are computed exactly whatever the engine."""
+        run = self.run
+        extra = _lists(run.selection.extra)
+        return {**self._model, "layers": run.layers("exact"), "extra": extra}
+
+    @property
+    def _tables(self) -> dict[str, str]:
+        """Inputs of the compiled engine."""
+        extra = {"extra_table": "extra_table", "extra_running": "running-extra"}
+        return {"running": "running", **extra}
+
+    def _statistics(self) -> None:
+        run = self.run
+        settings = {**self._points, **self._grid, "configuration": run.record}
+        self._add("scan", settings, {"likelihood": "likelihood", **self._tables})
+        self._add("profile", self._fits, {"scan": "scan"})
+        settings |= {
+            **self._model,
+            **self._fits,
+            "model": run.model.as_dict("size", "range"),
+            "engine": run["engine"],
+            "extra": _lists(run.selection.extra),
+            "theory": run.theory(extra=True),
+            "levels": list(run["confidence_levels"]),
+            "check": run.check,
+            "note": run.note,
+            "box_command": run.box_command,
+        }
+        inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
+        self._add("best_fit", settings, {**inputs, **self._tables})
+        if self.c9_planes:
+            settings = {**self._model, **self._grid, "categories": run.categories}
+            settings |= {"extra": _lists(run.selection.extra), "planes": self.c9_planes}
+            inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+            self._add("c9", settings, inputs, [TABLE])
+        if run.checked:
+            self._validation()
+
+    def _validation(self) -> None:
+        """Exact points that check the compiled engine: which, computed, compared."""
+        run = self.run
+        extra, title = _lists(run.selection.extra), run.model.title
+        common = {**self._model, "categories": run.categories, "extra": extra}
+        inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+        settings = {**common, **self._grid, **run["validation"]}
+        settings["model"] = run.model.as_dict("size")
+        self._add("validation_points", settings, inputs)
+        parts = {"parts": run.validation_parts}
+        points = {"points": "validation_points"}
+        self._add("exact_points", {**self._exact, **parts}, points, code=_IN_LAYERS)
+        exact = {f"exact_{part}": "exact_points" for part in range(run.validation_parts)}
+        exact |= {"paper": "papers_points", **points}
+        settings = {**common, "theory": run.layers("exact")[-1], "title": title}
+        settings["overlays"] = run.portable["data"]["overlays"]
+        self._add("validate", settings, {**inputs, **exact})
+
+    def _results(self) -> None:
+        run = self.run
+        best = {"likelihood": "likelihood", "best_fit": "best_fit", "best": "best_fit"}
+        common = {"theory": run.theory(extra=True), "categories": run.categories}
+        papers = {"papers": run.is_the_papers, "papers_data": run.has_the_papers_data}
+        papers |= {"exact_engine": run.layers("exact")[-1], "check": run.check}
+        for name in ("tables", *(["comparison"] if run.is_compared else [])):
+            inputs = {**best, "paper": "papers_points"}
+            self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
+        wanted = list(map(observable_key, run["observables_of_interest"]))
+        settings = {**self._style, "figures": self.figures, "listed": run.figures}
+        settings["model"] = run.model.as_dict("label")
+        settings |= {"observables": wanted, **common}
+        self._add("figures", settings, {"scan": "scan", "profile": "profile", "c9": "c9", **best})
+
+    def _masses(self) -> None:
+        run = self.run
+        if not run.has_masses:
+            return
+        settings = {k: v for k, v in self._model.items() if k != MASS}
+        settings |= {"grid": run.axes, "categories": run.categories}
+        settings |= self._fits
+        settings["model"] = run.model.as_dict("size")
+        settings["configuration"] = run.record
+        others = {k: v for k, v in run["parameters"].items() if k != MASS}
+        settings["configuration"]["parameters"] = others
+        for mass in MASSES:
+            inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
+            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE, RUNNING])
+        settings = {key: self._style[key] for key in ("title", "levels")}
+        settings |= {
+            "model": run.model.as_dict("label"),
+            "masses": list(MASSES),
+            "overlays": run.portable["data"]["overlays"],
+        }
+        self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
+
+    def _record(self) -> None:
+        run = self.run
+        recipes = {name: asdict(recipe) for name, recipe in self.items()}
+        settings = {"configuration": run.portable, "theory": run.layers()[-1], "check": run.check}
+        settings |= {"categories": run.categories, "recipes": recipes, "chunks": self.chunks}
+        self._add("record", settings, {"likelihood": "likelihood"})
+        paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
+        files = [run.model_file, *run.selection.overlays]
+        self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
+        for name in ("compile_part", "compile", "compile_running"):
+            self._add(name, {})
+
+
+#: Figures of a run, in the order in which they are drawn.
+FIGURES = (
+    "fig2",
+    "fig3_left",
+    "fig3_right",
+    "profiles",
+    "mass_coupling",
+    "fig4",
+    "c9",
+    "c9_primed",
+)
+
+#: What the check against exact points makes, in the folder ``validation`` of a run.
+VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
+
+
+def _lists(observables: Iterable) -> list:
+    """Observables as plain data."""
+    return [name if isinstance(name, str) else list(name) for name in observables]
