@@ -80,7 +80,7 @@ def toy(tmp_path, coverage, monkeypatch):
         asked.append((model, running, table, additional))
         return Linear([0, 1] if additional is None and table is None else [2])
 
-    monkeypatch.setattr(coverage.engines, "load_engine", load_engine)
+    monkeypatch.setattr(coverage.loading, "load_engine", load_engine)
     return SimpleNamespace(folder=tmp_path, asked=asked, data=data)
 
 

@@ -358,8 +358,8 @@ class Configuration:
         """
         engine, extra = engine or self.data["engine"], bool(self.selection.extra)
         if engine == "exact":
-            return [self.engine(engine), *([self.engine(engine, extra=True)] if extra else [])]
-        return [self.engine(engine, extra)]
+            return [self.theory(engine), *([self.theory(engine, extra=True)] if extra else [])]
+        return [self.theory(engine, extra)]
 
     @cached_property
     def packaged_measurements(self) -> Path | None:
