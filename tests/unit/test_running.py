@@ -83,7 +83,9 @@ def test_second_order(name, M_X):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         whole, part = (
-            evolving.to_ports(evolving.to_mz({n: s * v for n, v in given.items()}, M_X), CKM, wanted)
+            evolving.to_ports(
+                evolving.to_mz({n: s * v for n, v in given.items()}, M_X), CKM, wanted
+            )
             for s in (1.0, small)
         )
     x = np.zeros((1, len(MAP.inputs)))
