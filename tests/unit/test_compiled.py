@@ -148,7 +148,7 @@ def test_serves_any_boson(data):
     """
     points = np.array(
         [
-            [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.013, 0.28, 4800.0],
+            [-0.32, 0.059, 0.0015, 0.003, 0.084, -0.95, 0.070, -0.005, 0.010, 4800.0],
         ]
     )
     ours, exact = (loading.load_engine(EVERYTHING, e, None) for e in ("compiled", "exact"))
@@ -166,7 +166,8 @@ def test_d_mixing_at_large_couplings(table, M_X):
     ours = compiled.CompiledEngine(table, running.run(model, M_X, table=table)).evaluate(points)
     theirs = ExactEngine(model, M_X, observables=[name]).evaluate(points)
     found = ours.predictions[0, table.observables.index(name)]
-    assert found == pytest.approx(theirs.predictions[0, 0], rel=1e-5)
+    # a mass that is a parameter is interpolated
+    assert found == pytest.approx(theirs.predictions[0, 0], rel=1e-5 if M_X else 1e-4)
 
 
 def test_mass_as_a_parameter(b3_l2, table):

@@ -60,8 +60,9 @@ _N_FIRST, _N_SECOND = 7, 3
 # order, and of the second step, relative to the largest of a port's coefficient.
 _SMALLEST, _SMALLEST_SECOND, _SMALLEST_PORT = 1e-13, 1e-9, 1e-12
 
-# Coefficients at M_X times M_X²: where running is linear, and where its second order is seen.
-_LINEAR, _QUADRATIC = 1e-7, 0.3
+# Coefficients at M_X times M_X²: where running is linear, where its second order is seen, and where
+# rotations are linear, of u with its small mass, too.
+_LINEAR, _QUADRATIC, _ROTATING = 1e-7, 0.3, 3e-4
 
 # Coefficients at m_Z in GeV^-2, where matching is linear.
 _AT_MZ = 1e-9
@@ -232,7 +233,7 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
         Derivative by the logarithm of the top Yukawa coupling of the coefficients at m_Z.
     """
     component, M_X = at
-    size, reference = _QUADRATIC / M_X**2, _reference(M_X)
+    size, reference = _ROTATING / M_X**2, _reference(M_X)
     x, run = _times(component, size), reference["run"]
     alone = to_mz(x, M_X)
     shifts = [(_top_yukawa(x, M_X) / reference["top"] - 1) / size]
@@ -242,6 +243,8 @@ def _second(at: tuple[Component, float]) -> tuple[list[float], dict[Component, f
         found = both.get(name, 0) - alone.get(name, 0) - run["probe"].get(name, 0)
         found /= size * reference["probe"][probe]
         shifts.append(float(np.real(found) if rotation.part == "re" else np.imag(found)))
+    size = _QUADRATIC / M_X**2
+    x = _times(component, size)
     up, down = (to_mz(_sum(x, reference[sign]), M_X) for sign in ("up", "down"))
     names = sorted({*up, *down})
     change = {
