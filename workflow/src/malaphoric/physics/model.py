@@ -221,7 +221,9 @@ class Model:
         said = {
             name: {key: own[key] for key in about if key in own} for name, own in self.about.items()
         }
-        data = {key: getattr(self, key) for key in physics} | ({"about": said} if about else {})
+        data = {key: getattr(self, key) for key in physics}
+        if about:
+            data["about"] = {name: own for name, own in said.items() if own}
         return json.loads(json.dumps(data))
 
     def sample(self, n: int, rng: np.random.Generator) -> np.ndarray:

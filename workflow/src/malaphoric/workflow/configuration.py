@@ -437,8 +437,9 @@ class Configuration:
         if self.mass is None or not all(records[x].range for x in self.model.charge_parameters):
             return ""
         name = self.model.name  # not the path, which results do not depend on
+        counts = ("range", "size")
         try:
-            known = Model.load(name) == self.model
+            known = Model.load(name).as_dict(*counts) == self.model.as_dict(*counts)
         except ConfigurationError:
             known = False
         command = f"python -m malaphoric box {name if known else 'MODEL'}"
