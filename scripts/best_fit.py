@@ -7,7 +7,7 @@ from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
-from malaphoric.inference import box, fits, statistics
+from malaphoric.inference import box, c9, fits, statistics
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import MASS
 from malaphoric.physics.smeft import g_prime, zprime
@@ -40,6 +40,9 @@ with job(snakemake) as this:
     points = statistics.best_points(found, names)
     if compiled:
         best = engine.evaluate(points)
+        own = filter(None, map(found.get, found["fits"]))
+        for fit, place in zip(own, c9.at(engine, points, best.ckm), strict=True):
+            fit["C9"] = place
     else:  # the best fits are points of the grid
         best = chunks.select_points(points, chunks.pair(given.chunks), s["layers"], data)
     chunks.save_points(out.points, points, best, data.observables, data, s["theory"])

@@ -19,6 +19,7 @@ with job(snakemake) as this:
     likelihood = loading.ModelLikelihood(model, mass, loading.compiled_engine(s, given), data)
     names = parameters(model, mass)
     box = fits.physical_box(Grid.of(s["grid"]), mass, s["profiled"], names)
-    found = json.loads(Path(given.best_fit).read_text())
+    grid = json.loads(Path(given.best).read_text())
+    starts = [point for point in (*grid["all"].values(), *grid["fits"].values()) if point]
     extra = Table.load(given.extra_table) if s["extra"] else None
-    this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, found, extra))
+    this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))

@@ -197,7 +197,6 @@ def draw(tmp_path, monkeypatch):
         with store.create(tmp_path / "c9.h5") as file:
             group = file.create_group("c9")
             group.attrs["categories"] = json.dumps(["quarks", "global"])
-            group.attrs["fits"] = json.dumps({"malaphoric": [-0.2, -0.4]})
             store.write_array(group, "x", x)
             store.write_array(group, "y", x)
             store.write_array(group, "chi2", np.array([chi2, chi2]))
@@ -207,7 +206,8 @@ def draw(tmp_path, monkeypatch):
                 store.write_array(group, "direct", 40 * ((nodes + 0.3) ** 2).sum(axis=-1))
                 store.write_array(group, "direct_best", np.array([-0.3, -0.3]))
         files = tmp_path / "c9.pdf", tmp_path / "c9.png"
-        fits = {"fits": {"malaphoric": {}}, "malaphoric": {"g_hat": 0.1}}
+        best = {"C9": {"C9_bsee": -0.2, "C9_bsmumu": -0.4}}
+        fits = {"fits": {"malaphoric": {}}, "malaphoric": best}
         figures.c9_plane(tmp_path / "c9.h5", "model", 3000.0, LEVELS, fits, *files)
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]

@@ -49,7 +49,7 @@ if RECIPES.c9_planes:
             likelihood=f"{OUT}/likelihood.h5",
             running=f"{OUT}/running.h5",
             **extra_inputs(),
-            best_fit=f"{OUT}/best_fit.json",
+            best=f"{OUT}/best_grid.json",
         output:
             f"{OUT}/c9.h5",
         log:

@@ -35,7 +35,7 @@ _CONTENT = "malaphoric planes of C9"
 
 # Nodes of an axis, of a line, and of an axis for the direct fit. A plane shows where chi2 of the
 # direct fit is this far above its minimum, but no coefficient larger than this, and has a margin.
-_NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 31, 61, 81
+_NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 21, 61, 81
 _HEIGHT, _FURTHEST, _MARGIN = 12.0, 3.0, 1.1
 
 # What a model reaches is a line, or a point, where it is thinner than this part of the plane.
@@ -137,6 +137,23 @@ def direct_chi2(data: Likelihood, engine: object, points: np.ndarray) -> np.ndar
     """chi2 of the direct fit at coefficients (n, 2): of what counts of `CATEGORIES`, shape (n,)."""
     chi2 = data.chi2(engine.evaluate(points).predictions)
     return sum(chi2[name] for name in CATEGORIES if name in chi2)
+
+
+def at(
+    engine: CompiledEngine | Joined, points: np.ndarray, ckm: np.ndarray
+) -> list[dict[str, float]]:
+    """The coefficients of all `PLANES` at points, real parts by name, of each point.
+
+    Parameters
+    ----------
+    engine : CompiledEngine or Joined
+    points : ndarray, shape (n, n_parameters)
+    ckm : ndarray, shape (n, 4)
+        CKM elements there, as `Evaluation` has them.
+    """
+    names = list(dict.fromkeys(name for pair in PLANES.values() for name in pair))
+    found = engine.coefficients(points, ckm, PORT, names).real
+    return [dict(zip(names, row, strict=True)) for row in found.tolist()]
 
 
 # ----------------------------------------------------------------------------------- a model there
@@ -305,7 +322,7 @@ def save(
     planes: list[str],
     likelihood: ModelLikelihood,
     box: fits.Box,
-    found: dict,
+    starts: list[dict],
     extra_table: Table | None = None,
 ) -> str:
     """Compute the planes of a run and write them.
@@ -313,19 +330,19 @@ def save(
     Parameters
     ----------
     path : path
-        HDF5 file with a group a plane: ``x``, ``y`` (31,) the nodes; ``direct`` (81, 81) chi2 of
+        HDF5 file with a group a plane: ``x``, ``y`` (21,) the nodes; ``direct`` (81, 81) chi2 of
         the direct fit between the same ends, and ``direct_best`` (2,), if there is one; the
         model's ``chi2`` (category, ...) and ``places`` (category, ..., 2), the coefficients where
         it is: at all nodes, on a line or at one point, as far as the model reaches; attributes
-        ``categories``, ``fits``: the coefficients at the best fits.
+        ``categories``.
     planes : list of str
         Some of `PLANES`.
     likelihood : ModelLikelihood
         Of the compiled engine.
     box : dict
         From `fits.physical_box`.
-    found : dict
-        Best fits, from `fits.best_fits`.
+    starts : list of dict
+        Points to start from, and to be seen: the best of the grid, from `statistics.profile`.
     extra_table : Table, optional
         Of the additional observables.
 
@@ -335,16 +352,15 @@ def save(
         What the direct fits found, in a sentence.
     """
     data, said = likelihood.data, []
-    known = [name for name in found["fits"] if found[name]]
-    starts = np.array([[found[name][p] for p in box] for name in known]).reshape(-1, len(box))
+    rows = np.array([[point[name] for name in box] for point in starts]).reshape(-1, len(box))
     with store.create(path, content=_CONTENT) as file:
         for plane in planes:
             names, group = PLANES[plane], file.create_group(plane)
             engine = direct_engine(names)
             if extra_table:
                 engine = Joined([engine, direct_engine(names, extra_table)])
-            model = Reach(likelihood, box, names, starts)
-            shown = [np.zeros((1, 2)), model.places[: len(starts)]]
+            model = Reach(likelihood, box, names, rows)
+            shown = [np.zeros((1, 2)), model.places[: len(rows)]]
             if (direct := direct_fit(data, engine)) is not None:
                 best = direct[0]
                 shown.append(direct)
@@ -360,8 +376,6 @@ def save(
                 store.write_array(group, "direct", values)
             chi2, places = _reached(model, _lattice(*axes), low, high)
             group.attrs["categories"] = json.dumps(list(chi2))
-            at_fits = dict(zip(known, model.places.tolist(), strict=False))
-            group.attrs["fits"] = json.dumps(at_fits)
             store.write_array(group, "chi2", np.array(list(chi2.values())))
             store.write_array(group, "places", np.array(list(places.values())))
     return "; ".join(said)

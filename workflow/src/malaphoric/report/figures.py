@@ -26,6 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
+from scipy.interpolate import RectBivariateSpline
 
 from malaphoric import store
 from malaphoric.data.categories import GLOBAL, RECORDS
@@ -686,7 +687,6 @@ def c9_plane(
     with store.read(planes) as file:
         group = file[plane]
         names = json.loads(group.attrs["categories"])
-        shown = json.loads(group.attrs["fits"])
         x, y = group["x"][:], group["y"][:]
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
@@ -705,7 +705,7 @@ def c9_plane(
             handles = _reached_line(axes, chi2, places, levels)
         if direct:
             handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
-        handles += _fits_of_c9(axes, shown, fits)
+        handles += _fits_of_c9(axes, fits, c9.PLANES[plane])
         look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
         axes.plot(0, 0, zorder=6, **look)
         handles.append(Line2D([], [], label="SM", **look))
@@ -718,21 +718,16 @@ def c9_plane(
         _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
 
 
-def _fits_of_c9(axes: Axes, shown: dict[str, list[float]], fits: dict) -> list:
+def _fits_of_c9(axes: Axes, fits: dict, names: tuple[str, str]) -> list:
     """Stars at the main fit, and at the unmixed one where it is elsewhere."""
-    handles, main = [], None
-    for find, label, colour in (
-        (main_fit, "best fit", "black"),
-        (unmixed_fit, r"best fit, $\hat\epsilon = 0$", "0.6"),
-    ):
-        name = next((name for name in shown if fits.get(name) and fits[name] is find(fits)), None)
-        if name is None or not np.isfinite(shown[name]).all():
-            continue
-        if main is not None and np.allclose(shown[name], main, atol=1e-4):
-            continue
-        main = shown[name] if main is None else main
+    best, unmixed = (fit and fit.get("C9") for fit in (main_fit(fits), unmixed_fit(fits)))
+    marks = [(best, "best fit", "black")] if best else []
+    if unmixed and not (best and all(abs(unmixed[n] - best[n]) < 1e-4 for n in names)):
+        marks.append((unmixed, r"best fit, $\hat\epsilon = 0$", "0.6"))
+    handles = []
+    for place, label, colour in marks:
         look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
-        axes.plot(*shown[name], zorder=6, **look)
+        axes.plot(*(place[name] for name in names), zorder=6, **look)
         handles.append(Line2D([], [], label=label, **look))
     return handles
 
@@ -747,7 +742,10 @@ def _reached_plane(
     before = len(axes.collections)
     # nodes that were left out are far above the minimum
     filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
-    handles = _allowed(axes, x, y, filled, levels)
+    fine = [np.linspace(axis[0], axis[-1], 4 * len(axis) - 3) for axis in (x, y)]
+    # chi2 is nearly a paraboloid there: between nodes a spline knows it
+    smooth = {n: RectBivariateSpline(x, y, v)(*fine) for n, v in filled.items()}
+    handles = _allowed(axes, *fine, smooth, levels)
     drawn = axes.collections[before:]
     if (off > _NEAR).any():
         inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")

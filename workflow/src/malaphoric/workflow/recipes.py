@@ -243,7 +243,7 @@ class Recipes(dict):
         if self.c9_planes:
             settings = {**self._model, **self._grid, "categories": run.categories}
             settings |= {"extra": _lists(run.selection.extra), "planes": self.c9_planes}
-            inputs = {"likelihood": "likelihood", "best_fit": "best_fit", **self._tables}
+            inputs = {"likelihood": "likelihood", "best": "profile", **self._tables}
             self._add("c9", settings, inputs, [TABLE])
         if run.checked:
             self._validation()
