@@ -35,7 +35,7 @@ _CONTENT = "malaphoric planes of C9"
 
 # Nodes of an axis, of a line, and of an axis for the direct fit. A plane shows where chi2 of the
 # direct fit is this far above its minimum, but no coefficient larger than this, and has a margin.
-_NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 21, 61, 81
+_NODES, _NODES_OF_LINE, _NODES_OF_DIRECT = 31, 61, 81
 _HEIGHT, _FURTHEST, _MARGIN = 12.0, 3.0, 1.1
 
 # What a model reaches is a line, or a point, where it is thinner than this part of the plane.
@@ -330,7 +330,7 @@ def save(
     Parameters
     ----------
     path : path
-        HDF5 file with a group a plane: ``x``, ``y`` (21,) the nodes; ``direct`` (81, 81) chi2 of
+        HDF5 file with a group a plane: ``x``, ``y`` (31,) the nodes; ``direct`` (81, 81) chi2 of
         the direct fit between the same ends, and ``direct_best`` (2,), if there is one; the
         model's ``chi2`` (category, ...) and ``places`` (category, ..., 2), the coefficients where
         it is: at all nodes, on a line or at one point, as far as the model reaches; attributes

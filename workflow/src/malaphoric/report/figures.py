@@ -26,7 +26,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
-from scipy.interpolate import RectBivariateSpline
 
 from malaphoric import store
 from malaphoric.data.categories import GLOBAL, RECORDS
@@ -742,10 +741,7 @@ def _reached_plane(
     before = len(axes.collections)
     # nodes that were left out are far above the minimum
     filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
-    fine = [np.linspace(axis[0], axis[-1], 4 * len(axis) - 3) for axis in (x, y)]
-    # chi2 is nearly a paraboloid there: between nodes a spline knows it
-    smooth = {n: RectBivariateSpline(x, y, v)(*fine) for n, v in filled.items()}
-    handles = _allowed(axes, *fine, smooth, levels)
+    handles = _allowed(axes, x, y, filled, levels)
     drawn = axes.collections[before:]
     if (off > _NEAR).any():
         inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")
