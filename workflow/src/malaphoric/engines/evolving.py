@@ -70,8 +70,8 @@ _AT_MZ = 1e-9
 # The top Yukawa coupling is moved by this coefficient, in GeV^-2.
 _MOVES_TOP = {"uphi_33": 1e-8}
 
-# Relative steps of V_cb and V_ub.
-_BY_CKM = 1e-3
+# CKM elements that D mixing depends on besides the phase, and their relative steps.
+_ELEMENTS, _BY_CKM = ("Vcb", "Vub"), 1e-3
 
 # Products of currents of leptons and of each field.
 _CURRENTS = {"q": "lq1", "d": "ld", "u": "lu"}
@@ -352,7 +352,7 @@ def _ports_of(
     for port in result:
         if port.sector != D_MIXING:
             continue
-        for element, change in zip(("Vcb", "Vub"), changes, strict=True):
+        for element, change in zip(_ELEMENTS, changes, strict=True):
             own = change[port] = {name: np.zeros(len(ckm), complex) for name in result[port]}
             for j, at_node in enumerate(ckm):
                 moved = at_node | {element: at_node[element] * (1 + _BY_CKM)}
@@ -386,54 +386,16 @@ def make_map(
     """
     # the first step ends at SMEFT ports
     names = {port: names[port] for port in sorted(names) if port.eft != "SMEFT"}
+    given = inputs()
     with ProcessPoolExecutor(processes) as pool:
-
-        def done(what: str, function: Callable, arguments: list) -> Iterator:
-            for n, result in enumerate(pool.map(function, arguments, chunksize=4)):
-                if n % 100 == 0:
-                    progress(f"{what}: {n}/{len(arguments)}")
-                yield result
-
-        given = inputs()
-        first_at, second_at = (np.exp(nodes(n)) for n in (_N_FIRST, _N_SECOND))
-        pairs = [(c, M_X) for M_X in first_at for c in given]
-        first = list(done("to m_Z", _first, pairs))
+        done = partial(_done, pool, progress)
+        first = list(done("to m_Z", _first, _at_nodes(given, _N_FIRST)))
         components = sorted({c for row in first for c in row})
         index = {c: i for i, c in enumerate(components)}
-        pairs = [(c, M_X) for M_X in second_at for c in given]
-        second = list(done("second order", _second, pairs))
-        groups = _of_different_operators(components)
-        rotated: dict[Component, list] = {}
-        for group, found in zip(groups, done("rotations", _rotated, groups), strict=True):
-            for component in group:
-                operator = _operator(component)
-                rotated[component] = [
-                    {c: x for c, x in row.items() if _operator(c) == operator} for row in found
-                ]
-        reach = done(
-            "to ports", partial(_ports_of, ckm=ckm), [(c, tuple(names)) for c in components]
-        )
-        to_port, *by_ckm = (
-            {
-                port: np.zeros((len(ckm), len(components), len(wanted)), dtype=complex)
-                for port, wanted in names.items()
-            }
-            for _ in range(3)
-        )
-        for c, all_found in zip(components, reach, strict=True):
-            for matrices, found in zip((to_port, *by_ckm), all_found, strict=True):
-                for port, rows in found.items():
-                    for name in rows.keys() & set(names[port]):
-                        matrices[port][:, index[c], names[port].index(name)] = rows[name]
-    shifts = np.array([row[0] for row in second]).reshape(_N_SECOND, len(given), -1)
-    by_top = _stack([row[1] for row in second], index, _N_SECOND, len(given))
-    for i, rotation in enumerate(ROTATIONS, start=1):
-        # the probe sees what the top Yukawa coupling does to it, too
-        probe, shown = _probe(rotation)
-        probe = given.index(Component(probe, "re"))
-        seen = index.get(Component(shown, "re" if rotation.part == "re" else "im"))
-        if seen is not None:
-            shifts[:, :, i] -= shifts[:, :, 0] * by_top[:, probe, seen][:, None]
+        second = list(done("second order", _second, _at_nodes(given, _N_SECOND)))
+        rotated = _all_rotated(components, done)
+        to_port, *by_ckm = _all_to_ports(components, names, ckm, done)
+    shifts, by_top = _second_order(second, given, index)
     # of the second order, what b → q l l and D mixing feel
     feels = [x for port, x in to_port.items() if port.sector in (*B_TO_Q, D_MIXING)]
     felt = sum(abs(x).sum(axis=(0, 2)) for x in feels) > 0
@@ -460,16 +422,94 @@ def make_map(
         store.write_array(file, "second/z_shift", np.array(z))
         rows = [change.get(c, {}) for c in components]
         _write_sparse(file, "second/z", _stack(rows, index, 1, len(components))[0])
-        matrices = {f"ports/{port.label}": (port, x) for port, x in to_port.items()}
-        for element, change in zip(("Vcb", "Vub"), by_ckm, strict=True):
-            matrices |= {
-                f"by_ckm/{element}/{port.label}": (port, x) for port, x in change.items() if x.any()
-            }
-        for name, (port, matrix) in matrices.items():
-            matrix[:, abs(matrix).max(axis=0) < _SMALLEST_PORT * abs(matrix).max(axis=(0, 1))] = 0
-            expansion = compiled.chebyshev_coefficients(matrix)
-            expansion[abs(expansion) < 1e-10 * abs(expansion).max(axis=0)] = 0
-            _write_sparse(file, name, expansion, names=store.canonical(names[port]))
+        _write_ports(file, "ports", to_port, names)
+        for element, moved in zip(_ELEMENTS, by_ckm, strict=True):
+            moving = {port: matrix for port, matrix in moved.items() if matrix.any()}
+            _write_ports(file, f"by_ckm/{element}", moving, names)
+
+
+def _done(
+    pool: ProcessPoolExecutor,
+    progress: Callable[[str], None],
+    what: str,
+    function: Callable,
+    arguments: list,
+) -> Iterator:
+    """Results of a function for its arguments, in their order; says how many are done."""
+    for n, result in enumerate(pool.map(function, arguments, chunksize=4)):
+        if n % 100 == 0:
+            progress(f"{what}: {n}/{len(arguments)}")
+        yield result
+
+
+def _at_nodes(given: list[Component], n: int) -> list[tuple[Component, float]]:
+    """Coefficients at n nodes of the mass."""
+    return [(c, M_X) for M_X in np.exp(nodes(n)) for c in given]
+
+
+def _all_rotated(components: list[Component], done: Callable) -> dict[Component, list]:
+    """`_rotated` of each coefficient."""
+    groups = _of_different_operators(components)
+    rotated = {}
+    for group, found in zip(groups, done("rotations", _rotated, groups), strict=True):
+        for component in group:
+            operator = _operator(component)
+            rotated[component] = [
+                {c: x for c, x in row.items() if _operator(c) == operator} for row in found
+            ]
+    return rotated
+
+
+def _all_to_ports(
+    components: list[Component],
+    names: dict[Port, list[str]],
+    ckm: list[dict[str, float]],
+    done: Callable,
+) -> list[dict[Port, np.ndarray]]:
+    """`_ports_of` all coefficients, as matrices (n_ckm, n_components, n_names) by port."""
+    result = [
+        {
+            port: np.zeros((len(ckm), len(components), len(wanted)), dtype=complex)
+            for port, wanted in names.items()
+        }
+        for _ in ("values", *_ELEMENTS)
+    ]
+    arguments = [(c, tuple(names)) for c in components]
+    reach = done("to ports", partial(_ports_of, ckm=ckm), arguments)
+    for i, all_found in enumerate(reach):
+        for matrices, found in zip(result, all_found, strict=True):
+            for port, rows in found.items():
+                for name in rows.keys() & set(names[port]):
+                    matrices[port][:, i, names[port].index(name)] = rows[name]
+    return result
+
+
+def _second_order(
+    second: list, given: list[Component], index: dict[Component, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """`_second` of all coefficients as arrays, (_N_SECOND, n_inputs, ...) each."""
+    shifts = np.array([row[0] for row in second]).reshape(_N_SECOND, len(given), -1)
+    by_top = _stack([row[1] for row in second], index, _N_SECOND, len(given))
+    for i, rotation in enumerate(ROTATIONS, start=1):
+        # the probe sees what the top Yukawa coupling does to it, too
+        probe, shown = _probe(rotation)
+        row = given.index(Component(probe, "re"))
+        seen = index.get(Component(shown, "re" if rotation.part == "re" else "im"))
+        if seen is not None:
+            shifts[:, :, i] -= shifts[:, :, 0] * by_top[:, row, seen][:, None]
+    return shifts, by_top
+
+
+def _write_ports(
+    file: object, folder: str, matrices: dict[Port, np.ndarray], names: dict[Port, list[str]]
+) -> None:
+    """Write matrices of `_all_to_ports` as Chebyshev expansions in δ, cut where negligible."""
+    for port, matrix in matrices.items():
+        matrix[:, abs(matrix).max(axis=0) < _SMALLEST_PORT * abs(matrix).max(axis=(0, 1))] = 0
+        expansion = compiled.chebyshev_coefficients(matrix)
+        expansion[abs(expansion) < 1e-10 * abs(expansion).max(axis=0)] = 0
+        about = store.canonical(names[port])
+        _write_sparse(file, f"{folder}/{port.label}", expansion, names=about)
 
 
 def _stack(rows: list[dict], index: dict[Component, int], n: int, n_in: int) -> np.ndarray:
