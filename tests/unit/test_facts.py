@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -377,3 +379,11 @@ def test_the_command(capsys):
     text = capsys.readouterr().out
     assert "charged leptons: 11, 22, 33" in text
     assert "physical" not in text
+
+
+def test_a_reader_that_has_seen_enough():
+    """Truth: a closed pipe, as `| head -1` leaves it; no traceback."""
+    command = [sys.executable, "-m", "malaphoric", "model", "b3-l2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""

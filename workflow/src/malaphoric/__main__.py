@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 
 from malaphoric import __version__, load_likelihood
@@ -60,8 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
             parser = _parser(Model.load(name).records)
         options = parser.parse_args(arguments)
         options.run(options)
+        sys.stdout.flush()
     except (ConfigurationError, StoreError) as error:
         parser.error(str(error))
+    except BrokenPipeError:  # of `| head`: what Python flushes at its end has nowhere to go
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 
