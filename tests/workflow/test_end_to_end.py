@@ -137,47 +137,50 @@ def test_chunks_hold_predictions(finished):
             assert file["reason"].asstr()[:].tolist() == ["", ""]
 
 
-@pytest.mark.parametrize(
-    ("blow", "minutes"),
-    [(signal.SIGKILL, 0.17), (signal.SIGINT, 0.34)],
-    ids=["kill -9, chunks of one point", "Ctrl-C, chunks of two"],
-)
-def test_resumes_after(finished, tmp_path, blow, minutes):
-    """kill -9 or Ctrl-C loses the chunk in flight only, and the result is the same bytes.
+def test_resumes(finished, tmp_path):
+    """kill -9, then Ctrl-C: each loses the chunk in flight only, and the result is the same bytes.
 
     The undisturbed run had two cores and chunks of two points: the numbers do not depend on that.
     """
     from harness import Workflow
 
     workflow = Workflow(tmp_path)
-    workflow.configure(chunk_minutes=minutes)
-    chunks, inside = tmp_path / OUT / "chunks", tmp_path / "inside the second chunk"
+    workflow.configure(chunk_minutes=0.17)
+    chunks, stop = tmp_path / OUT / "chunks", tmp_path / "stop after"
     workflow.patch_scripts(
         "chunk.py",
         f"""
 import pathlib, time
 from malaphoric.engines.exact import ExactEngine
+chunks, stop = map(pathlib.Path, {(str(chunks), str(stop))!r})
 original = ExactEngine.evaluate
 def evaluate(*args, **kwargs):
-    while list(pathlib.Path({str(chunks)!r}).glob("*.h5")):
-        pathlib.Path({str(inside)!r}).touch()
+    while len(list(chunks.glob("*.h5"))) >= int(stop.read_text()):
+        stop.with_suffix(".reached").touch()
         time.sleep(1)
     return original(*args, **kwargs)
 ExactEngine.evaluate = evaluate
 """,
     )
-    process = workflow.start("--cores", "1", "--until", "scan")
-    while not inside.exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    os.killpg(process.pid, blow)
-    process.wait()
-    first = {path.name: path.stat().st_mtime_ns for path in chunks.glob("*.h5")}
-    assert len(first) == 1
+    stamps = {}
+    for number, blow in enumerate((signal.SIGKILL, signal.SIGINT), start=1):
+        stop.write_text(str(number))
+        reached = stop.with_suffix(".reached")
+        reached.unlink(missing_ok=True)
+        process = workflow.start("--cores", "1", "--until", "scan")
+        while not reached.exists():
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, blow)
+        process.wait()
+        found = {path.name: path.stat().st_mtime_ns for path in chunks.glob("*.h5")}
+        assert len(found) == number
+        assert found.items() >= stamps.items()
+        stamps = found
+        workflow.run("--unlock")
     del workflow.environment["PYTHONPATH"]
-    workflow.run("--unlock")
     workflow.run("--cores", "1", "--until", "profile")
-    for name, time_ns in first.items():
+    for name, time_ns in stamps.items():
         assert (chunks / name).stat().st_mtime_ns == time_ns
     for name in ("likelihood.h5", "scan.h5", "profile.h5"):
         assert (tmp_path / OUT / name).read_bytes() == (finished.folder / OUT / name).read_bytes()
