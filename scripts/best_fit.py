@@ -7,7 +7,7 @@ from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
-from malaphoric.inference import box, c9, fits, statistics
+from malaphoric.inference import c9, fits, statistics
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import MASS
 from malaphoric.physics.smeft import g_prime, zprime
@@ -31,8 +31,6 @@ with job(snakemake) as this:
         likelihood = loading.ModelLikelihood(model, mass, engine, data)
         chi2 = fits.physical_chi2(likelihood)
         found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels, model.records)
-        if s["box_command"]:
-            about.append(lambda: box.propose(likelihood)["grid"])
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
     for fit in filter(None, map(found.get, found["fits"])):

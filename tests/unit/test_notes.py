@@ -28,9 +28,7 @@ def said(tmp_path):
         else:
             found = fits.best_fits(grid, SM, N_OBS, box, FITS)
             curves = statistics.grid_profiles(tmp_path / "profile.h5")
-        proposal = {name: {"min": -0.5, "max": 1.0, "points": 9} for name in NAMES}
-        propose = (lambda: proposal) if minimised else (lambda: None)
-        return notes.of_fits(found, grid, curves, box, M_X, (0.68, 0.95), "the command", propose)
+        return notes.of_fits(found, grid, curves, box, M_X, (0.68, 0.95), "the command")
 
     return said
 
@@ -55,8 +53,7 @@ def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     """An edge two errors from the best fit, and one on this side of it; the command is named."""
     note, remedy = said((FINE[0], np.linspace(0, 0.14, 15), FINE[2]), minimised=minimised)
     assert "The 95% region reaches the edge of the box at g_hat = 0.14:" in note
-    ranges = "epsilon_hat -0.5 to 1, g_hat -0.5 to 1 and theta_sb -0.5 to 1"
-    assert remedy == f"`the command` proposes {ranges if minimised else 'another box'}."
+    assert remedy == "`the command` proposes another box."
     (note,) = [n for n in said((*FINE[:2], FINE[2][41:]), minimised=minimised) if "reaches" in n]
     assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
 

@@ -71,7 +71,7 @@ def test_intervals_are_those_of_a_fine_grid(compiled):
         assert (low or -1) < fits["malaphoric"][name] < high
     note, remedy = fits["notes"][-2:]
     assert "The 68% region reaches the edge of the box at theta_sb = -0.3:" in note
-    assert "`python -m malaphoric box b3-l2` proposes epsilon_hat" in remedy
+    assert "`python -m malaphoric box b3-l2` proposes another box." in remedy
     assert f"{note} {remedy}" in compiled.output
     assert f"{note} {remedy}" in (compiled.folder / OUT / "tables/table4.md").read_text()
 

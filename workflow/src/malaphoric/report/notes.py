@@ -44,7 +44,6 @@ def of_fits(
     M_X: float | None,
     levels: tuple[float, float],
     command: str,
-    propose: Callable[[], dict | None] = lambda: None,
     about: Mapping[str, Parameter] = BY_NAME,
 ) -> list[str]:
     """Sentences on the best fits and regions of a run.
@@ -65,8 +64,6 @@ def of_fits(
         The two confidence levels of the run's regions.
     command : str
         What proposes another box, if anything does.
-    propose : callable
-        Returns such a box, as axes of a configuration; called if there is need of one.
     about : mapping, optional
         What is known of the parameters, see `Model.records`.
     """
@@ -89,14 +86,9 @@ def of_fits(
         unmixed = unmixed_fit(fits) or {}
         sentences += _cut_unmixed(unmixed, grid["unmixed_edges"], cut, physical, levels)
         if cut:
-            ranges = [
-                f"{name} {a['min']:g} to {a['max']:g}"
-                for name, a in (propose() or {}).items()
-                if isinstance(a, dict)
-            ]
             sentences += cut
             if command:
-                sentences.append(f"`{command}` proposes {_and(ranges or ['another box'])}.")
+                sentences.append(f"`{command}` proposes another box.")
         sentences += _coarse(main, grid, profiles, levels)
     return sentences
 
