@@ -304,14 +304,19 @@ def combine(
             "measurements": measurements,
         },
     )
-    for k in constraints:
-        if k.kind != NORMAL and not np.isfinite(k.chi2(likelihood.sm[np.newaxis])[0]):
-            raise ConfigurationError(
-                f"{k.measurement}: {observable_key(observables[k.columns[0]])}: a distribution "
-                "that vanishes at the Standard Model is not accepted, because results are relative "
-                "to it; accepted: one that does not"
-            )
+    _check_standard_model(likelihood)
     return likelihood
+
+
+def _check_standard_model(likelihood: Likelihood) -> None:
+    """Refuse distributions that vanish there."""
+    for k in likelihood.constraints:
+        if k.kind != NORMAL and not np.isfinite(k.chi2(likelihood.sm[np.newaxis])[0]):
+            name = observable_key(likelihood.observables[k.columns[0]])
+            raise ConfigurationError(
+                f"{k.measurement}: {name}: a distribution that vanishes at the Standard Model is "
+                "not accepted, because results are relative to it; accepted: one that does not"
+            )
 
 
 class _Rule:

@@ -1027,20 +1027,10 @@ class CompiledEngine:
         m12, g12 = self._m12(quantities, factors["ckm"])
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
-            delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
-            charm = factors["ckm"].charm
-            xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
-            asymmetry = -2 * xi.imag / (1 + abs(xi) ** 2)
-            out[self._column["DeltaM_s"]] = abs(delta_m[0])
-            out[self._column["S_psiphi"]] = asymmetry[0]
-            out[self._column["S_psiK"]] = -asymmetry[1]  # a final state of odd CP
+            self._fill_mixing(out, m12, g12, qp, factors["ckm"].charm)
         if "b2q" in self._parts:
             c = self._coefficients(t, mirrored)
-            second = self._second(single)
-            if self._n_second > 1:
-                by_mass = second.reshape(self._n_second, -1, len(points))
-                second = np.einsum("kn,kcn->cn", basis.masses(points, self._n_second), by_mass)
-            c += second
+            c += self._second_order(single, points)
             half = len(c) // 2
             c[half:] *= sign
             phases = mixing_phases(factors["ckm"].top[0], qp[0])
@@ -1048,20 +1038,7 @@ class CompiledEngine:
             b2q += self._small(t, mirrored)
             out[self._b2q_columns] = b2q
         if "taylor" in self._parts:
-            taylor = self._base @ t_base
-            taylor += self._slopes(t, mirrored)
-            if self._squared.size:
-                squares = self._squares(mirrored).reshape(self._n_squared, -1, len(points))
-                squares = np.einsum("an,aon->on", t[: self._n_squared], squares)
-                taylor[self._squared] += squares * self._squared_unit[:, None]
-            if self._moved.size:
-                changes = self._by_ckm(t, mirrored).reshape(2, -1, len(points))
-                steps = np.log(safe[:, 1:3] / self.table.ckm_sm[1:3]).T
-                taylor[self._moved] += np.einsum("an,aon->on", steps, changes)
-            if (sign < 0).any():
-                taylor *= np.where(sign < 0, self._parity[:, None], 1)
-            taylor += self._ckm_slopes @ (safe[:, :3] - self.table.ckm_sm[:3]).T
-            out[self._taylor] = taylor
+            out[self._taylor] = self._evaluate_taylor(t_base, mirrored, sign, safe)
         if "electroweak" in self._parts:
             values = self._ew_quadratic(m) * self._ew_unit
             values += self._ew_linear @ m
@@ -1074,6 +1051,45 @@ class CompiledEngine:
         if failed.any():
             out[:, failed] = np.nan
         return ckm
+
+    def _fill_mixing(
+        self, out: np.ndarray, m12: np.ndarray, g12: np.ndarray, qp: np.ndarray, charm: np.ndarray
+    ) -> None:
+        """Observables of B_s and B0 mixing, from M12, Γ12 and q/p (2, n)."""
+        delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
+        xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
+        asymmetry = -2 * xi.imag / (1 + abs(xi) ** 2)
+        out[self._column["DeltaM_s"]] = abs(delta_m[0])
+        out[self._column["S_psiphi"]] = asymmetry[0]
+        out[self._column["S_psiK"]] = -asymmetry[1]  # a final state of odd CP
+
+    def _second_order(self, monomials: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Second order of the running of b → q coefficients, at the masses of the points."""
+        second = self._second(monomials)
+        if self._n_second > 1:
+            by_mass = second.reshape(self._n_second, -1, len(points))
+            at = self.running.basis.masses(points, self._n_second)
+            second = np.einsum("kn,kcn->cn", at, by_mass)
+        return second
+
+    def _evaluate_taylor(
+        self, t: np.ndarray, m: np.ndarray, sign: np.ndarray, ckm: np.ndarray
+    ) -> np.ndarray:
+        """Observables of the expansion at Chebyshev polynomials, monomials and CKM elements."""
+        taylor = self._base @ t
+        taylor += self._slopes(t[:N_DELTA], m)
+        if self._squared.size:
+            squares = self._squares(m).reshape(self._n_squared, -1, len(ckm))
+            squares = np.einsum("an,aon->on", t[: self._n_squared], squares)
+            taylor[self._squared] += squares * self._squared_unit[:, None]
+        if self._moved.size:
+            changes = self._by_ckm(t[:N_DELTA], m).reshape(2, -1, len(ckm))
+            steps = np.log(ckm[:, 1:3] / self.table.ckm_sm[1:3]).T
+            taylor[self._moved] += np.einsum("an,aon->on", steps, changes)
+        if (sign < 0).any():
+            taylor *= np.where(sign < 0, self._parity[:, None], 1)
+        taylor += self._ckm_slopes @ (ckm[:, :3] - self.table.ckm_sm[:3]).T
+        return taylor
 
     def _evaluate_b2q(
         self, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray

@@ -258,15 +258,9 @@ def run(
     masses, masses_second = held.masses if M_X is None else ([M_X], [M_X])
     low, high = np.exp(LOG_M_X)
     inside = smeft_accuracy == "leadinglog" and min(masses) >= low and max(masses) <= high
-    if inside:
-        at_mz = [held.to_mz(x, mass) for mass in masses]
-        named = [_by_name(held.components, row) for rows in at_mz for row in rows]
-    else:
+    if not inside:
         progress("from M_X to m_Z by wilson")
-        given = [_by_name(held.inputs, row) for row in x]
-        named = [_asked_to_mz(row, mass, smeft_accuracy) for mass in masses for row in given]
-        at_mz = [np.array([_by_component(held.components, row) for row in named])]
-    at_mz = np.concatenate(at_mz)
+    at_mz, named = _to_mz(held, x, masses, smeft_accuracy if not inside else None)
     products = np.concatenate(
         [
             held.second_order(x, rows, float(np.clip(mass, low, high)))
@@ -279,32 +273,23 @@ def run(
     names[AT_MZ] = sorted({*names.get(AT_MZ, []), *lep2.COEFFICIENTS})
     values = {AT_MZ: np.tile(_columns(named, names[AT_MZ]), (N_DELTA, 1, 1))}
     second, by_ckm = {}, {}
-    at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA).T
-    at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
-    asked = {}
-    for port in sorted(set(names) - {AT_MZ}):
-        is_held = held.holds(port, names[port])
-        matrix = held.to_port(port, names[port]) if is_held else None
-        if inside and is_held:
-            values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
-        else:
-            asked[port] = names[port]
-        if is_held and port.sector in B_TO_Q:
-            second[port] = products @ np.tensordot(at_sm, matrix, axes=1)[0]
-        elif is_held and port.sector == D_MIXING:
-            second[port] = np.tensordot(at_nodes, products @ matrix, axes=1)
-            changes = held.by_ckm(port, names[port])
-            by_ckm[port] = np.array([np.tensordot(at_nodes, at_mz @ x, axes=1) for x in changes])
+    asked = {port: own for port, own in names.items() if port != AT_MZ}
+    for port in sorted(port for port in asked if held.holds(port, asked[port])):
+        ours, second_here, change = _by_map(held, port, names[port], table, at_mz, products)
+        second |= {} if second_here is None else {port: second_here}
+        by_ckm |= {} if change is None else {port: change}
+        if inside:
+            values[port] = ours
+            del asked[port]
     if asked:
         progress("from m_Z down by wilson")
-        ask = partial(_asked_to_ports, asked, table.ckm_sm)
-        answers = [ask(named, gamma) for gamma in compiled.gamma_nodes(table.ckm_sm, N_DELTA)]
+        ask = partial(_asked_to_ports, ckm=table.ckm_sm)
+        nodes = compiled.gamma_nodes(table.ckm_sm, N_DELTA)
+        answers = [ask(asked, rows=named, gamma=gamma) for gamma in nodes]
         values |= {port: np.array([f[port] for f in answers]) for port in asked}
-        below = {
-            port: n for port, n in asked.items() if port.sector in B_TO_Q and port not in second
-        }
+        below = {p: n for p, n in asked.items() if p.sector in B_TO_Q and p not in second}
         rows = [_by_name(held.components, row) for row in products] if below else []
-        second |= _asked_to_ports(below, table.ckm_sm, rows, table.ckm_sm[3])
+        second |= ask(below, rows=rows, gamma=table.ckm_sm[3])
     return Running(
         basis=found,
         smeft_accuracy=smeft_accuracy,
@@ -315,6 +300,43 @@ def run(
         second=second,
         by_ckm=by_ckm,
     )
+
+
+def _by_map(
+    held: Map,
+    port: Port,
+    names: list[str],
+    table: Table,
+    at_mz: np.ndarray,
+    products: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+    """A port's `Running.values`, `Running.second` and `Running.by_ckm`; None where it has none."""
+    at_nodes = compiled.chebyshev(compiled.chebyshev_nodes(N_DELTA), N_DELTA).T
+    matrix = held.to_port(port, names)
+    values = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
+    if port.sector in B_TO_Q:
+        at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
+        return values, products @ np.tensordot(at_sm, matrix, axes=1)[0], None
+    if port.sector == D_MIXING:
+        second = np.tensordot(at_nodes, products @ matrix, axes=1)
+        changes = [np.tensordot(at_nodes, at_mz @ x, axes=1) for x in held.by_ckm(port, names)]
+        return values, second, np.array(changes)
+    return values, None, None
+
+
+def _to_mz(
+    held: Map, x: np.ndarray, masses: list[float], asked: str | None
+) -> tuple[np.ndarray, list[dict[str, complex]]]:
+    """Coefficients at m_Z of monomials (n, n_inputs) for masses, as components and by name.
+
+    By the map, or by wilson with the accuracy that is ``asked``.
+    """
+    if asked is None:
+        at_mz = np.concatenate([held.to_mz(x, mass) for mass in masses])
+        return at_mz, [_by_name(held.components, row) for row in at_mz]
+    given = [_by_name(held.inputs, row) for row in x]
+    named = [_asked_to_mz(row, mass, asked) for mass in masses for row in given]
+    return np.array([_by_component(held.components, row) for row in named]), named
 
 
 def _at(wanted: list[float], masses: list[float], at_mz: np.ndarray, n: int) -> np.ndarray:

@@ -24,6 +24,9 @@ _SCAN = "malaphoric scan"
 #: Meaning of the data set ``status`` of a scan.
 STATUS = {"ok": 0, "ckm": 1, "error": 2}
 
+# Errors that are listed with their points.
+_MOST_ERRORS = 100
+
 
 def merge(
     path: str | Path,
@@ -106,12 +109,7 @@ def merge(
             codes = np.where(part["reason"] == "", 0, np.where(part["reason"] == "ckm", 1, 2))
             for name, code in STATUS.items():
                 counts[name] += int(np.sum(codes == code))
-            errors += [
-                f"{tuple(point)}: {reason}"
-                for point, reason in zip(
-                    part["points"][codes == 2].tolist(), part["reason"][codes == 2], strict=True
-                )
-            ][: max(0, 100 - len(errors))]
+            errors += _said(part, codes == STATUS["error"])[: max(0, _MOST_ERRORS - len(errors))]
             chi2[:, i] = part["chi2"].T.reshape(len(names), *shape[1:])
             for number, place in enumerate(places):
                 place[:, i] = part["best"][..., number].T.reshape(len(names), *shape[1:])
@@ -120,6 +118,12 @@ def merge(
         file.attrs["counts"] = store.canonical(counts)
         file.attrs["errors"] = store.canonical(errors)
     return {"points": grid.size, "ckm": counts["ckm"], "errors": counts["error"]}
+
+
+def _said(part: dict, rows: np.ndarray) -> list[str]:
+    """Points and reasons of rows of a slab."""
+    points, reasons = part["points"][rows].tolist(), part["reason"][rows]
+    return [f"{tuple(point)}: {reason}" for point, reason in zip(points, reasons, strict=True)]
 
 
 def _write_scales(
