@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
 from malaphoric import store
@@ -89,7 +90,9 @@ def _probe(rotation: Rotation) -> tuple[str, str]:
     return f"{name}{first if phase else other}{other}", f"{name}{first}{other}"
 
 
-def to_mz(coefficients: dict[str, complex], M_X: float, smeft_accuracy: str = "leadinglog") -> dict:
+def to_mz(
+    coefficients: Mapping[str, complex], M_X: float, smeft_accuracy: str = "leadinglog"
+) -> dict:
     """Coefficients of the SMEFT at m_Z.
 
     Parameters
@@ -188,7 +191,7 @@ def _first(at: tuple[Component, float]) -> dict[Component, float]:
     }
 
 
-def _top_yukawa(coefficients: dict[str, complex], M_X: float) -> float:
+def _top_yukawa(coefficients: Mapping[str, complex], M_X: float) -> float:
     """Top Yukawa coupling at M_X that gives the mass of the top with these coefficients."""
     from wilson import wcxf
     from wilson.run.smeft import SMEFT
@@ -430,10 +433,10 @@ def make_map(
     for i, rotation in enumerate(ROTATIONS, start=1):
         # the probe sees what the top Yukawa coupling does to it, too
         probe, shown = _probe(rotation)
-        probe = given.index(Component(probe, "re"))
+        row = given.index(Component(probe, "re"))
         seen = index.get(Component(shown, "re" if rotation.part == "re" else "im"))
         if seen is not None:
-            shifts[:, :, i] -= shifts[:, :, 0] * by_top[:, probe, seen][:, None]
+            shifts[:, :, i] -= shifts[:, :, 0] * by_top[:, row, seen][:, None]
     # of the second order, what b → q l l and D mixing feel
     feels = [x for port, x in to_port.items() if port.sector in (*B_TO_Q, D_MIXING)]
     felt = sum(abs(x).sum(axis=(0, 2)) for x in feels) > 0
@@ -460,12 +463,14 @@ def make_map(
         store.write_array(file, "second/z_shift", np.array(z))
         rows = [change.get(c, {}) for c in components]
         _write_sparse(file, "second/z", _stack(rows, index, 1, len(components))[0])
-        matrices = {f"ports/{port.label}": (port, x) for port, x in to_port.items()}
-        for element, change in zip(("Vcb", "Vub"), by_ckm, strict=True):
-            matrices |= {
-                f"by_ckm/{element}/{port.label}": (port, x) for port, x in change.items() if x.any()
+        maps = {f"ports/{port.label}": (port, x) for port, x in to_port.items()}
+        for element, changed in zip(("Vcb", "Vub"), by_ckm, strict=True):
+            maps |= {
+                f"by_ckm/{element}/{port.label}": (port, x)
+                for port, x in changed.items()
+                if x.any()
             }
-        for name, (port, matrix) in matrices.items():
+        for name, (port, matrix) in maps.items():
             matrix[:, abs(matrix).max(axis=0) < _SMALLEST_PORT * abs(matrix).max(axis=(0, 1))] = 0
             expansion = compiled.chebyshev_coefficients(matrix)
             expansion[abs(expansion) < 1e-10 * abs(expansion).max(axis=0)] = 0
@@ -482,7 +487,7 @@ def _stack(rows: list[dict], index: dict[Component, int], n: int, n_in: int) -> 
     return result.reshape(n, n_in, -1)
 
 
-def _write_sparse(file: object, name: str, array: np.ndarray, **attributes: object) -> None:
+def _write_sparse(file: h5py.Group, name: str, array: np.ndarray, **attributes: object) -> None:
     """Write what differs from zero: of an array with nodes in front, where any node does."""
     nodes_in_front = array.ndim == 3
     where = np.flatnonzero(abs(array).max(axis=0) if nodes_in_front else array)

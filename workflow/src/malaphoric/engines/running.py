@@ -63,8 +63,8 @@ class _Sparse:
 
     @classmethod
     def read(cls, group: h5py.Group) -> _Sparse:
-        shape = tuple(int(n) for n in group.attrs["shape"])
-        return cls(shape, group["where"][()], group["values"][()])
+        rows, columns = (int(n) for n in group.attrs["shape"])
+        return cls((rows, columns), group["where"][()], group["values"][()])
 
     def dense(self, weights: np.ndarray | None = None) -> np.ndarray:
         """The matrix, or those of the nodes along a first axis, or their weighted sum."""
@@ -259,14 +259,14 @@ def run(
     low, high = np.exp(LOG_M_X)
     inside = smeft_accuracy == "leadinglog" and min(masses) >= low and max(masses) <= high
     if inside:
-        at_mz = [held.to_mz(x, mass) for mass in masses]
-        named = [_by_name(held.components, row) for rows in at_mz for row in rows]
+        by_mass = [held.to_mz(x, mass) for mass in masses]
+        named = [_by_name(held.components, row) for rows in by_mass for row in rows]
     else:
         progress("from M_X to m_Z by wilson")
         given = [_by_name(held.inputs, row) for row in x]
         named = [_asked_to_mz(row, mass, smeft_accuracy) for mass in masses for row in given]
-        at_mz = [np.array([_by_component(held.components, row) for row in named])]
-    at_mz = np.concatenate(at_mz)
+        by_mass = [np.array([_by_component(held.components, row) for row in named])]
+    at_mz = np.concatenate(by_mass)
     products = np.concatenate(
         [
             held.second_order(x, rows, float(np.clip(mass, low, high)))
@@ -283,15 +283,16 @@ def run(
     at_sm = compiled.chebyshev(compiled.ckm_delta(table.ckm_sm[None]), N_DELTA).T
     asked = {}
     for port in sorted(set(names) - {AT_MZ}):
-        is_held = held.holds(port, names[port])
-        matrix = held.to_port(port, names[port]) if is_held else None
-        if inside and is_held:
+        matrix = held.to_port(port, names[port]) if held.holds(port, names[port]) else None
+        if inside and matrix is not None:
             values[port] = np.tensordot(at_nodes, at_mz @ matrix, axes=1)
         else:
             asked[port] = names[port]
-        if is_held and port.sector in B_TO_Q:
+        if matrix is None:
+            continue
+        if port.sector in B_TO_Q:
             second[port] = products @ np.tensordot(at_sm, matrix, axes=1)[0]
-        elif is_held and port.sector == D_MIXING:
+        elif port.sector == D_MIXING:
             second[port] = np.tensordot(at_nodes, products @ matrix, axes=1)
             changes = held.by_ckm(port, names[port])
             by_ckm[port] = np.array([np.tensordot(at_nodes, at_mz @ x, axes=1) for x in changes])
@@ -345,7 +346,7 @@ def _columns(rows: list[dict[str, complex]], names: list[str]) -> np.ndarray:
 
 
 def _asked_to_mz(
-    direction: dict[str, float], M_X: float, smeft_accuracy: str
+    direction: dict[str, complex], M_X: float, smeft_accuracy: str
 ) -> dict[str, complex]:
     """What wilson makes of a direction at m_Z, by name."""
     from malaphoric.engines import evolving
@@ -367,12 +368,12 @@ def _asked_to_ports(
     """What wilson makes of coefficients at m_Z at ports, shape (n, n_names) each."""
     from malaphoric.engines import evolving
 
-    ckm = dict(zip(CKM, map(float, ckm), strict=True)) | {"gamma": float(gamma)}
+    elements = dict(zip(CKM, map(float, ckm), strict=True)) | {"gamma": float(gamma)}
     result = {port: np.zeros((len(rows), len(own)), complex) for port, own in names.items()}
     for i, row in enumerate(rows):
         if row:
             small = 1e-9 / max(map(abs, row.values()))  # GeV^-2: there matching is linear
             given = {name: small * value for name, value in row.items()}
-            for port, found in evolving.to_ports(given, ckm, names).items():
+            for port, found in evolving.to_ports(given, elements, names).items():
                 result[port][i] = [found.get(name, 0) / small for name in names[port]]
     return result
