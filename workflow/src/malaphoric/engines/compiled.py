@@ -699,7 +699,9 @@ class CompiledEngine:
         self._column = {name: i for i, name in enumerate(self.observables)}
         self._read: dict[tuple, _Linear] = {}  # of `coefficients`, made when it is asked
         # a table of additional observables has some of the parts only
-        self._parts: set[str] = {name for name in ("taylor", "electroweak") if name in self.table.parts}
+        self._parts: set[str] = {
+            name for name in ("taylor", "electroweak") if name in self.table.parts
+        }
         self._parts |= {"b2q"} if self.table.b2q() else set()
         self._parts |= {"lep2"} if lep2.OBSERVABLES[0] in self._column else set()
         self._parts |= {"mixing"} if "DeltaM_s" in self._column else set()

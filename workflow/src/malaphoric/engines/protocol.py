@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -62,4 +62,15 @@ class Engine(Protocol):
         ``progress`` is told how many are done; ``block`` are evaluated together, where that is
         quicker.
         """
+        ...
+
+
+@runtime_checkable
+class HasCoefficients(Protocol):
+    """What the compiled engine can do beside."""
+
+    def coefficients(
+        self, points: np.ndarray, ckm: np.ndarray, port: Any, names: list[str]
+    ) -> np.ndarray:
+        """Wilson coefficients at a `compiled.Port`, shape (n, len(names)), complex."""
         ...
