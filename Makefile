@@ -24,6 +24,7 @@ test-all: style
 style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
 bench: setup

@@ -10,6 +10,7 @@ import argparse
 import math
 import os
 import sys
+from typing import Any
 
 from malaphoric import __version__, load_likelihood
 from malaphoric.data.categories import CATEGORIES
@@ -109,7 +110,7 @@ def _parser(parameters: dict[str, Parameter]) -> argparse.ArgumentParser:
     for command in (one, where):
         command.add_argument("--lep2-set", choices=("paper", "full"), default="paper")
         command.add_argument("--data", help="likelihood.h5 of a run (default: the paper's data)")
-        some = {"nargs": "+", "choices": CATEGORIES, "default": CATEGORIES}
+        some: dict[str, Any] = {"nargs": "+", "choices": CATEGORIES, "default": CATEGORIES}
         command.add_argument("--categories", help="that count (default: all)", **some)
     check = commands.add_parser("check", help="say whether a run configuration is accepted")
     check.set_defaults(run=_check)

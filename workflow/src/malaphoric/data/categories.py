@@ -9,7 +9,7 @@ import json
 import warnings
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from malaphoric.data import lep2
 
@@ -81,7 +81,7 @@ def global_likelihood() -> smelli.GlobalLikelihood:
         return smelli.GlobalLikelihood(include_likelihoods=list(SMELLI.values()), Nexp=1000)
 
 
-def smelli_likelihood(category: str) -> object:
+def smelli_likelihood(category: str) -> Any:
     """The flavio `Likelihood` or `FastLikelihood` behind a category of smelli."""
     gl = global_likelihood()
     name = SMELLI[category]

@@ -101,7 +101,7 @@ MEASUREMENTS = ("LEP2 sigma and A_FB, arXiv:1302.3415", "LEP2 Bhabha, arXiv:1302
 def _data() -> tuple[DataGroup, DataGroup]:
     rows = _read("sigma_afb.csv")
     templates = {"sigma": _SIGMA, "AFB": _AFB}
-    observables = []
+    observables: list[tuple] = []
     for row in rows:
         quantity, lepton = row["observable"].split("_")
         observables.append((templates[quantity].format(lepton), float(row["E_used"])))
@@ -330,7 +330,7 @@ def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: fl
     def propagators(q2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return e2 / q2, 1 / (q2 - m_z**2 + 1j * m_z / tau_z)
 
-    def sigma(energy: float, signs: Sequence[int]) -> np.ndarray:
+    def sigma(energy: float, signs: Sequence[float]) -> np.ndarray:
         s = np.array(energy) ** 2
         return np.outer(_square(*propagators(s), 1), signs) * s / (48 * np.pi)
 
@@ -351,15 +351,15 @@ def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: fl
         names = [_BHABHA] if lepton == "ee" else [_SIGMA.format(lepton), _AFB.format(lepton)]
         columns = [i for i, o in enumerate(observables) if o[0] in names]
         forms, asymmetries, totals = [], [], []
-        for position, (name, *arguments) in enumerate(observables[i] for i in columns):
+        for position, (name, energy, *ends) in enumerate(observables[i] for i in columns):
             if name == _BHABHA:
-                forms.append(bhabha(*arguments))
+                forms.append(bhabha(energy, *ends))
             elif name == _SIGMA.format(lepton):
-                forms.append(sigma(*arguments, total))
+                forms.append(sigma(energy, total))
             else:
-                forms.append(sigma(*arguments, difference))
+                forms.append(sigma(energy, difference))
                 asymmetries.append(position)
-                totals.append(sigma(*arguments, total))
+                totals.append(sigma(energy, total))
         if columns:
             as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)).T for x in (forms, totals)]
             blocks.append((family, columns, as_matrix[0], asymmetries, as_matrix[1]))

@@ -199,8 +199,8 @@ class Likelihood:
         panels = []
         for start in range(0, rows, _PANEL):
             panel = matrix[:, start : start + _PANEL]
-            used = np.flatnonzero(panel.any(axis=1))
-            used = slice(used[0], used[-1] + 1)
+            columns = np.flatnonzero(panel.any(axis=1))
+            used = slice(columns[0], columns[-1] + 1)
             shift = offset[start : start + _PANEL, np.newaxis]
             panels.append((used, np.ascontiguousarray(panel[used].T), shift))
         return np.array(list(place), dtype=int), panels
@@ -281,7 +281,7 @@ class Likelihood:
             result[category] = chi2
             for constraint in self._other[category]:
                 result[category] += constraint.chi2(predictions.T)
-        result[categories.GLOBAL] = sum(result.values())
+        result[categories.GLOBAL] = sum(result.values(), np.zeros(predictions.shape[1]))
         return result
 
     def measured(self) -> tuple[np.ndarray, np.ndarray]:

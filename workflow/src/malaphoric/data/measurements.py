@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -282,10 +283,10 @@ def combine(
         if category == "LEP2" and lep2.OBSERVABLES[0] in column:
             own = _lep2_constraints(lep2_set, column)
         gone, columns = {*rule.without_measurements, *overlaid}, set(wanted.values())
-        own = [_restrict(k, columns) for k in own if k.measurement not in gone]
+        kept = (_restrict(k, columns) for k in own if k.measurement not in gone)
+        own = [k for k in kept if k is not None]
         if added := rule.added(overlaid):
             own += _constraints(category, added, wanted, nexp, seed)
-        own = [k for k in own if k is not None]
         rule.check({observable_key(observables[c]) for k in own for c in k.columns})
         measurements[category] = sorted({k.measurement for k in own})
         if category == AVERAGED and own:
@@ -413,7 +414,7 @@ def _constraints(
 
 
 def _distribution(
-    measurement: str, distribution: object, keep: list[int]
+    measurement: str, distribution: Any, keep: list[int]
 ) -> tuple[str, dict[str, np.ndarray]]:
     """Kind and parameters of a flavio distribution, reduced to the dimensions in `keep`."""
     name = type(distribution).__name__
@@ -460,7 +461,7 @@ def _distribution(
     )
 
 
-def _draw(measurement: object, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
+def _draw(measurement: Any, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
     """Mean and covariance of random draws from a measurement, as smelli's, but seeded."""
     state = np.random.get_state()
     try:

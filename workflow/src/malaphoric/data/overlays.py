@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def read(path: Path) -> dict[str, list[Distribution]]:
     return parse(load_yaml(path, MOST), str(path))
 
 
-def parse(data: object, source: str) -> dict[str, list[Distribution]]:
+def parse(data: Any, source: str) -> dict[str, list[Distribution]]:
     """As `read`, from the content of a file."""
     if isinstance(data, dict) and "constraints" in data:
         data = [data]
@@ -156,7 +157,7 @@ def parse(data: object, source: str) -> dict[str, list[Distribution]]:
     return found
 
 
-def _of_list(item: dict) -> list[tuple]:
+def _of_list(item: dict) -> list[tuple[list, Any, Any]]:
     """Observables, values and correlation of each distribution, as flavio writes them."""
     return [
         (list(part.get("observables", part)), part.get("values", list(part.values())), None)
@@ -166,7 +167,7 @@ def _of_list(item: dict) -> list[tuple]:
     ]
 
 
-def _of_mapping(item: dict, where: str) -> list[tuple]:
+def _of_mapping(item: dict, where: str) -> list[tuple[list, Any, Any]]:
     """The same, as in flavio's measurements.yml."""
     values, correlation = item["values"], item.get("correlation")
     if "observables" in item:
@@ -190,7 +191,7 @@ def _of_mapping(item: dict, where: str) -> list[tuple]:
     return [([name for name, _ in pairs], [value for _, value in pairs], correlation)]
 
 
-def _distribution(names: list, values: object, correlation: object, where: str) -> Distribution:
+def _distribution(names: list, values: Any, correlation: Any, where: str) -> Distribution:
     """One distribution from its observables and values, or a sentence on what is wrong."""
     observables = tuple(resolve(name, where) for name in names)
     where = f"{where}: {', '.join(map(observable_key, observables))}"
@@ -311,7 +312,7 @@ def _size(number: float, what: str, text: object, where: str) -> None:
         )
 
 
-def _float(value: object) -> float | None:
+def _float(value: Any) -> float | None:
     """A finite number, or a text that is one, as flavio converts it."""
     try:
         number = float(value) if not isinstance(value, bool) else math.nan
@@ -320,7 +321,7 @@ def _float(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _matrix(matrix: object, size: int, where: str, covariance: bool = False) -> None:
+def _matrix(matrix: Any, size: int, where: str, covariance: bool = False) -> None:
     """Refuse a correlation or covariance that is none; flavio asks for less."""
 
     def refuse(reason: str, accepted: str) -> None:
@@ -365,7 +366,8 @@ def resolve(name: str | list | dict, source: str) -> Observable:
     ConfigurationError
         If flavio does not know the observable, or needs other arguments.
     """
-    head, given = name, {}
+    head: object = name
+    given: dict = {}
     if isinstance(name, dict):
         head = name.get("name")
         given = {k: v for k, v in name.items() if k not in ("name", "value")}

@@ -6,13 +6,14 @@ Where these come from is the matter of the engines.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
 from malaphoric.data import categories, lep2
 
 
-def predictions(parameters: dict, w: object) -> np.ndarray:
+def predictions(parameters: dict, w: Any) -> np.ndarray:
     """Predictions of all of smelli's and our observables, as `categories.observables`."""
     values = []
     for category, names in categories.observables_by_category().items():
@@ -28,7 +29,7 @@ def predictions(parameters: dict, w: object) -> np.ndarray:
     return np.array(values, dtype=float)
 
 
-def predict(observables: list, parameters: dict, w: object) -> np.ndarray:
+def predict(observables: list, parameters: dict, w: Any) -> np.ndarray:
     """Predictions of some observables of flavio's."""
     import flavio
 

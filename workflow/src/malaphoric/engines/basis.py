@@ -163,11 +163,11 @@ def find(model: Model, M_X: float | None, inputs: list) -> tuple[Basis, np.ndarr
     for sign in (False, True):
         own = np.flatnonzero(changes == sign)
         triangle = np.linalg.qr(pairs[:, own], mode="r")
-        _, size, basis = np.linalg.svd(triangle @ of_pairs[own], full_matrices=False)
-        found.append((sign, own, size, basis))
+        _, size, vectors = np.linalg.svd(triangle @ of_pairs[own], full_matrices=False)
+        found.append((sign, own, size, vectors))
     largest = max(size.max(initial=0.0) for _, _, size, _ in found)
-    for sign, own, size, basis in found:
-        kept = basis[size > _ROUNDING * largest]
+    for sign, own, size, vectors in found:
+        kept = vectors[size > _ROUNDING * largest]
         column = np.zeros((len(i), len(kept)))
         column[own] = of_pairs[own] @ kept.T
         directions.append(kept)
@@ -191,7 +191,8 @@ def _hatted(model: Model, points: np.ndarray, M_X: float | np.ndarray) -> np.nda
 
 def _sampled(model: Model, M_X: float | None, n: int, rng: np.random.Generator) -> np.ndarray:
     """Couplings at random points, shape (34, n)."""
-    mass = np.exp(rng.uniform(*LOG_M_X, n)) if M_X is None else M_X
+    low, high = LOG_M_X
+    mass = np.exp(rng.uniform(low, high, n)) if M_X is None else M_X
     return _hatted(model, model.sample(n, rng), mass)
 
 

@@ -464,9 +464,9 @@ class Table:
                 names.setdefault(Port(*port), set()).update(
                     f"{c}_b{sector[0]}{lep}{lep}" for c in COEFFICIENTS for lep in LEPTONS
                 )
-        for part in self.parts:
-            for port, path in self.slopes(part).items():
-                names.setdefault(port, set()).update(json.loads(self.parts[part][f"{path}/names"]))
+        for name, part in self.parts.items():
+            for port, path in self.slopes(name).items():
+                names.setdefault(port, set()).update(json.loads(part[f"{path}/names"]))
         for meson in ("Bs", "B0"):
             port = Port(*json.loads(self.parts["ckm"][f"mixing/{meson}/port"]))
             names.setdefault(port, set()).update(
@@ -699,7 +699,9 @@ class CompiledEngine:
         self._column = {name: i for i, name in enumerate(self.observables)}
         self._read: dict[tuple, _Linear] = {}  # of `coefficients`, made when it is asked
         # a table of additional observables has some of the parts only
-        self._parts = {name for name in ("taylor", "electroweak") if name in self.table.parts}
+        self._parts: set[str] = {
+            name for name in ("taylor", "electroweak") if name in self.table.parts
+        }
         self._parts |= {"b2q"} if self.table.b2q() else set()
         self._parts |= {"lep2"} if lep2.OBSERVABLES[0] in self._column else set()
         self._parts |= {"mixing"} if "DeltaM_s" in self._column else set()
@@ -758,9 +760,11 @@ class CompiledEngine:
         self._ckm_tree = part["without_ckm"]
 
     def _prepare_b2q(self) -> None:
-        coefficients, second, slices = [], [], {}
+        coefficients, of_pairs, columns = [], [], []
+        slices: dict[tuple[Port, str], slice] = {}
         forms: dict[tuple, list] = {}
-        n_primitives, numerators, pairs, columns = 1, [], {}, []
+        pairs: dict[tuple[int, int], int] = {}
+        n_primitives, numerators = 1, []
         ckm = np.tile(self.table.ckm_sm, (N_DELTA, 1))
         ckm[:, 3] = [gamma_of_delta(delta, ckm[0]) for delta in chebyshev_nodes(N_DELTA)]
         top = decay_factors(ckm)["none"].top
@@ -775,7 +779,7 @@ class CompiledEngine:
                     slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
                     coefficients.append(c)
                     of_port = [self.running.names[port].index(name) for name in names]
-                    second.append(self.running.second[port][:, of_port] * top_sm[q])
+                    of_pairs.append(self.running.second[port][:, of_port] * top_sm[q])
                 width = N_FORMS if phase == "none" else N_FORMS_MIXING
                 forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
@@ -790,14 +794,16 @@ class CompiledEngine:
             n_primitives += len(part["forms"])
         self._n_primitives = n_primitives
         self._b2q_columns = np.sort(np.concatenate(columns))
-        c, second = np.concatenate(coefficients, axis=2), np.concatenate(second, axis=1)
+        c, quadratic = np.concatenate(coefficients, axis=2), np.concatenate(of_pairs, axis=1)
         self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
-        self._prepare_second(np.concatenate([second.real, second.imag], axis=1))
+        self._prepare_second(np.concatenate([quadratic.real, quadratic.imag], axis=1))
         self._batches = _batches(forms, slices)
         self._pairs = np.array(list(pairs)).T
         # an observable is one fraction, or two: Dmue
-        seen: set[int] = set()
-        first = sorted(t for t in numerators if not (t[0] in seen or seen.add(t[0])))
+        by_column: dict[int, tuple] = {}
+        for t in numerators:
+            by_column.setdefault(t[0], t)
+        first = sorted(by_column.values())
         second = [t for t in numerators if t not in first]
         place = {column: row for row, (column, _, _) in enumerate(first)}
         second = [(place[column], n, pair) for column, n, pair in second]

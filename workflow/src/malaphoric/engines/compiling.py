@@ -23,10 +23,12 @@ import contextlib
 import itertools
 import json
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import h5py
 import numpy as np
 
 from malaphoric import store
@@ -91,7 +93,7 @@ class _Recorder(dict):
         return self
 
 
-def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
+def _answering(values: Mapping[str, Mapping[str, complex]] | None = None) -> Any:
     """A flavio.WilsonCoefficients whose every port answers with prescribed values, by sector."""
     import flavio
     from flavio.physics.eft import sectors_flavio2wcxf
@@ -110,7 +112,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
             self.ports.add(Port(float(scale), eft, basis, sector))
             names = wcxf.Basis[eft, basis]
             names = names.all_wcs if sector == "all" else names.sectors[sector].keys()
-            result = dict.fromkeys(names, 0)
+            result: dict[str, complex] = dict.fromkeys(names, 0)
             result.update(self.values.get(sector, {}))
             return result
 
@@ -120,7 +122,7 @@ def _answering(values: dict[str, dict[str, complex]] | None = None) -> object:
     return Answering()
 
 
-def _predict(name: str | tuple, par: dict, wc: object) -> complex:
+def _predict(name: str | tuple, par: dict, wc: Any) -> Any:
     import flavio
 
     name, *arguments = (name,) if isinstance(name, str) else name
@@ -178,7 +180,12 @@ def _kronrod() -> tuple[np.ndarray, np.ndarray]:
     from scipy.integrate import quad
 
     nodes: list[float] = []
-    quad(lambda x: nodes.append(x) or 1.0, -1, 1)
+
+    def visited(x: float) -> float:
+        nodes.append(x)
+        return 1.0
+
+    quad(visited, -1, 1)
     x = np.array(nodes[:21])
     moments = np.zeros(21)
     moments[0] = 2
@@ -203,7 +210,7 @@ class _Tracer:
         self.depth = self.count = 0
         self.integrals: list[float] = []
 
-    def evaluate(self, name: str | tuple, par: dict, wc: object) -> tuple[complex, list[float]]:
+    def evaluate(self, name: str | tuple, par: dict, wc: Any) -> tuple[Any, list[float]]:
         """Value of an observable and the integrals behind it."""
         self.key, self.count, self.integrals = (name,), 0, []
         value = _predict(name, par, wc)
@@ -314,7 +321,7 @@ def _denominators() -> dict[str, Callable]:
     """Observables without integrals that are ratios: a factor that makes them bilinear."""
     from flavio.physics.bdecays import bvgamma
 
-    def phi_gamma(par: dict, wc: object) -> float:
+    def phi_gamma(par: dict, wc: Any) -> float:
         return bvgamma.BR(wc, par, "Bs", "phi")
 
     return {
@@ -630,7 +637,7 @@ def _small_slopes(
                 tracer.forget()
                 wc = _answering({port.sector: {name: step}})
                 ends.append([_real(tracer.evaluate(observables[i], par, wc)[0]) for i in columns])
-            slopes[part, k] = np.subtract(*ends) / (2 * _STEP)
+            slopes[part, k] = np.subtract(ends[0], ends[1]) / (2 * _STEP)
         key = f"ports/{port.label}"
         result |= {
             f"{key}/names": json.dumps(names),
@@ -752,7 +759,7 @@ def _second_order(
     base: np.ndarray,
     plus: Sequence[np.ndarray],
     minus: Sequence[np.ndarray],
-    both: Callable[[object, object], np.ndarray],
+    both: Callable[[Any, Any], np.ndarray],
     moved: Sequence,
     step: float,
 ) -> np.ndarray:
@@ -775,7 +782,7 @@ def _parity(observables: list, par: dict) -> np.ndarray:
     gammas = [compiled.gamma_of_delta(delta, ckm) for delta in (0.7, np.pi - 0.7)]
     wc = _answering()
     values = [[_real(_predict(o, par | {"gamma": g}, wc)) for o in observables] for g in gammas]
-    return np.where(np.multiply(*values) < 0, -1.0, 1.0)
+    return np.where(np.multiply(values[0], values[1]) < 0, -1.0, 1.0)
 
 
 def _real(value: complex) -> float:
@@ -838,10 +845,10 @@ def _compile_ckm(progress: Callable[[str], None]) -> dict:
     ckm = {name: par[name] for name in CKM}
     tree = scheme.observables[:3]
 
-    def without_ckm(wc: object) -> np.ndarray:
+    def without_ckm(wc: Any) -> np.ndarray:
         return np.array([_real(x) for x in scheme.np_predictions_nockm(wc, **ckm)[:3]])
 
-    result = {
+    result: dict[str, Any] = {
         "initial": np.array([scheme.ckm_initial[name] for name in CKM]),
         "sm": np.array([par[name] for name in CKM]),
         "experiment": np.array([experiment[o].central_value for o in scheme.observables]),
@@ -1021,7 +1028,7 @@ def _save_table(
                 _write(file.create_group(part), parts[part])
 
 
-def _write(group: object, content: dict) -> None:
+def _write(group: h5py.Group, content: dict) -> None:
     for name, value in content.items():
         if isinstance(value, str):
             value = np.frombuffer(value.encode(), dtype=np.uint8)

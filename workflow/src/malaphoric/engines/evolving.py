@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
 from malaphoric import store
@@ -89,7 +90,9 @@ def _probe(rotation: Rotation) -> tuple[str, str]:
     return f"{name}{first if phase else other}{other}", f"{name}{first}{other}"
 
 
-def to_mz(coefficients: dict[str, complex], M_X: float, smeft_accuracy: str = "leadinglog") -> dict:
+def to_mz(
+    coefficients: Mapping[str, complex], M_X: float, smeft_accuracy: str = "leadinglog"
+) -> dict:
     """Coefficients of the SMEFT at m_Z.
 
     Parameters
@@ -188,7 +191,7 @@ def _first(at: tuple[Component, float]) -> dict[Component, float]:
     }
 
 
-def _top_yukawa(coefficients: dict[str, complex], M_X: float) -> float:
+def _top_yukawa(coefficients: Mapping[str, complex], M_X: float) -> float:
     """Top Yukawa coupling at M_X that gives the mass of the top with these coefficients."""
     from wilson import wcxf
     from wilson.run.smeft import SMEFT
@@ -522,7 +525,7 @@ def _stack(rows: list[dict], index: dict[Component, int], n: int, n_in: int) -> 
     return result.reshape(n, n_in, -1)
 
 
-def _write_sparse(file: object, name: str, array: np.ndarray, **attributes: object) -> None:
+def _write_sparse(file: h5py.Group, name: str, array: np.ndarray, **attributes: object) -> None:
     """Write what differs from zero: of an array with nodes in front, where any node does."""
     nodes_in_front = array.ndim == 3
     where = np.flatnonzero(abs(array).max(axis=0) if nodes_in_front else array)

@@ -55,7 +55,10 @@ class ExactEngine:
         )
 
     def evaluate(
-        self, points: np.ndarray, progress: Callable[[int], None] | None = None
+        self,
+        points: np.ndarray,
+        progress: Callable[[int], None] | None = None,
+        block: int = 1,
     ) -> Evaluation:
         """Predictions at points.
 
@@ -65,6 +68,8 @@ class ExactEngine:
             The model's parameters, and the mass where it is one.
         progress : callable, optional
             Called with the number of points done after each point.
+        block : int
+            Of no consequence: points are evaluated one by one.
 
         Returns
         -------
@@ -93,8 +98,8 @@ class ExactEngine:
         """The `wilson.Wilson` of a point at mu = M_X."""
         from wilson import Wilson
 
-        *point, M_X = map(float, point if self.M_X is None else (*point, self.M_X))
-        coefficients = self.model.smeft(*point, M_X=M_X)
+        *own, M_X = map(float, point if self.M_X is None else (*point, self.M_X))
+        coefficients = self.model.smeft(*own, M_X=M_X)
         w = Wilson(coefficients, scale=M_X, eft="SMEFT", basis="Warsaw")
         w.set_option("smeft_accuracy", self.smeft_accuracy)
         return w

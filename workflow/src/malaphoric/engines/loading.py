@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,7 +169,8 @@ def load_likelihood(
         If numpy was imported before malaphoric, see `malaphoric.arithmetic`.
     """
     arithmetic.warn_if_late()
-    settings = {"engine": engine, "smeft_accuracy": smeft_accuracy, "lep2_set": lep2_set}
+    settings: dict[str, Any] = {"engine": engine, "smeft_accuracy": smeft_accuracy}
+    settings["lep2_set"] = lep2_set
     settings |= {} if M_X is None else {"parameters": {MASS: M_X}}
     settings |= {} if categories is None else {"categories": list(categories)}
     validate(settings, "config", "load_likelihood", partial=True)
@@ -180,8 +181,8 @@ def load_likelihood(
         likelihood = _papers_data(lep2_set).of(categories)
     else:
         likelihood = Likelihood.load(data, categories)
-    engine = engine_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
-    return ModelLikelihood(model, M_X, engine, likelihood)
+    made = engine_of(likelihood.observables, model, engine, M_X, smeft_accuracy)
+    return ModelLikelihood(model, M_X, made, likelihood)
 
 
 @cache
@@ -204,10 +205,13 @@ class Joined:
         self.observables = [name for engine in engines for name in engine.observables]
 
     def evaluate(
-        self, points: np.ndarray, progress: Callable[[int], None] | None = None, **block: int
+        self,
+        points: np.ndarray,
+        progress: Callable[[int], None] | None = None,
+        block: int = BLOCK,
     ) -> Evaluation:
         """As `CompiledEngine.evaluate`."""
-        first, *others = [engine.evaluate(points, **block) for engine in self.engines]
+        first, *others = [engine.evaluate(points, block=block) for engine in self.engines]
         for other in others:
             first.reason = np.where(first.reason == "", other.reason, first.reason)
             first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
@@ -230,7 +234,7 @@ def exact_engine(settings: dict) -> ExactEngine:
     return ExactEngine(*setting, extra or None)
 
 
-def compiled_engine(settings: dict, given: object) -> CompiledEngine | Joined:
+def compiled_engine(settings: dict, given: Any) -> CompiledEngine | Joined:
     """The compiled engine of a job, from its files, with the additional observables if any.
 
     Parameters
@@ -262,11 +266,11 @@ def engine_of(
 
     Parameters as for `load_engine`; ``table`` is that of the additional observables.
     """
-    engine = load_engine(model, engine, M_X, smeft_accuracy, running)
-    if not (more := observables[len(engine.observables) :]):
-        return engine
+    first = load_engine(model, engine, M_X, smeft_accuracy, running)
+    if not (more := observables[len(first.observables) :]):
+        return first
     setting = (model, engine, M_X, smeft_accuracy)
-    return Joined([engine, load_engine(*setting, additional=more, table=table)])
+    return Joined([first, load_engine(*setting, additional=more, table=table)])
 
 
 def load_engine(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -55,6 +55,22 @@ class Engine(Protocol):
         self,
         points: np.ndarray,
         progress: Callable[[int], None] | None = None,
-        **options: Any,
+        block: int = ...,
     ) -> Evaluation:
-        """Predictions at points (n, n_parameters); ``progress`` is told how many are done."""
+        """Predictions at points (n, n_parameters).
+
+        ``progress`` is told how many are done; ``block`` are evaluated together, where that is
+        quicker.
+        """
+        ...
+
+
+@runtime_checkable
+class HasCoefficients(Protocol):
+    """What the compiled engine can do beside."""
+
+    def coefficients(
+        self, points: np.ndarray, ckm: np.ndarray, port: Any, names: list[str]
+    ) -> np.ndarray:
+        """Wilson coefficients at a `compiled.Port`, shape (n, len(names)), complex."""
+        ...

@@ -63,8 +63,8 @@ class _Sparse:
 
     @classmethod
     def read(cls, group: h5py.Group) -> _Sparse:
-        shape = tuple(int(n) for n in group.attrs["shape"])
-        return cls(shape, group["where"][()], group["values"][()])
+        rows, columns = (int(n) for n in group.attrs["shape"])
+        return cls((rows, columns), group["where"][()], group["values"][()])
 
     def dense(self, weights: np.ndarray | None = None) -> np.ndarray:
         """The matrix, or those of the nodes along a first axis, or their weighted sum."""
@@ -272,7 +272,8 @@ def run(
     names = table.ports()
     names[AT_MZ] = sorted({*names.get(AT_MZ, []), *lep2.COEFFICIENTS})
     values = {AT_MZ: np.tile(_columns(named, names[AT_MZ]), (N_DELTA, 1, 1))}
-    second, by_ckm = {}, {}
+    second: dict[Port, np.ndarray] = {}
+    by_ckm: dict[Port, np.ndarray] = {}
     asked = {port: own for port, own in names.items() if port != AT_MZ}
     for port in sorted(port for port in asked if held.holds(port, asked[port])):
         ours, second_here, change = _by_map(held, port, names[port], table, at_mz, products)
@@ -367,7 +368,7 @@ def _columns(rows: list[dict[str, complex]], names: list[str]) -> np.ndarray:
 
 
 def _asked_to_mz(
-    direction: dict[str, float], M_X: float, smeft_accuracy: str
+    direction: dict[str, complex], M_X: float, smeft_accuracy: str
 ) -> dict[str, complex]:
     """What wilson makes of a direction at m_Z, by name."""
     from malaphoric.engines import evolving
@@ -389,12 +390,12 @@ def _asked_to_ports(
     """What wilson makes of coefficients at m_Z at ports, shape (n, n_names) each."""
     from malaphoric.engines import evolving
 
-    ckm = dict(zip(CKM, map(float, ckm), strict=True)) | {"gamma": float(gamma)}
+    elements = dict(zip(CKM, map(float, ckm), strict=True)) | {"gamma": float(gamma)}
     result = {port: np.zeros((len(rows), len(own)), complex) for port, own in names.items()}
     for i, row in enumerate(rows):
         if row:
             small = 1e-9 / max(map(abs, row.values()))  # GeV^-2: there matching is linear
             given = {name: small * value for name, value in row.items()}
-            for port, found in evolving.to_ports(given, ckm, names).items():
+            for port, found in evolving.to_ports(given, elements, names).items():
                 result[port][i] = [found.get(name, 0) / small for name in names[port]]
     return result

@@ -115,7 +115,7 @@ def _physical(likelihood: ModelLikelihood) -> Box:
                 "what is physical: there a box is looked for"
             )
     limit = M_REFERENCE / (likelihood.M_X or M_X_RANGE[0])
-    ranges = {name: record.range for name, record in about.items()}
+    ranges = {name: record.range for name, record in about.items() if record.range}
     strongest = max(charges.largest(x, ranges) for _, x in model.every_charge()) or 1.0
     known = {
         "epsilon_hat": (-limit, limit),
@@ -124,8 +124,13 @@ def _physical(likelihood: ModelLikelihood) -> Box:
 
     def physical(name: str) -> tuple[float, float]:
         if name in known:
-            return tuple(np.clip(known[name], *(ranges[name] or known[name])).tolist())
-        return ranges[name] or tuple(x * about[name].period / 2 for x in (-1, 1))
+            low, high = np.clip(known[name], *ranges.get(name, known[name])).tolist()
+            return low, high
+        if name in ranges:
+            return ranges[name]
+        period = about[name].period
+        assert period is not None  # an angle or a phase
+        return -period / 2, period / 2
 
     return {name: physical(name) for name in likelihood.parameters}
 

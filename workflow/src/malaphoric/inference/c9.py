@@ -19,6 +19,7 @@ from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.compiled import AT_MZ, B_TO_Q, N_DELTA, CompiledEngine, Port, Running, Table
 from malaphoric.engines.loading import Joined, ModelLikelihood
+from malaphoric.engines.protocol import Engine, HasCoefficients
 from malaphoric.inference import fits
 
 #: Where flavio reads coefficients of b → s l l.
@@ -105,10 +106,12 @@ def direct_engine(names: tuple[str, ...], table: Table | None = None) -> Compile
         if port.sector in B_TO_Q:
             second[port] = np.zeros((n * (n + 1) // 2, len(there)), dtype=complex)
     about = ("none", store.versions(), table.digest)
-    return CompiledEngine(table, Running(_Coefficients(names), *about, ports, values, second, {}))
+    basis = _Coefficients(names)  # all that the engine asks of a Basis, which needs a model
+    running = Running(basis, *about, ports, values, second, {})  # type: ignore[arg-type]
+    return CompiledEngine(table, running)
 
 
-def direct_fit(data: Likelihood, engine: object) -> np.ndarray | None:
+def direct_fit(data: Likelihood, engine: Engine) -> np.ndarray | None:
     """Where chi2 of the direct fit is smallest, and corners of what is near: shape (3, 2).
 
     None if no category of `CATEGORIES` counts.
@@ -133,10 +136,10 @@ def _lattice(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
 
 
-def direct_chi2(data: Likelihood, engine: object, points: np.ndarray) -> np.ndarray:
+def direct_chi2(data: Likelihood, engine: Engine, points: np.ndarray) -> np.ndarray:
     """chi2 of the direct fit at coefficients (n, 2): of what counts of `CATEGORIES`, shape (n,)."""
     chi2 = data.chi2(engine.evaluate(points).predictions)
-    return sum(chi2[name] for name in CATEGORIES if name in chi2)
+    return sum((chi2[name] for name in CATEGORIES if name in chi2), np.zeros(len(points)))
 
 
 def at(
@@ -195,6 +198,7 @@ class Reach:
     def evaluate(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """chi2 by category and coefficients (n, 2) at points (n, n_parameters)."""
         engine, data = self.likelihood.engine, self.likelihood.data
+        assert isinstance(engine, HasCoefficients)
         physical = fits.physical(self.likelihood, points)
         names = [name for name in (*CATEGORIES, GLOBAL) if name in data.n_obs]
         chi2 = {name: np.full(len(points), np.nan) for name in names}
@@ -356,7 +360,7 @@ def save(
     with store.create(path, content=_CONTENT) as file:
         for plane in planes:
             names, group = PLANES[plane], file.create_group(plane)
-            engine = direct_engine(names)
+            engine: Engine = direct_engine(names)
             if extra_table:
                 engine = Joined([engine, direct_engine(names, extra_table)])
             model = Reach(likelihood, box, names, rows)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,6 +44,21 @@ _LOOKS, _FOLLOWED, _SEED, _LOWER = 2048, 32, 1, 1e-3
 # Other minima are named that are less than this above the lowest, behind a barrier, and not the
 # same in every category, as the images of a minimum by a symmetry of the model are.
 _NEAR, _BARRIER, _SAME = 4.0, 0.1, 1e-3
+
+
+class ModelChi2(Protocol):
+    """What is asked of a `loading.ModelLikelihood`."""
+
+    M_X: float | None
+    parameters: tuple[str, ...]
+
+    def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """By category, of points (n, n_parameters)."""
+        ...
+
+    def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """The same, quick for few points."""
+        ...
 
 
 def best_fits(
@@ -93,16 +109,16 @@ def best_fits(
         # chi2 can be minimised at fixed values whether the grid has them or not
         first = [own] if own else starts if chi2 else []
         if first and (inner := _held(box, fixed)):
-            nested = {n: result[n] for n in nested_in(name, wanted) if result[n]}
+            nested = {n: other for n in nested_in(name, wanted) if (other := result[n])}
             mirrored = [other for point in first for other in _mirrored(point, box)]
             lower = [fit for n, fit in nested.items() if n != "SM"]
             others = [] if fixed else starts
             if fit := fitted([*first, *mirrored, *lower, *others], inner):
                 result[name] = {**fit, "p_value_over": p_values_over(fit, nested)}
     main = list(wanted)[-1]
-    if result[main] and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
+    if (best := result[main]) and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
         # where the corrected LEP2 moves the best fit
-        result[f"{main}_without_LEP2"] = fitted([result[main]], box, without="LEP2")
+        result[f"{main}_without_LEP2"] = fitted([best], box, without="LEP2")
     return {**result, "fits": wanted}
 
 
@@ -159,14 +175,14 @@ def physical_box(
         is beyond at larger ones is left to chi2.
     """
     known = {name: (float(a[0]), float(a[-1])) for name, a in grid.named.items()}
-    known |= {name: tuple(ends) for name, ends in (profiled or {}).items()}
+    known |= {name: (low, high) for name, (low, high) in (profiled or {}).items()}
     box = {name: known[name] for name in names or known}
     limit = M_REFERENCE / (M_X or box[MASS][0])
     low, high = box["epsilon_hat"]
     return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
 
 
-def physical_chi2(likelihood: object, few: bool = True) -> Chi2:
+def physical_chi2(likelihood: ModelChi2, few: bool = True) -> Chi2:
     """chi2 of (few) points by an `engines.ModelLikelihood`, NaN where |epsilon| > 1.
 
     A box has such points where M_X is a parameter, too.
@@ -183,14 +199,14 @@ def physical_chi2(likelihood: object, few: bool = True) -> Chi2:
     return chi2
 
 
-def physical(likelihood: object, points: np.ndarray) -> np.ndarray:
+def physical(likelihood: ModelChi2, points: np.ndarray) -> np.ndarray:
     """Whether |epsilon| <= 1 at points of an `engines.ModelLikelihood`, shape (n,).
 
     In a box only points with M_X as a parameter may be beyond.
     """
     if likelihood.M_X is not None:
         return np.ones(len(points), dtype=bool)
-    return is_physical(dict(zip(likelihood.parameters, points.T, strict=True)))
+    return np.asarray(is_physical(dict(zip(likelihood.parameters, points.T, strict=True))))
 
 
 def free_parameters(box: Box) -> tuple[str, ...]:
@@ -267,7 +283,7 @@ class _Problem:
         points = np.random.default_rng(_SEED).uniform(self.low, self.high, (_LOOKS, len(self.low)))
         return points[np.argsort(self.values(points), kind="stable")[:_FOLLOWED]]
 
-    def migrad(self, start: np.ndarray) -> object:
+    def migrad(self, start: np.ndarray) -> Any:
         """A Minuit at the minimum that a point (n_parameters,) leads to."""
         from iminuit import Minuit
 
@@ -431,7 +447,7 @@ def best_fits_with_profiles(
             break
         curves = profiles(fit, _ordered(grid, box), box, chi2, heights)
         every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]
-        lowest, point = min(every, default=(np.inf, None))
+        lowest, point = min(every, default=(np.inf, ()))
         if lowest > fit["chi2"][GLOBAL] - 1e-3:
             break
         lower = dict(zip(box, point, strict=True))
@@ -455,7 +471,7 @@ def _ordered(grid: dict, box: Box) -> dict[str, np.ndarray]:
 
 def profiles(
     fit: dict,
-    lines: dict[str, list],
+    lines: Mapping[str, np.ndarray | list],
     box: Box,
     chi2: Chi2,
     heights: list[float],
@@ -504,10 +520,9 @@ def profiles(
         trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
         grid = grid if len(grid) else best[np.newaxis]  # a parameter that is not on the grid
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
-        starts = [near, np.tile(best, (len(trial), 1)), *(near * mirror for mirror in mirrors)]
-        starts = np.stack(starts, axis=1)
+        every = [near, np.tile(best, (len(trial), 1)), *(near * mirror for mirror in mirrors)]
         curve = _Curve(i, len(names), partial(minima, values, free=others, low=low, high=high))
-        curve.add(trial, starts)
+        curve.add(trial, np.stack(every, axis=1))
         curve.spread()
         for _ in range(refinements):
             curve.refine(heights)
@@ -653,4 +668,5 @@ def _derivatives(
     hessian[:, range(d), range(d)] = second
     hessian[:, pairs[:, 0], pairs[:, 1]] = hessian[:, pairs[:, 1], pairs[:, 0]] = mixed / 2
     gradient, hessian = (up - down) / (2 * _STEP), hessian / _STEP**2
-    return middle[:, 0], *(np.where(np.isfinite(a), a, 0) for a in (gradient, hessian))
+    gradient, hessian = (np.where(np.isfinite(a), a, 0) for a in (gradient, hessian))
+    return middle[:, 0], gradient, hessian

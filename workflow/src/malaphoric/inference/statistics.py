@@ -171,7 +171,7 @@ def profiled_of(file: h5py.File) -> tuple[str, ...]:
 
 def planes_of(grid: Grid) -> list[tuple[str, str]]:
     """Pairs of scanned parameters; the first two parameters where there are not two."""
-    return list(combinations(grid.scanned, 2)) or [grid.names[:2]]
+    return list(combinations(grid.scanned, 2)) or [(grid.names[0], grid.names[1])]
 
 
 def plane_group(names: Iterable[str]) -> str:
@@ -255,7 +255,7 @@ def _physical_slabs(grid: Grid, M_X: float | None) -> list[np.ndarray]:
     mass = np.array([M_X]) if M_X else grid.named.get(MASS)
     if mass is None or grid.names[0] != "epsilon_hat":  # what is minimised is physical
         return [np.array([True])] * grid.shape[0]
-    return [is_physical({"epsilon_hat": x, MASS: mass}) for x in grid.axes[0]]
+    return [np.asarray(is_physical({"epsilon_hat": x, MASS: mass})) for x in grid.axes[0]]
 
 
 class _Plane:
@@ -286,12 +286,11 @@ class _Plane:
         Known are the values of profiled parameters there.
         """
         first = self.grid.names[0]
+        where: tuple = (slice(None),)
         if first in self.pair:
             where = (slice(None), i)
             if not inside.all():
                 self._fill(where, *reduced(slab, self.grid, self.pair, known))
-        else:
-            where = (slice(None),)
         if not inside.any():
             return
         chi2, places = reduced(np.where(inside, slab, np.nan), self.grid, self.pair, known)
@@ -433,6 +432,7 @@ def _write_profile(
     lines: dict[str, np.ndarray],
 ) -> None:
     """Write planes and lines with their dimensions."""
+    datasets: dict[str, tuple[np.ndarray, tuple[str, ...]]]
     datasets = {f"chi2_{name}": (line, (name,)) for name, line in lines.items()}
     for number, (pair, plane) in enumerate(planes.items()):
         group = f"{plane_group(pair)}/" if number else ""
@@ -598,7 +598,9 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
     for i in sorted(category):
         theory = data.theory_uncertainty[i]
         pull_sm = (data.sm[i] - central[i]) / uncertainty[i]
-        prediction = pull = change = ""
+        prediction: float | str = ""
+        pull: float | str = ""
+        change: float | str = ""
         if predictions is not None:
             prediction = float(predictions[i])
             pull = float((predictions[i] - central[i]) / uncertainty[i])

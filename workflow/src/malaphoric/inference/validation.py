@@ -116,8 +116,8 @@ def fresh_points(
         block = slice(start, start + BLOCK)
         values[block] = chi2(points[block])
         lowest = -np.inf if minimum is None else minimum
-        near, far = (np.sum(values <= lowest + reach) for reach in _REACH)
-        if near >= half and far >= number:
+        within = [np.sum(values <= lowest + reach) for reach in _REACH]
+        if within[0] >= half and within[1] >= number:
             break
     known = np.flatnonzero(np.isfinite(values))
     if not known.size:
@@ -215,7 +215,7 @@ def compare(
     both = np.isfinite(distance) & (compiled.reason == "")
     for category, values in errors.items():
         for reach, bound in zip(_REACH, BOUNDS[category], strict=True):
-            for index in np.flatnonzero(both & (distance <= reach)):
+            for index in np.flatnonzero(both & (distance <= reach)).tolist():
                 if not values[index] <= bound:
                     failures.append(
                         f"{tuple(exact['points'][index].tolist())}: {category} is off by "

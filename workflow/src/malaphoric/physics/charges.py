@@ -105,7 +105,7 @@ def _terms(text: str) -> tuple[tuple[str, Fraction], ...]:
 def _read(node: ast.expr) -> dict[str, Fraction]:
     """Coefficients of a formula; nothing is evaluated that is not listed here."""
     match node:
-        case ast.Constant(value=x) if type(x) in (int, float) and math.isfinite(x):
+        case ast.Constant(value=int() | float() as x) if type(x) is not bool and math.isfinite(x):
             return {"": Fraction(str(x))}
         case ast.Name(id=name):
             if not _NAME.fullmatch(name) or name in HATTED:
@@ -114,9 +114,9 @@ def _read(node: ast.expr) -> dict[str, Fraction]:
         case ast.UnaryOp(op=ast.USub() | ast.UAdd() as sign, operand=inner):
             return _scaled(_read(inner), -1 if isinstance(sign, ast.USub) else 1)
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as sign, right=right):
-            result, sign = _read(left), -1 if isinstance(sign, ast.Sub) else 1
-            for name, x in _read(right).items():
-                result[name] = result.get(name, 0) + sign * x
+            result, factor = _read(left), -1 if isinstance(sign, ast.Sub) else 1
+            for name, more in _read(right).items():
+                result[name] = result.get(name, 0) + factor * more
             return result
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
             one, other = _read(left), _read(right)
@@ -144,4 +144,6 @@ def _constant(found: dict[str, Fraction], otherwise: str) -> Fraction:
 def _term(x: Fraction, name: str) -> str:
     if not name:
         return str(x)
-    return {1: name, -1: f"-{name}"}.get(x) or f"{x}*{name}"
+    if abs(x) == 1:
+        return name if x > 0 else f"-{name}"
+    return f"{x}*{name}"

@@ -184,7 +184,7 @@ def neutrinos(
                 triples.append([total - x for x in (first, second, rest - second)])
     smallest = min(triples, key=lambda own: (max(map(abs, own)), sorted(own)), default=None)
     complete = abs(product) <= _FACTOR**3
-    return smallest and tuple(unit * x for x in smallest), complete
+    return tuple(unit * x for x in smallest) if smallest else None, complete
 
 
 def yukawa(model: Model, values: Mapping[str, float] = {}) -> dict[str, list[list[bool]]]:
@@ -270,8 +270,9 @@ def _said(model: Model, values: Mapping[str, float]) -> dict[str, str | list[str
     """Charges as text: fractions, or as in the model's file where values are missing."""
 
     def text(x: Charge) -> str:
-        missing = set(charges.names(x)) - values.keys()
-        return x if missing else str(_fraction(x, values))
+        if isinstance(x, str) and set(charges.names(x)) - values.keys():
+            return x
+        return str(_fraction(x, values))
 
     fermions = {f"X_{f}": [text(x) for x in model.charges[f"X_{f}"]] for f in FERMIONS}
     return {**fermions, "X_H": text(model.charges["X_H"])}
@@ -342,7 +343,7 @@ def _point(model: Model, M_X: float, point: dict[str, float]) -> dict:
     # the current is larger by the same factor as the mass, see `smeft.zprime`
     with np.errstate(over="ignore"):
         partial = partial_widths(
-            model.couplings([[*point.values()]], M_X)[:, 0] * (z["mass"] / M_X)
+            model.couplings(np.array([[*point.values()]]), M_X)[:, 0] * (z["mass"] / M_X)
         )
     couplings = {
         name: z["g_X"] * charges.at(x, point) + z["g_Y"] * _hypercharge(name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -309,7 +310,7 @@ class Model:
         *point: float | np.ndarray,
         M_X: float = smeft.M_REFERENCE,
         **named: float | np.ndarray,
-    ) -> dict[str, complex]:
+    ) -> dict[str, Any]:
         """SMEFT coefficients of a point, eqs (2.8)-(2.30), in GeV^-2 at mu = M_X.
 
         Parameters

@@ -7,7 +7,7 @@ Which parameters a model has, what its file says of them and what becomes of the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,14 +62,14 @@ class Parameter:
         return f"${self.symbol}$" + (f" [{self.unit}]" if self.unit else "")
 
     def described(
-        self, label: str = "", size: float | None = None, range: Iterable[float] | None = None
+        self, label: str = "", size: float | None = None, range: Sequence[float] | None = None
     ) -> Parameter:
         """The parameter with what a model's file says of it."""
         return replace(
             self,
             symbol=label or self.symbol,
             size=size or self.size,
-            range=tuple(range) if range else self.range,
+            range=(range[0], range[1]) if range else self.range,
         )
 
 

@@ -353,9 +353,9 @@ def _fit_rows(fits: dict) -> list[dict]:
     if mixed and plain:
         gain = mixed["dchi2"][GLOBAL] - plain["dchi2"][GLOBAL]
         # how much of the difference is LEP2's: ours against the paper's, of both fits
-        paper = {name: table["dchi2"]["LEP2"] for name, table in TABLE4.items()}
+        theirs = {name: table["dchi2"]["LEP2"] for name, table in TABLE4.items()}
         lep2 = mixed["dchi2"]["LEP2"] - plain["dchi2"]["LEP2"]
-        lep2 -= paper["malaphoric"] - paper["unmixed"]
+        lep2 -= theirs["malaphoric"] - theirs["unmixed"]
         reason = f"LEP2 ({lep2:+.2f}), not traced ({gain - 7.0 - lep2:+.2f})"
         quantity = "improvement by kinetic mixing"
         rows.append(_row("text, abstract", quantity, 7.0, gain, 0.05, reason))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -296,7 +297,8 @@ def plane(
         grid = grid_of(file)
         slab, names = file["chi2"][:, grid.unmixed], category_names(file)
         profiled = profiled_of(file)
-    pair = tuple(name for name in grid.scanned if name != grid.names[0])[:2]
+    first, second, *_ = (name for name in grid.scanned if name != grid.names[0])
+    pair = (first, second)
     values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
     x, y = (grid.named[name] for name in pair)
     with plt.rc_context(_STYLE):
@@ -703,7 +705,7 @@ def c9_plane(
         else:
             handles = _reached_line(axes, chi2, places, levels)
         if direct:
-            handles += _direct(axes, x[[0, -1]], y[[0, -1]], *direct, levels)
+            handles += _direct(axes, x[[0, -1]], y[[0, -1]], levels, *direct)
         handles += _fits_of_c9(axes, fits, c9.PLANES[plane])
         look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
         axes.plot(0, 0, zorder=6, **look)
@@ -761,7 +763,7 @@ def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, flo
     line = np.concatenate([p[np.isfinite(p).all(axis=1)] for p in places.values()])
     line = line[np.argsort(line @ (line[-1] - line[0]), kind="stable")]
     if len(places["global"]) == 1:
-        look = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
+        look: dict[str, Any] = {"marker": "s", "color": COLOURS["global"], "linestyle": "none"}
         axes.plot(*line[0], zorder=3, **look)
         return [Line2D([], [], label="all points of the model", **look)]
     axes.plot(*line.T, color="0.6", linewidth=0.8, zorder=1)
@@ -795,15 +797,15 @@ def _direct(
     axes: Axes,
     x: np.ndarray,
     y: np.ndarray,
+    levels: tuple[float, float],
     chi2: np.ndarray,
     best: np.ndarray,
-    levels: tuple[float, float],
 ) -> list:
     """What the data want, whatever the model."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     styles = ("solid", "dashed")
     look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
-    x, y = (np.linspace(*ends, n) for ends, n in zip((x, y), chi2.shape, strict=True))
+    x, y = (np.linspace(ends[0], ends[1], n) for ends, n in zip((x, y), chi2.shape, strict=True))
     _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
     cross = {"marker": "+", "color": "black", "markersize": 7}
     axes.plot(*best, zorder=5, **cross)
@@ -834,7 +836,7 @@ def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarra
     mass = M_X or grid.named.get(MASS, [None])[0]
     if mass is None:  # profiled: what was found is physical
         return np.ones(next(iter(mesh.values())).shape, dtype=bool)
-    return is_physical({MASS: mass, **mesh})
+    return np.asarray(is_physical({MASS: mass, **mesh}))
 
 
 def _others(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ def of_data(overlays: Iterable[str]) -> list[str]:
 
 
 def of_fits(
-    fits: dict[str, dict | None],
+    fits: dict[str, Any],
     grid: dict,
     profiles: dict[str, dict[str, list]],
     box: Box,

@@ -5,6 +5,8 @@ They are held against ours in `tables` and `comparison`. Imports nothing slow.
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import M_REFERENCE
 
@@ -37,8 +39,17 @@ TABLE1 = {
 #: Its fits, and what they hold fixed.
 FITS = {"unmixed": {"epsilon_hat": 0.0}, "malaphoric": {}}
 
-#: Its Table 4: (epsilon_hat, g_hat, theta_sb), Delta chi2 by category, p.
-TABLE4 = {
+
+class Fit(TypedDict):
+    """A row of its Table 4."""
+
+    point: tuple[float, float, float]  #: `PARAMETERS`
+    dchi2: dict[str, float]  #: by category
+    p_value: float
+
+
+#: Its Table 4.
+TABLE4: dict[str, Fit] = {
     "unmixed": {
         "point": (0.0, 0.12, -0.11),
         "dchi2": {"quarks": 35.2, "EWPOs": 0.0, "LEP2": 0.00, "LFU": -4.0, "global": 31.2},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,11 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
     engine, data = likelihood.engine, likelihood.data
     point = {name: float(values[name]) for name in likelihood.parameters}
     result = engine.evaluate(np.array([list(point.values())]))
-    M_X, model = point.get(MASS, likelihood.M_X), likelihood.model
+    M_X = point[MASS] if likelihood.M_X is None else likelihood.M_X
+    model = likelihood.model
     epsilon_hat, g_hat = point["epsilon_hat"], point["g_hat"]
     coefficients = model.smeft(**{name: point[name] for name in model.parameters}, M_X=M_X)
-    description = {
+    description: dict[str, Any] = {
         "model": model.name,
         "parameters": {
             **point,

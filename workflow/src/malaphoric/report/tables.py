@@ -151,7 +151,7 @@ def table4_rows(
 def zprime_columns(fit: dict, M_X: float | None) -> dict:
     """Mass [GeV] and couplings of the physical Z' of a fit; empty for |epsilon| >= 1 and the SM."""
     mass = fit.get(MASS, M_X)
-    z = zprime(fit["epsilon_hat"], fit["g_hat"], mass) if "g_hat" in fit else {}
+    z = zprime(fit["epsilon_hat"], fit["g_hat"], mass) if mass and "g_hat" in fit else {}
     names = {"mass": "M_Zprime", "g_X": "g_X_Zprime", "g_Y": "g_Y_Zprime"}
     return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
 
@@ -201,7 +201,7 @@ def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) 
     M_X : float
         In GeV.
     """
-    rows = []
+    rows: list[dict] = []
     for name, fit in fits.items():
         if not fit:
             continue

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 import numpy as np
@@ -47,6 +48,10 @@ class Progress:
             + (f"{rate:.0f} points/s" if rate > 10 else f"{1 / rate:.1f} s/point")
             + f", {left:.0f} s left"
         )
+
+    def after(self, first: int) -> Callable[[int], None]:
+        """What is told how many points are done after the first ones."""
+        return lambda done: self(first + done)
 
 
 def range_of(path: str | Path) -> tuple[int, int]:
@@ -131,7 +136,7 @@ def write_points(
     n = len(points)
     chi2 = np.empty((n, len(data.categories) + 1))
     ckm, reason = np.empty((n, 4)), np.full(n, "", dtype=object)
-    predictions = np.empty((n, len(engine.observables))) if keep_predictions else None
+    predictions = np.empty((n, len(engine.observables) if keep_predictions else 0))
     missing, size, folder = np.arange(n), BLOCK, Path(path).with_suffix(".parts")
     if keep_predictions:
         size, before = _KEEP_AFTER, [*earlier, *sorted(folder.glob("*.h5"))]
@@ -142,7 +147,7 @@ def write_points(
     progress = Progress(len(missing), out)
     for start in range(0, len(missing), size):
         rows = missing[start : start + size]
-        result = engine.evaluate(points[rows], lambda done, first=start: progress(first + done))
+        result = engine.evaluate(points[rows], progress.after(start))
         ckm[rows], reason[rows] = result.ckm, result.reason
         if keep_predictions and len(missing) > size:  # another attempt finds it
             part = folder / f"{store.digest(points[rows])[:16]}.h5"
@@ -170,7 +175,7 @@ def write_points(
 def write_kept(
     path: str | Path,
     points: np.ndarray,
-    layers: list[tuple[dict, Callable[[], object]]],
+    layers: list[tuple[dict, Callable[[], Engine]]],
     folder: str | Path,
     out: Callable[[str], None] = print,
 ) -> dict[str, int]:
@@ -217,14 +222,15 @@ def write_kept(
 def _keep(
     points: np.ndarray,
     description: dict,
-    make: Callable[[], object],
+    make: Callable[[], Engine],
     folder: Path,
     out: Callable[[str], None],
 ) -> int:
     """Compute the points that a folder does not hold; returns their number."""
     missing = [p for p in points if not _is_kept(folder / _kept_name(p), p, description)]
-    progress = Progress(len(missing), out)
-    engine = make() if missing else None  # smelli takes long to import
+    if not missing:  # smelli takes long to import
+        return 0
+    progress, engine = Progress(len(missing), out), make()
     for done, point in enumerate(missing, 1):
         result = engine.evaluate(point)
         path = folder / _kept_name(point)
@@ -295,10 +301,19 @@ def _save(
         file.create_dataset("reason", data=texts, dtype=h5py.string_dtype(), track_times=False)
 
 
+class Minima(Protocol):
+    """What is written of a `profiling.Profiled`."""
+
+    chi2: dict[str, np.ndarray]
+    places: dict[str, np.ndarray]
+    ckm: np.ndarray
+    reason: np.ndarray
+
+
 def save_profiled(
     path: str | Path,
     grid: Grid,
-    result: object,
+    result: Minima,
     data: Likelihood,
     observables: list,
     description: dict,

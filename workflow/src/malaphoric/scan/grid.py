@@ -58,7 +58,8 @@ class Grid:
     @property
     def slab(self) -> tuple[int, int]:
         """Numbers of values of the last two scanned parameters, whose points are consecutive."""
-        return tuple([1, 1, *(n for n in self.shape if n > 1)][-2:])
+        rows, columns = [1, 1, *(n for n in self.shape if n > 1)][-2:]
+        return rows, columns
 
     @property
     def unmixed(self) -> int | None:

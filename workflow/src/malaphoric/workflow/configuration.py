@@ -9,6 +9,7 @@ import copy
 import math
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class Configuration:
             self._digests[path] = store.file_digest(path) if path.exists() else None
         return self._digests[path]
 
-    def __getitem__(self, key: str) -> object:
+    def __getitem__(self, key: str) -> Any:
         return self.data[key]
 
     @property
@@ -137,7 +138,8 @@ class Configuration:
         """Whether right-handed b and s couple to each other anywhere in the box."""
         values = [self._values[name] for name in self.model.parameters]
         ends = [(x["min"], x["max"]) if isinstance(x, dict) else (x, x) for x in values]
-        points = np.random.default_rng(0).uniform(*np.array(ends).T, (16, len(ends)))
+        low, high = np.array(ends).T
+        points = np.random.default_rng(0).uniform(low, high, (16, len(ends)))
         couplings = dict(zip(COUPLINGS, np.abs(self.model.couplings(points)), strict=True))
         return max(couplings[f"{part} d_23"].max() for part in ("Re", "Im")) > 1e-9
 

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -123,7 +124,7 @@ def _attribute(value: object, group: h5py.Group) -> object:
             return value
     if isinstance(value, h5py.Reference):
         return group[value].name if value else None
-    if isinstance(value, (np.ndarray, np.void, tuple)) and getattr(value, "dtype", None) in (
+    if isinstance(value, (np.ndarray, tuple)) and getattr(value, "dtype", None) in (
         *(np.dtype(object), None),
     ):
         return [_attribute(item, group) for item in value]
@@ -165,7 +166,7 @@ def _pdf(content: bytes) -> str:
     return store.digest(*pieces)
 
 
-def _differences(one: object, two: object, place: str) -> Iterator[tuple[str, bool]]:
+def _differences(one: Any, two: Any, place: str) -> Iterator[tuple[str, bool]]:
     """Sentences on what differs, and whether it is in the last digits only."""
     if isinstance(one, dict) and isinstance(two, dict):
         for name in one:

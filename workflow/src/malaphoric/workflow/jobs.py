@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from malaphoric import store
 from malaphoric.schema import ConfigurationError
@@ -45,7 +46,7 @@ class Job:
 
 
 @contextlib.contextmanager
-def job(snakemake: object) -> Iterator[Job]:
+def job(snakemake: Any) -> Iterator[Job]:
     """Run a script's body with its log; an exception is written there in full.
 
     What a user can mend, such as a damaged file or too little memory, ends the job with one
@@ -107,7 +108,7 @@ def keep(path: str | Path, recipe: str, made: Iterable[str | Path], write: bool)
         store.write_json(path, {"recipe": recipe, "revision": old["revision"] + 1})
 
 
-def _check_inputs(given: object, digests: dict[str, str]) -> None:
+def _check_inputs(given: Any, digests: dict[str, str]) -> None:
     """Refuse an input that was made by another recipe than this job's result depends on."""
     for name, digest in digests.items():
         found = store.recipe_of(given[name])

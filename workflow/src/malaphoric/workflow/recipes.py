@@ -270,8 +270,12 @@ class Recipes(dict):
         run = self.run
         best = {"likelihood": "likelihood", "best_fit": "best_fit", "best": "best_fit"}
         common = {"theory": run.theory(extra=True), "categories": run.categories}
-        papers = {"papers": run.is_the_papers, "papers_data": run.has_the_papers_data}
-        papers |= {"exact_engine": run.layers("exact")[-1], "check": run.check}
+        papers = {
+            "papers": run.is_the_papers,
+            "papers_data": run.has_the_papers_data,
+            "exact_engine": run.layers("exact")[-1],
+            "check": run.check,
+        }
         for name in ("tables", *(["comparison"] if run.is_compared else [])):
             inputs = {**best, "paper": "papers_points"}
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
