@@ -75,7 +75,9 @@ def check(load, use, names=None):
 
 
 def shown(key):
-    """A key as messages have it: as it is, or escaped."""
+    """A key as messages have it: as it is, escaped, or its size."""
+    if isinstance(key, int) and key.bit_length() > 1024:
+        return {f"key: an integer of {key.bit_length()} bits"}
     return {str(key), repr(key), repr(key)[:77]} if isinstance(key, str) else {repr(key)[:77]}
 
 
