@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 
 import pytest
 
@@ -17,8 +18,11 @@ def workflow(tmp_path):
     return result
 
 
-def once(tmp_path_factory, name, **changes):
-    """A finished run, made by the first process that asks for it; the others wait."""
+def once(tmp_path_factory, name, known=None, **changes):
+    """A finished run, made by the first process that asks for it; the others wait.
+
+    ``known``: a run whose exact points it finds, as runs in one folder do.
+    """
     root = tmp_path_factory.getbasetemp()
     root = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
     (root / name).mkdir(exist_ok=True)
@@ -26,6 +30,8 @@ def once(tmp_path_factory, name, **changes):
     with (root / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not output.exists():
+            if known:
+                shutil.copytree(known.folder / "results/.exact", root / name / "results/.exact")
             result.configure(**changes)
             output.write_text(result.run("--cores", "2").stdout)
     result.output = output.read_text()
@@ -33,9 +39,9 @@ def once(tmp_path_factory, name, **changes):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, compiled):
     """A finished run of the tiny configuration with two cores (about a minute)."""
-    return once(tmp_path_factory, "finished")
+    return once(tmp_path_factory, "finished", compiled)
 
 
 @pytest.fixture(scope="session")

@@ -207,7 +207,7 @@ def test_changed_data_of_an_exact_run(finished, tmp_path):
     assert "chunk" not in ours.plan()
     ours.run("--cores", "1")
     fresh.configure(**configuration)
-    fresh.borrow(finished, "results/tiny/chunks")
+    fresh.borrow(finished, "results/tiny/chunks", "results/.exact")
     fresh.run("--cores", "1")
     assert_fresh(ours, fresh, "tiny")
 
