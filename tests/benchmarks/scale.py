@@ -69,7 +69,7 @@ def measured(work, *args) -> tuple[float, float]:
 
 def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: Path) -> None:
     """Print what chunks, merge and profile cost."""
-    the_grid, engine = Grid.from_dict(grid(per_axis)), Free(data)
+    the_grid, free = Grid.from_dict(grid(per_axis)), Free(data)
     description = {"engine": engine, "model": {"name": "none"}, "M_X": 3000.0}
     ranges = the_grid.chunks(per_chunk)
     paths = [folder / f"{start}.h5" for start, _ in ranges]
@@ -78,7 +78,7 @@ def files(engine: str, per_axis: int, per_chunk: int, data: Likelihood, folder: 
         for path, (start, stop) in zip(paths, ranges, strict=True):
             points = the_grid.points(start, stop)
             chunks.write_points(
-                path, points, engine, data, description, engine == "exact", lambda text: None
+                path, points, free, data, description, engine == "exact", lambda text: None
             )
 
     def merge():

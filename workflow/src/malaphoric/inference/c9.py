@@ -7,6 +7,7 @@ is in `figures`.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -264,7 +265,7 @@ class Reach:
     ) -> np.ndarray:
         """Points (..., n_parameters) at which chi2 is lowest, NaN where none is looked for."""
         shape, m = nodes.shape[:-1], len(self._low)
-        flat = nodes.reshape(-1, nodes.shape[-1])
+        flat = nodes.reshape(math.prod(shape), nodes.shape[-1])
         wide = np.full(flat.shape[1], np.inf)
         limits = np.concatenate([self._low, -wide]), np.concatenate([self._high, wide])
         points, height = np.full((len(flat), m), np.nan), np.full(len(flat), np.inf)

@@ -27,7 +27,7 @@ from malaphoric.workflow.recipes import FIGURES, VALIDATION
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
-_SOMETIMES += ["measurements.h5", "comparison.md", "analytic.md"]
+_SOMETIMES += ["c9.h5", "measurements.h5", "comparison.md", "analytic.md"]
 _LISTED = ("planes", "profiles")
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
