@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
@@ -20,6 +21,7 @@ with job(snakemake) as this:
     names = parameters(model, mass)
     box = fits.physical_box(Grid.of(s["grid"]), mass, s["profiled"], names)
     grid = json.loads(Path(given.best).read_text())
-    starts = [point for point in (*grid["all"].values(), *grid["fits"].values()) if point]
+    best = [grid["all"].get(GLOBAL), *grid["fits"].values()]
+    starts = [point for point in best if point]
     extra = Table.load(given.extra_table) if s["extra"] else None
     this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))
