@@ -23,10 +23,10 @@ ANGULAR |= {name: (name, 1) for name in ("P1", "P2", "P3", "P4p", "P5p", "P6p", 
 CMS_TABLES = {"fl": ("FL", 1), "p1": ("P1", 1), "p2": ("P2", 1), "p3": ("P3", 1)}
 CMS_TABLES |= {"p4p": ("P4p", 2), "p5p": ("P5p", 1), "p6p": ("P6p", -1), "p8p": ("P8p", -2)}
 
-#: Numbers that stand in abstracts: name, experiment, source, observable and value.
+#: Numbers that stand in abstracts: number of the preprint, decay, lower end in q2 and value.
 RATIOS = {
-    "LHCb RK 2025": ("https://arxiv.org/abs/2505.03483", "B+->Kll", 14.3, "0.11 - 0.09 ± 0.04"),
-    "LHCb RK* 2026": ("https://arxiv.org/abs/2604.08631", "B0->K*ll", 14.0, "0.14 - 0.12 ± 0.07"),
+    "LHCb RK 2025": ("2505.03483", "B+->Kll", 14.3, "1.08 + 0.11 - 0.09 ± 0.04"),
+    "LHCb RK* 2026": ("2604.08631", "B0->K*ll", 14.0, "1.08 + 0.14 - 0.12 ± 0.07"),
 }
 EXPERIMENTS = "ATLAS, CMS, LHCb, D0, LEP"
 COMBINATION = "https://twiki.cern.ch/twiki/pub/LHCPhysics/LHC-TEV-MWWG/update_May2026.pdf"
@@ -37,8 +37,9 @@ def binned(name: str, low: float, high: float, value: str, source: str) -> str:
     return f'    - {{name: "{name}", q2min: {low}, q2max: {high}, value: {value}}}  # {source}'
 
 
-def text(name: str, experiment: str, url: str, values: list, correlation=None) -> str:
+def text(name: str, experiment: str, source: str, values: list, correlation=None) -> str:
     """A measurement in flavio's format."""
+    url = source if ":" in source else f"https://arxiv.org/abs/{source}"
     lines = [f"{name}:", f"  experiment: {experiment}", f"  url: {url}"]
     if correlation is not None:
         rows = (", ".join(f"{x + 0.0:g}" for x in row) for row in correlation)
@@ -66,8 +67,7 @@ def lhcb(name: str, fit: int, bins: tuple, rates: bool = True) -> str:
             values.append(binned(f"{name_}(B0->K*mumu)", *ranges[i], value, source))
             signs.append(sign)
     matrix = np.array([[correlation[a][b] for b in columns] for a in columns])
-    url = "https://arxiv.org/abs/2512.18053"
-    return text(name, "LHCb", url, values, matrix * np.outer(signs, signs))
+    return text(name, "LHCb", "2512.18053", values, matrix * np.outer(signs, signs))
 
 
 def cms(i: int) -> str:
@@ -94,24 +94,20 @@ def cms(i: int) -> str:
         binned(f"<{name}>(B0->K*mumu)", low, high, f"{x:.4f} ± {error:.4f}", f"{table}[{i}] / {f}")
         for (table, (name, f)), x, error in zip(CMS_TABLES.items(), central, total, strict=True)
     ]
-    name, url = f"CMS B->K*mumu 2024 {low:g}-{high:g}", "https://arxiv.org/abs/2411.11820"
-    return text(name, "CMS", url, values, np.round(covariance / np.outer(total, total), 4))
+    name = f"CMS B->K*mumu 2024 {low:g}-{high:g}"
+    correlation = np.round(covariance / np.outer(total, total), 4)
+    return text(name, "CMS", "2411.11820", values, correlation)
 
 
 def overlays() -> dict[str, str]:
     """The files, by name."""
     name, first = "LHCb B->K*mumu 2025", "LHCb B->K*mumu 2025 0.06-0.98"
     ratios = [
-        text(
-            key,
-            "LHCb",
-            url,
-            [binned(f"<Rmue>({decay})", low, 22.9, f"1.08 + {errors}", "abstract")],
-        )
-        for key, (url, decay, low, errors) in RATIOS.items()
+        text(key, "LHCb", source, [binned(f"<Rmue>({decay})", low, 22.9, value, "abstract")])
+        for key, (source, decay, low, value) in RATIOS.items()
     ]
     combination, m_W = "m_W LHC-TEV-MWWG 2026", ["    m_W: 80.3625 ± 0.0077"]
-    return {
+    files = {
         "lhcb-kstarmumu-2025.yml": lhcb(name, 5, (1, 2, 3, 9)),
         "lhcb-kstarmumu-2025-massive.yml": lhcb(name, 2, (1, 2, 3, 9)),
         "lhcb-kstarmumu-2025-first-bin.yml": lhcb(first, 2, (0,), rates=False),
@@ -119,9 +115,10 @@ def overlays() -> dict[str, str]:
         "lhcb-ratios-high-q2.yml": "".join(ratios),
         "m-w-without-cdf.yml": text(combination, EXPERIMENTS, COMBINATION, m_W),
     }
+    head = "# Written by scripts/data_2026.py; what it is and why: docs/data-2026.md.\n"
+    return {file: head + content for file, content in files.items()}
 
 
 if __name__ == "__main__":
-    for name, content in overlays().items():
-        head = "# Written by scripts/data_2026.py; what it is and why: docs/data-2026.md.\n"
-        (FOLDER / name).write_text(head + content, encoding="utf-8")
+    for file, content in overlays().items():
+        (FOLDER / file).write_text(content, encoding="utf-8")
