@@ -1,6 +1,7 @@
 """Overlays and selections: against flavio reading the same files, and against closed formulas."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from malaphoric.data import overlays
 from malaphoric.data.categories import observable_key
 from malaphoric.data.likelihood import NORMAL, Constraint
-from malaphoric.data.measurements import Measurements, combine
+from malaphoric.data.measurements import Measurements, combine, doubts
 from malaphoric.data.overlays import Selection
 from malaphoric.schema import ConfigurationError
 from test_fuzz import check, fuzz, mutated, places
@@ -530,6 +531,86 @@ def test_additional_observable(tmp_path):
     assert found == pytest.approx(1.4**2 / (0.7**2 + 0.1**2), rel=0.02)
     with pytest.raises(ConfigurationError, match="no measurement"):
         combine(base(), selection=rule, extra=extra)
+
+
+def named():
+    """As `base`, whose measurements have the names and experiments of flavio's."""
+    names = {"w": "m_W Tevatron", "one": "LHCb B->K*mumu 2020 P 4-6"}
+    result = base()
+    result.constraints = [
+        dataclasses.replace(k, measurement=names.get(k.measurement, k.measurement))
+        for k in result.constraints
+        if k.measurement in names
+    ]
+    return result
+
+
+def binned(low, high, value="-0.4 ± 0.1", name=BIN["name"]):
+    return {"name": name, "q2min": low, "q2max": high, "value": value}
+
+
+#: Values, and what the sentence on them has; the Standard Model of P5' is -0.7 ± 0.1 here.
+NONSENSE = [
+    ({"m_W": "80362 ± 8"}, ["m_W: 80362 ± 8", "80.36"]),
+    ({"m_W": "0.080362 ± 0.000008"}, ["m_W"]),
+    ({"m_W": "80.57 ± 0.01"}, ["m_W"]),
+    ({"m_W": "80.55 ± 0.01"}, []),
+    ({"BR(Bs->mumu)": "3.1 ± 1.5"}, ["BR(Bs->mumu)", "3.6e-09"]),
+    ({"BR(Bs->mumu)": "3.1 ± 1.5 e-11"}, ["BR(Bs->mumu)"]),
+    ({"BR(Bs->mumu)": "3.1 ± 1.5 e-9"}, []),
+    ({"BR(Bs->mumu)": "< 1e-5 @ 95% CL"}, []),
+    ({"BR(Bs->mumu)": "0.1 ± 0.5 e-5"}, []),
+    ([binned(4, 6)], []),
+    ([binned(4, 6, "0.01 ± 0.2")], []),
+    ([binned(4, 6, "0.01 ± 0.02")], ["<P5p>(B0->K*mumu) 4 6", "-0.7"]),
+    ([binned(4, 6, "-41 ± 12")], ["<P5p>(B0->K*mumu) 4 6"]),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), NONSENSE, ids=str)
+def test_nonsense_is_pointed_out(tmp_path, content, words):
+    """Truth: 20 standard deviations or a factor of 20, by hand; a limit is no nonsense."""
+    said = doubts(named(), overlays=[write(tmp_path, {"new": {"values": content}})])
+    assert len(said) == bool(words)
+    for word in words:
+        assert said[0].startswith("new: ")
+        assert word in said[0]
+
+
+def test_value_that_is_relative_to_nothing(tmp_path):
+    """Truth: where the Standard Model is nearly zero, the theory's uncertainty is the measure."""
+    nearly = named()
+    nearly.sm = np.array([80.36, -0.001, 18.0, 3.6e-9])
+    path = write(tmp_path, {"new": {"values": [binned(4, 6, "-0.4 ± 0.1")]}})
+    assert doubts(nearly, overlays=[path]) == []
+
+
+TWICE = [
+    ({"experiment": "LHCb", "values": [binned(4, 6)]}, "LHCb B->K*mumu 2020 P 4-6"),
+    ({"experiment": "LHCb (9 fb-1)", "values": [binned(4.3, 7)]}, "LHCb B->K*mumu 2020 P 4-6"),
+    ({"experiment": "LHCb", "values": [binned(1.1, 4), binned(6, 8)]}, ""),
+    ({"experiment": "CMS", "values": [binned(4, 6)]}, ""),
+    ({"values": [binned(4, 6)]}, ""),
+    ({"experiment": "LHCb", "values": [binned(4, 6, name="<P4p>(B0->K*mumu)")]}, ""),
+    ({"experiment": "CMS, D0", "values": {"m_W": "80.36 ± 0.01"}}, "m_W Tevatron"),
+    ({"experiment": "LEP", "values": {"m_W": "80.36 ± 0.01"}}, ""),
+    ({"experiment": "CMS", "values": [binned(1.1, 6), binned(4.3, 7)]}, "another of its bins"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), TWICE, ids=str)
+def test_what_counts_twice_is_pointed_out(tmp_path, content, words):
+    """Truth: intervals by hand; what is excluded counts no more."""
+    path = write(tmp_path, {"new": content})
+    include = [[BIN["name"], *bin] for bin in ((1.1, 4), (1.1, 6), (6, 8), (4.3, 7))]
+    include += [["<P4p>(B0->K*mumu)", 4, 6]]
+    rules = {"quarks": {"observables": {"include": include}}}
+    said = doubts(named(), rules, [path])
+    assert len(said) == bool(words)
+    assert words in " ".join(said)
+    for category in ("quarks", "EWPOs"):
+        rules.setdefault(category, {})["measurements"] = {"exclude": [words, "new"]}
+    assert doubts(named(), rules, [path]) == []
 
 
 def test_distribution_that_vanishes_at_the_standard_model_is_refused(tmp_path):

@@ -14,7 +14,7 @@ from typing import Any
 
 from malaphoric import __version__, load_likelihood
 from malaphoric.data.categories import CATEGORIES
-from malaphoric.data.measurements import read_overlay
+from malaphoric.data.measurements import Measurements, doubts, read_overlay
 from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.engines.running import check_tables
 from malaphoric.inference import box
@@ -24,7 +24,7 @@ from malaphoric.physics.parameters import KNOWN, MASS, Parameter
 from malaphoric.report import point
 from malaphoric.schema import ConfigurationError
 from malaphoric.store import StoreError, strict_json
-from malaphoric.workflow.configuration import load_configuration
+from malaphoric.workflow.configuration import Configuration, load_configuration
 
 
 def _finite(text: str) -> float:
@@ -169,8 +169,16 @@ def _check(options: argparse.Namespace) -> None:
     for path in run.selection.overlays:  # values are flavio's to read
         read_overlay(path)
     print(f"{options.file}: accepted, {run.grid.size} points")
-    for note in run.grid.notes:
+    for note in [*run.grid.notes, *_doubts(run)]:
         print(note)
+
+
+def _doubts(run: Configuration) -> list[str]:
+    """Notes on the data, as far as the measurements that come with the package tell."""
+    if not run.packaged_measurements:
+        return []
+    base = Measurements.load(run.packaged_measurements)
+    return doubts(base, run.likelihood()["selection"], run.selection.overlays)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ replace, is put together in seconds.
 
 from __future__ import annotations
 
+import re
 import tempfile
 import warnings
 import zlib
@@ -43,6 +44,9 @@ PACKAGED = Path(__file__).parent / "measurements.h5"
 
 #: Draws of the parameters behind the theory's covariance of an additional observable.
 _THEORY_DRAWS = 500
+
+#: Standard deviations, or a factor, off the Standard Model: beyond, a value is doubted.
+_FAR = 20.0
 
 #: Nodes of a tabulated density: fewer than the first become the second.
 _COARSE, _FINE = 50, 1000
@@ -318,6 +322,134 @@ def _check_standard_model(likelihood: Likelihood) -> None:
                 f"{k.measurement}: {name}: a distribution that vanishes at the Standard Model is "
                 "not accepted, because results are relative to it; accepted: one that does not"
             )
+
+
+def doubts(
+    base: Measurements,
+    selection: dict | None = None,
+    overlays: Iterable[Path] = (),
+    extra: Measurements | None = None,
+) -> list[str]:
+    """Sentences on overlaid values that may be in wrong units, and on what may count twice.
+
+    Parameters as for `combine`. A value is doubted if it is 20 standard deviations (with the
+    theory's) or a factor of 20 off the Standard Model: the whole interval of one standard
+    deviation, and where the Standard Model is nearly zero, relative to the theory's uncertainty.
+    Observables that neither `base` nor `extra` has are passed over.
+
+    Returns
+    -------
+    list of str
+        One sentence each; empty if there is nothing to say.
+    """
+    overlaid = [name for path in overlays for name in read_overlay(path)]
+    theory: dict[Observable, tuple[float, float]] = {}
+    for part in filter(None, (base, extra)):
+        deviations = np.sqrt(np.diag(part.theory_covariance))
+        theory |= dict(zip(part.observables, zip(part.sm, deviations, strict=True), strict=True))
+    result = []
+    for category in CATEGORIES:
+        rule = _Rule(category, (selection or {}).get(category, {}))
+        if not (added := rule.added(overlaid)):
+            continue
+        own = {o for o, c in zip(base.observables, base.category, strict=True) if c == category}
+        counting = {*map(observable_key, own)} - rule.without_observables
+        counting |= set(rule.with_observables)
+        gone = {*rule.without_measurements, *overlaid}
+        measured: dict[str, list[Observable]] = {}
+        for k in base.constraints:
+            if k.category == category and k.measurement not in gone:
+                names = [base.observables[c] for c in k.columns]
+                measured[k.measurement] = measured.get(k.measurement, []) + names
+        for name in added:
+            result += _far_off(name, theory, counting)
+            result += _counted_twice(name, measured, counting)
+            measured[name] = _observables(name)
+    return result
+
+
+def _observables(measurement: str) -> list[Observable]:
+    import flavio
+
+    return list(flavio.Measurement[measurement].all_parameters)
+
+
+def _far_off(measurement: str, theory: dict, counting: set[str]) -> list[str]:
+    """Sentences on values that are far off the Standard Model, of observables that count."""
+    import flavio
+
+    result = []
+    for distribution, observables in flavio.Measurement[measurement]._constraints:
+        wanted = [o in theory and observable_key(o) in counting for o in observables]
+        if not any(wanted) or hasattr(distribution, "xi"):  # tabulated in several dimensions
+            continue
+        errors = distribution.error_left, distribution.error_right
+        numbers = np.array([np.atleast_1d(x) for x in (distribution.central_value, *errors)])
+        for observable, (central, left, right) in zip(observables, numbers.T, strict=True):
+            if not wanted[observables.index(observable)]:
+                continue
+            sm, uncertainty = theory[observable]
+            error = left if central > sm else right
+            far = abs(central - sm) > _FAR * np.hypot(error, uncertainty)
+            scale = max(abs(sm), uncertainty)
+            large = abs(central) - error > _FAR * scale > 0
+            small = abs(central) + error < scale / _FAR
+            if far or large or small:
+                result.append(
+                    f"{measurement}: {observable_key(observable)}: {central:.6g} ± {error:.2g} is "
+                    f"far off the Standard Model's {sm:.6g}: is it in flavio's units (GeV) and of "
+                    "flavio's sign and normalisation?"
+                )
+    return result
+
+
+def _counted_twice(name: str, measured: dict, counting: set[str]) -> list[str]:
+    """Sentences on observables that one experiment measured in overlapping bins, where both count.
+
+    Parameters
+    ----------
+    name : str
+        A measurement of an overlay, or an included one.
+    measured : dict
+        Observables of the other measurements of the category.
+    counting : set of str
+        Keys of the observables that count.
+    """
+    result = []
+    own = [o for o in _observables(name) if observable_key(o) in counting]
+    if inside := [o for i, o in enumerate(own) if any(_overlap(o, p) for p in own[:i])]:
+        result.append(
+            f"{name}: {observable_key(inside[0])} overlaps with another of its bins: without their "
+            "correlation events count twice"
+        )
+    others: dict[str, list] = {}
+    for other, theirs in measured.items():
+        theirs = [o for o in theirs if observable_key(o) in counting]
+        both = [observable_key(o) for o in own if any(_overlap(o, p) for p in theirs)]
+        if both and _experiments(name) & _experiments(other):
+            others[other] = both
+    if others:
+        which = ", ".join(f"{other!r} ({both[0]}, ...)" for other, both in others.items())
+        result.append(
+            f"{name}: the same experiment measured the same in overlapping bins in {which}: these "
+            "are to be excluded unless their events are others"
+        )
+    return result
+
+
+def _experiments(measurement: str) -> set[str]:
+    """Experiments of a measurement: flavio has texts as "ATLAS, CMS" and "LHCb (9 fb-1)"."""
+    import flavio
+
+    text = re.sub(r"\(.*?\)", "", flavio.Measurement[measurement].experiment or "")
+    return set(re.split(r"[\s,]+", text)) - {""}
+
+
+def _overlap(one: Observable, other: Observable) -> bool:
+    """Whether two observables are the same, in bins that have more than an edge in common."""
+    if one == other or isinstance(one, str) or len(one) != 3:
+        return one == other
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
 
 
 class _Rule:

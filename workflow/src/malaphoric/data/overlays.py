@@ -97,7 +97,8 @@ def find(name: str) -> Path:
         if path.is_file():
             break
     else:
-        there = ", ".join(sorted(path.stem for path in folder.glob("*.yml"))) or "none is there"
+        files = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yml"))
+        there = ", ".join(sorted(path.as_posix() for path in files)) or "none is there"
         raise ConfigurationError(
             f"data.overlays: {name!r} is not accepted; accepted: a name in config/data ({there}) "
             "or the path of a YAML file"

@@ -40,8 +40,11 @@ class Job:
 
     def done(self, text: str) -> None:
         """Say one line in Snakemake's output, and in the log."""
-        line = f"{self.name}: {text} ({time.monotonic() - self._start:.0f} s)"
-        self.log(line)
+        self.say(f"{text} ({time.monotonic() - self._start:.0f} s)")
+
+    def say(self, text: str) -> None:
+        """Say a line before the end."""
+        self.log(line := f"{self.name}: {text}")
         print(line, file=sys.stderr, flush=True)
 
 
