@@ -122,7 +122,8 @@ def _of_one(name: str, fit: dict, box: Box) -> list[str]:
 
 
 def _at(values: dict[str, float]) -> str:
-    return _and([f"{name} = {value:.4g}" for name, value in values.items()])
+    # a parameter at its limit 0 comes out as 1e-16
+    return _and([f"{name} = {round(value, 9) + 0:.4g}" for name, value in values.items()])
 
 
 def _cut(
