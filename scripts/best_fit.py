@@ -33,12 +33,12 @@ with job(snakemake) as this:
         found, profiles = fits.best_fits_with_profiles(*given_data, chi2, levels, model.records)
     else:
         found, profiles = fits.best_fits(*given_data), statistics.grid_profiles(given.profile)
-    for fit in filter(None, map(found.get, found["fits"])):
+    own = [found[name] for name in found["fits"] if found[name]]
+    for fit in own:
         fit["Zprime"] = zprime(fit["epsilon_hat"], fit["g_hat"], fit.get(MASS, mass))
     points = statistics.best_points(found, names)
     if compiled:
         best = engine.evaluate(points)
-        own = filter(None, map(found.get, found["fits"]))
         for fit, place in zip(own, c9.at(engine, points, best.ckm), strict=True):
             fit["C9"] = place
     else:  # the best fits are points of the grid

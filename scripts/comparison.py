@@ -18,7 +18,7 @@ with job(snakemake) as this:
     fits = json.loads(Path(given.best_fit).read_text())
     exact = None
     if given.get("paper"):
-        exact = chunks.read_points([given.paper], [s["exact_engine"]], data)["predictions"]
+        exact = chunks.read_points([given.paper], [s["exact_theory"]], data)["predictions"]
     ours = chunks.read_points([given.best], [s["theory"]], data)
     unlike = comparison.unlike(
         model, s["M_X"], s["smeft_accuracy"], s["categories"], s["papers_data"], fits, s["grid"]

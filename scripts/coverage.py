@@ -65,7 +65,7 @@ def main(run: Path, toys: int) -> None:
     if fit is None or len(grid.scanned) != 3 or len(axes) != 3:
         raise ConfigurationError(f"{run}: coverage needs a best fit of three scanned parameters")
     data = Likelihood.load(run / "likelihood.h5", names[:-1])
-    theory = compiled_engine(run, described, data)
+    engine = compiled_engine(run, described, data)
     truth = np.array([fit[name] for name in grid.names])
 
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
@@ -76,7 +76,7 @@ def main(run: Path, toys: int) -> None:
     line[:, 2] = truth[2] * np.linspace(0.3, 2.0, 200)
     points = np.concatenate([truth[np.newaxis], line, points])
     matrix = whitened(data)
-    residuals = (theory.evaluate(points).predictions @ matrix.T).astype(np.float32)
+    residuals = (engine.evaluate(points).predictions @ matrix.T).astype(np.float32)
     residuals -= residuals[0].copy()  # relative to the truth
     squares = np.einsum("ni,ni->n", residuals, residuals)
     nothing = np.isnan(squares)  # no CKM elements

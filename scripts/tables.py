@@ -20,7 +20,7 @@ with job(snakemake) as this:
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
     paper = None
     if snakemake.input.get("paper"):
-        paper = chunks.read_points([snakemake.input.paper], [s["exact_engine"]], data)
+        paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
     names = parameters(Model.of(s["model"]), s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, s["papers"], names, s["M_X"])
     notes = list(fits["notes"])

@@ -34,7 +34,7 @@ _RECIPES = {
 
 
 #: Settings that follow from others, which are named, or from the code.
-_FOLLOWS = ("layer", "layers", "theory", "exact_engine", "configuration", "recipes", "chunks")
+_FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recipes", "chunks")
 _FOLLOWS += ("papers", "papers_data", "check", "note")
 
 

@@ -183,7 +183,7 @@ def physical_box(
 
 
 def physical_chi2(likelihood: ModelChi2, few: bool = True) -> Chi2:
-    """chi2 of (few) points by an `engines.ModelLikelihood`, NaN where |epsilon| > 1.
+    """chi2 of (few) points by an `loading.ModelLikelihood`, NaN where |epsilon| > 1.
 
     A box has such points where M_X is a parameter, too.
     """
@@ -200,7 +200,7 @@ def physical_chi2(likelihood: ModelChi2, few: bool = True) -> Chi2:
 
 
 def physical(likelihood: ModelChi2, points: np.ndarray) -> np.ndarray:
-    """Whether |epsilon| <= 1 at points of an `engines.ModelLikelihood`, shape (n,).
+    """Whether |epsilon| <= 1 at points of an `loading.ModelLikelihood`, shape (n,).
 
     In a box only points with M_X as a parameter may be beyond.
     """

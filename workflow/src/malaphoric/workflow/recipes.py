@@ -273,7 +273,7 @@ class Recipes(dict):
         papers = {
             "papers": run.is_the_papers,
             "papers_data": run.has_the_papers_data,
-            "exact_engine": run.layers("exact")[-1],
+            "exact_theory": run.layers("exact")[-1],
             "check": run.check,
         }
         for name in ("tables", *(["comparison"] if run.is_compared else [])):
