@@ -225,15 +225,19 @@ def _category_region(
     return [Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")]
 
 
-def _star(axes: Axes, best: dict | None, names: tuple[str, str]) -> list:
+def _star(
+    axes: Axes,
+    best: dict | None,
+    names: tuple[str, str],
+    label: str = "best fit",
+    colour: str = "black",
+) -> list:
     """The best fit, hollow where the data do not determine it."""
     if not best:
         return []
     loose = not best.get("valid", True) or set(names) & set(best.get("undetermined", ()))
-    style = dict(marker="*", markersize=9, color="black", linestyle="none")
-    style |= (
-        {"label": "best fit (not determined)", "mfc": "none"} if loose else {"label": "best fit"}
-    )
+    style = dict(marker="*", markersize=9, color=colour, linestyle="none")
+    style |= {"label": f"{label} (not determined)", "mfc": "none"} if loose else {"label": label}
     axes.plot(*([best[name]] for name in names), zorder=6, clip_on=False, **style)
     return [Line2D([], [], **style)]
 
@@ -722,15 +726,10 @@ def c9_plane(
 def _fits_of_c9(axes: Axes, fits: dict, names: tuple[str, str]) -> list:
     """Stars at the main fit, and at the unmixed one where it is elsewhere."""
     best, unmixed = (fit and fit.get("C9") for fit in (main_fit(fits), unmixed_fit(fits)))
-    marks = [(best, "best fit", "black")] if best else []
-    if unmixed and not (best and all(abs(unmixed[n] - best[n]) < 1e-4 for n in names)):
-        marks.append((unmixed, r"best fit, $\hat\epsilon = 0$", "0.6"))
-    handles = []
-    for place, label, colour in marks:
-        look = {"marker": "*", "markersize": 9, "color": colour, "linestyle": "none"}
-        axes.plot(*(place[name] for name in names), zorder=6, **look)
-        handles.append(Line2D([], [], label=label, **look))
-    return handles
+    if best and unmixed and all(abs(unmixed[n] - best[n]) < 1e-4 for n in names):
+        unmixed = None
+    handles = _star(axes, best, names)
+    return handles + _star(axes, unmixed, names, r"best fit, $\hat\epsilon = 0$", "0.6")
 
 
 def _reached_plane(
