@@ -160,7 +160,7 @@ print(first, time.process_time() - first)
 """
 
 
-def loading() -> tuple[float, float]:
+def load_times() -> tuple[float, float]:
     """CPU seconds of `load_likelihood` in a fresh process, with imports, and of the next model."""
     out = subprocess.run(
         [sys.executable, "-c", _LOADING], capture_output=True, text=True, check=True
@@ -224,7 +224,7 @@ def main() -> None:
     compiled, eight, floor = compiled_against_floor(data)
     lh = loading.load_likelihood(MODEL)
     single, fit = single_points(lh), best_fit(lh)
-    first, following = loading()
+    first, following = load_times()
     seconds, memory = million_points(data)
     us, ms = 1e6, 1e3
     rows = [

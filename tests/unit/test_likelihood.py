@@ -350,18 +350,32 @@ def test_distribution_of_one_observable(name):
     predictions = np.stack([x * 0, x], axis=1)
     with np.errstate(divide="ignore"):
         expected = -2 * np.array([float(distribution.delta_logpdf(value)) for value in x])
-    if kind == "normal":
-        found = Likelihood(["a", "b"], [constraint], np.zeros(2), np.zeros(2)).chi2(predictions)[
-            "LFU"
-        ]
-    else:
-        found = constraint.chi2(predictions)
-        assert np.isnan(constraint.chi2(predictions * np.nan)).all()
+    likelihood = Likelihood(["a", "b"], [constraint], np.zeros(2), np.zeros(2))
+    found = likelihood.chi2(predictions)["LFU"]
+    assert np.isnan(likelihood.chi2(predictions * np.nan)["LFU"]).all()
     finite = np.isfinite(expected)
     assert finite.sum() > 50
     assert np.array_equal(np.isfinite(found), finite)
     np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-9, atol=1e-11)
     assert found[-1] == pytest.approx(0, abs=1e-12)
+
+
+def test_tabulated_distributions_together():
+    """Truth: each of them alone; their tables have other lengths and places."""
+    p = pytest.importorskip("flavio.statistics.probability")
+    x, columns = np.linspace(-2, 5, 83), [1, 0, 2]
+    tables = [(x, np.exp(-(x**2))), (3 * x[:60], 2 + np.cos(x[:60])), (x - 1, np.exp(-abs(x)))]
+    constraints = []
+    for column, table in zip(columns, tables, strict=True):
+        kind, arrays = _distribution("m", p.NumericalDistribution(*table), [0])
+        constraints.append(Constraint("LFU", "m", kind, np.array([column]), arrays))
+    lh = Likelihood(["a", "b", "c"], constraints, np.zeros(3), np.zeros(3))
+    places = np.random.default_rng(3).uniform(-8, 8, (400, 3))
+    found = lh.chi2(places)["LFU"]
+    with np.errstate(divide="ignore"):
+        expected = sum(k.chi2(places) for k in constraints)
+    assert 50 < np.isfinite(expected).sum() < 350
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("keep", [[0, 1, 2], [0, 2], [2], [1, 2]])

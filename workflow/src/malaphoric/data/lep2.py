@@ -237,17 +237,17 @@ def tree_level(
     g_z2 = 4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"]))
     g = np.array([par["s2w"] - 0.5, par["s2w"]])[:, np.newaxis] + _coupling_shifts(c, par)
     contact = _contact_terms(c)
-    result = np.empty((g.shape[-1], len(observables)))
+    result = np.empty((len(observables), g.shape[-1]))  # rows are quick to fill
     key = tuple(float(par[name]) for name in ("m_Z", "tau_Z", "alpha_e"))
     for family, columns, weights, asymmetries, totals in _weights(tuple(observables), *key):
         (e_l, e_r), (l_l, l_r) = g[0], g[family]
         z = g_z2 * np.array([e_l * l_l, e_r * l_r, e_l * l_r, e_r * l_l])
         x = contact[family]
-        features = np.concatenate([np.ones_like(z), z, x, z * z, z * x, x * x]).T
-        values = features @ weights
-        values[:, asymmetries] /= features @ totals
-        result[:, columns] = values
-    return result
+        features = np.concatenate([np.ones_like(z), z, x, z * z, z * x, x * x])
+        values = weights @ features
+        values[asymmetries] /= totals @ features
+        result[columns] = values
+    return result.T
 
 
 def predictions(
@@ -322,8 +322,8 @@ def _square(a: np.ndarray, b: np.ndarray, d: float) -> np.ndarray:
 def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: float) -> list:
     """Observables as linear forms in the 24 features (monomial × helicity) of a final state.
 
-    Returns a list of (family, columns, weights (24, m), positions of asymmetries among the columns,
-    their denominators (24, k)); cross sections in pb.
+    Returns a list of (family, columns, weights (m, 24), positions of asymmetries among the columns,
+    their denominators (k, 24)); cross sections in pb.
     """
     e2 = 4 * np.pi * alpha
 
@@ -361,7 +361,7 @@ def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: fl
                 asymmetries.append(position)
                 totals.append(sigma(energy, total))
         if columns:
-            as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)).T for x in (forms, totals)]
+            as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)) for x in (forms, totals)]
             blocks.append((family, columns, as_matrix[0], asymmetries, as_matrix[1]))
     if unknown := set(range(len(observables))).difference(*(block[1] for block in blocks)):
         raise ValueError(f"not LEP2 observables: {[observables[i] for i in sorted(unknown)]}")

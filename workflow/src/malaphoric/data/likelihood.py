@@ -103,6 +103,39 @@ class Constraint:
         return ((x - a["central"]) / deviation) ** 2
 
 
+def _is_even(x: np.ndarray) -> bool:
+    """Whether nodes are evenly spaced."""
+    return bool(np.allclose(np.diff(x), (x[-1] - x[0]) / (len(x) - 1), rtol=1e-6, atol=0))
+
+
+class _Tabulated:
+    """Tabulated distributions at even nodes, all at once: `Constraint.chi2`, but quicker."""
+
+    def __init__(self, constraints: list[Constraint]) -> None:
+        tables = [k.arrays for k in constraints]
+        self.columns = np.array([k.columns[0] for k in constraints], dtype=int)
+        number = np.array([len(a["x"]) for a in tables], dtype=int)
+        ends = np.array([a["x"][[0, -1]] for a in tables]).reshape(-1, 2)
+        self._low = ends[:, :1]
+        self._per_step = (number[:, np.newaxis] - 1) / (ends[:, 1:] - ends[:, :1])
+        self._last = number[:, np.newaxis] - 2
+        self._start = (np.cumsum(number) - number)[:, np.newaxis]
+        densities = [a["pdf"] / k._at_central for k, a in zip(constraints, tables, strict=True)]
+        self._density = np.concatenate([np.zeros(0), *densities])
+
+    def chi2(self, predictions: np.ndarray) -> np.ndarray:
+        """Sum of their chi2 at predictions (n_observables, n); infinite where one vanishes."""
+        steps = (predictions[self.columns] - self._low) * self._per_step
+        known = np.nan_to_num(steps)
+        node = np.clip(known, 0, self._last).astype(int)
+        inside = (known >= 0) & (known <= self._last + 1)
+        part = steps - node
+        node += self._start
+        density = self._density[node]
+        density += part * (self._density[node + 1] - density)
+        return -2 * np.log(np.where(inside, density, 0.0)).sum(axis=0)
+
+
 def _deviation(x: np.ndarray, pdf: np.ndarray) -> np.ndarray:
     """Standard deviation of a tabulated density, shape (1,)."""
     norm = np.trapezoid(pdf, x)
@@ -172,10 +205,12 @@ class Likelihood:
         }
         self.n_obs[categories.GLOBAL] = sum(self.n_obs.values())
         self._gaussian = {c: self._combine(c) for c in self.categories}
-        self._other = {
-            c: [k for k in self.constraints if k.category == c and k.kind != NORMAL]
-            for c in self.categories
-        }
+        self._tabulated, self._other = {}, {}
+        for c in self.categories:
+            other = [k for k in self.constraints if k.category == c and k.kind != NORMAL]
+            even = [k.kind == NUMERICAL and _is_even(k.arrays["x"]) for k in other]
+            self._tabulated[c] = _Tabulated([k for k, e in zip(other, even, strict=True) if e])
+            self._other[c] = [k for k, e in zip(other, even, strict=True) if not e]
         self.chi2_sm = {c: float(v[0]) for c, v in self.chi2(self.sm[np.newaxis]).items()}
 
     def _combine(self, category: str) -> tuple[np.ndarray, list[tuple]]:
@@ -279,6 +314,8 @@ class Likelihood:
                 whitened *= whitened
                 chi2 += whitened.sum(axis=0)
             result[category] = chi2
+            if self._tabulated[category].columns.size:
+                result[category] += self._tabulated[category].chi2(predictions)
             for constraint in self._other[category]:
                 result[category] += constraint.chi2(predictions.T)
         result[categories.GLOBAL] = sum(result.values(), np.zeros(predictions.shape[1]))

@@ -56,14 +56,20 @@ N_DELTA, N_DELTA_BASE = 12, 24
 # is linear or quadratic in monomials. Less is enough where the whole is a small correction.
 _TAIL, _TAIL_SMALL = 1e-7, 1e-4
 
-# Terms of a bilinear form that are rounding of its fit, relative to the largest.
-_ROUNDING = 1e-7
+# Terms of a bilinear form that are rounding of its fit, relative to the largest: of the amplitudes
+# that an observable does not depend on, fits find up to 7e-6.
+_ROUNDING = 1e-5
 
 #: smelli iterates the CKM extraction this often; ours stops where it has settled (relative change:
 #: the next is some 300 times smaller).
-_CKM_ITERATIONS, _CKM_SETTLED = 10, 1e-8
+_CKM_ITERATIONS, _CKM_SETTLED = 10, 1e-6
 
-_SECOND_ORDER, _QUADRATIC = 1e-3, 1e-6
+# Singular values of what is quadratic in monomials that count, relative to the largest; of the
+# second order of the running, a correction of 1e-4, fewer.
+_SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
+
+# Numbers that stay in the cache of a core (1 MB).
+_IN_CACHE = 2**17
 
 # Size of λ_t: makes the constant in the bilinear forms like the other factors.
 _LAMBDA = 0.04
@@ -198,13 +204,17 @@ class Factors(NamedTuple):
 
     Attributes
     ----------
-    top, up, charm : ndarray
-        λ_t = V_tb V_tq*, λ_u = V_ub V_uq*, λ_c = V_cb V_cq*.
+    top, up : ndarray
+        λ_t = V_tb V_tq*, λ_u = V_ub V_uq*.
     """
 
     top: np.ndarray
     up: np.ndarray
-    charm: np.ndarray
+
+    @property
+    def charm(self) -> np.ndarray:
+        """λ_c = V_cb V_cq*: the three add up to zero."""
+        return -(self.top + self.up)
 
 
 #: Rows of `Factors`.
@@ -231,11 +241,7 @@ def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
     first, second = np.array([-c12, s12]), np.array([s12, c12])
     mixed = second * (s13 * np.exp(-1j * delta))
-    return Factors(
-        top=c23 * c13 * (s23 * first - c23 * mixed),
-        up=c13 * mixed,
-        charm=-vcb * (c23 * first + s23 * mixed),
-    )
+    return Factors(top=c23 * c13 * (s23 * first - c23 * mixed), up=c13 * mixed)
 
 
 def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
@@ -583,10 +589,9 @@ class Running:
 class _Forms(NamedTuple):
     """Bilinear forms of one port and lepton, and where their values go."""
 
-    member: int  #: of its batch
     vcb: int  #: power of V_cb, relative to the SM's, that multiplies them
     matrix: np.ndarray
-    out: np.ndarray
+    out: slice
 
 
 @dataclass
@@ -595,9 +600,10 @@ class _Batch:
 
     phase: str
     amplitudes: tuple[int, ...]
+    size: int  #: number of their monomials
     quarks: list[int] = field(default_factory=list)  #: of each member, rows of `Factors`
     rows: list[slice] = field(default_factory=list)  #: of each member's coefficients
-    forms: list[_Forms] = field(default_factory=list)
+    forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
 
 
 class _Linear:
@@ -609,9 +615,13 @@ class _Linear:
         Of unit monomials at `chebyshev_nodes`.
     tail : float
         What is left out, relative to the largest.
+    base : ndarray, shape (n, n_base), optional
+        What is there without monomials, as an expansion in Chebyshev polynomials.
     """
 
-    def __init__(self, values: np.ndarray, tail: float = _TAIL) -> None:
+    def __init__(
+        self, values: np.ndarray, tail: float = _TAIL, base: np.ndarray | None = None
+    ) -> None:
         expansion = _expand(values, tail)
         unit = np.abs(expansion).max(axis=(0, 1))
         scaled = (expansion / np.where(unit > 0, unit, 1.0)).transpose(1, 0, 2)
@@ -620,11 +630,18 @@ class _Linear:
         self._subspace = np.ascontiguousarray(vectors[:, size > tail * size.max(initial=0.0)].T)
         core = self._subspace @ expansion
         self._n, *_, width = core.shape
-        self._matrix = np.ascontiguousarray(core.reshape(-1, width).T)
+        matrix = core.reshape(-1, width).T
+        self._n_base = 0 if base is None else base.shape[1]
+        self._matrix = np.ascontiguousarray(
+            matrix if base is None else np.concatenate([matrix, base], axis=1)
+        )
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
-        """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
-        return self._matrix @ _outer(t[: self._n], self._subspace @ m)
+        """Values (n, j) at Chebyshev polynomials (enough of them, j) and monomials (k, j)."""
+        features = _outer(t[: self._n], self._subspace @ m)
+        if self._n_base:
+            features = np.concatenate([features, t[: self._n_base]])
+        return self._matrix @ features
 
 
 class _Quadratic:
@@ -652,6 +669,51 @@ class _Quadratic:
         """Values (n, m) at x (k, m)."""
         z = self._subspace.T @ x
         return self._core.T @ (z[self._i] * z[self._j])
+
+
+class _SmoothQuadratic:
+    """Functions quadratic in monomials and smooth in δ.
+
+    Parameters
+    ----------
+    n_monomials : int
+    parts : list of (ndarray, ndarray)
+        Columns, and tensors of shape (k, k, N_DELTA, n) at `chebyshev_nodes`, which add up.
+    tolerance, tail : float
+        As for `_Quadratic` and `_Linear`.
+
+    Attributes
+    ----------
+    columns : ndarray
+        Those in which anything is.
+    """
+
+    def __init__(
+        self,
+        n_monomials: int,
+        parts: list[tuple[np.ndarray, np.ndarray]],
+        tolerance: float,
+        tail: float,
+    ) -> None:
+        used = [x.any(axis=(0, 1, 2)) for _, x in parts]
+        own = [columns[kept] for (columns, _), kept in zip(parts, used, strict=True)]
+        self.columns = np.unique(np.concatenate([np.zeros(0, int), *own]))
+        if not self.columns.size:
+            return
+        total = np.zeros((n_monomials, n_monomials, N_DELTA, self.columns.size))
+        for (_, x), columns, kept in zip(parts, own, used, strict=True):
+            total[..., np.searchsorted(self.columns, columns)] += x[..., kept]
+        unit = np.abs(total).max(axis=(0, 1, 2))
+        self._unit = unit[:, np.newaxis]
+        expansion = _expand((total / unit).transpose(2, 0, 1, 3), tail)
+        self._n = len(expansion)
+        flat = expansion.transpose(1, 2, 0, 3).reshape(n_monomials, n_monomials, -1)
+        self._of_squares = _Quadratic(flat, tolerance)
+
+    def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
+        """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
+        by_delta = self._of_squares(m).reshape(self._n, self.columns.size, -1)
+        return self._unit * np.einsum("an,aon->on", t[: self._n], by_delta)
 
 
 def _symmetric(of_pairs: np.ndarray) -> np.ndarray:
@@ -797,8 +859,8 @@ class CompiledEngine:
         c, quadratic = np.concatenate(coefficients, axis=2), np.concatenate(of_pairs, axis=1)
         self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
         self._prepare_second(np.concatenate([quadratic.real, quadratic.imag], axis=1))
-        self._batches = _batches(forms, slices)
-        self._pairs = np.array(list(pairs)).T
+        self._batches, row = _batches(forms, slices)
+        self._pairs = row[np.array(list(pairs)).T]
         # an observable is one fraction, or two: Dmue
         by_column: dict[int, tuple] = {}
         for t in numerators:
@@ -806,7 +868,8 @@ class CompiledEngine:
         first = sorted(by_column.values())
         second = [t for t in numerators if t not in first]
         place = {column: row for row, (column, _, _) in enumerate(first)}
-        second = [(place[column], n, pair) for column, n, pair in second]
+        first = [(column, row[n], pair) for column, n, pair in first]
+        second = [(place[column], row[n], pair) for column, n, pair in second]
         self._fractions = [np.array(x, dtype=int).reshape(-1, 3).T for x in (first, second)]
         self._prepare_small()
 
@@ -833,12 +896,12 @@ class CompiledEngine:
     def _prepare_taylor(self) -> None:
         part = self.table.parts["taylor"]
         self._taylor = self._columns(part["observables"])
-        self._base = np.ascontiguousarray(chebyshev_coefficients(part["base"]).T)
         self._parity = part["parity"]
         self._ckm_slopes = np.ascontiguousarray(part["ckm_slopes"].T)
         slopes = np.zeros((N_DELTA, self._n, self._taylor.size))
         by_ckm = np.zeros((2, N_DELTA, self._n, self._taylor.size))
-        second: list[tuple[np.ndarray, np.ndarray]] = []
+        quadratic: list[tuple[np.ndarray, np.ndarray]] = []
+        running: list[tuple[np.ndarray, np.ndarray]] = []
         for port, path in self.table.slopes("taylor").items():
             columns, own = part[f"{path}/columns"], part[f"{path}/slopes"]
             names = json.loads(part[f"{path}/names"])
@@ -848,37 +911,25 @@ class CompiledEngine:
                 for change, x in zip(by_ckm, self.running.by_ckm[port], strict=True):
                     change[:, :, columns] += _times_slopes(x[..., where], own)
                 of_pairs = _times_slopes(self.running.second[port][..., where], own)
-                second.append((columns, self._of_second_order(of_pairs)))
+                running.append((columns, self._of_second_order(of_pairs)))
             if f"{path}/quadratic" in part:
                 values = self.running.select(port, names)
                 values = np.concatenate([values.real, values.imag], axis=2)
-                quadratic = part[f"{path}/quadratic"]
                 tensors = [
                     np.einsum("ka,lb,abo->klo", v, v, q, optimize=True)
-                    for v, q in zip(values, quadratic, strict=True)
+                    for v, q in zip(values, part[f"{path}/quadratic"], strict=True)
                 ]
-                second.append((columns, np.stack(tensors, axis=2)))
-        self._slopes = _Linear(slopes)
+                quadratic.append((columns, np.stack(tensors, axis=2)))
+        self._slopes = _Linear(slopes, base=chebyshev_coefficients(part["base"]).T)
         self._moved = np.flatnonzero(by_ckm.any(axis=(0, 1, 2)))
         if self._moved.size:
             by_ckm = by_ckm[..., self._moved].transpose(1, 2, 0, 3)
             self._by_ckm = _Linear(by_ckm.reshape(N_DELTA, self._n, -1))
-        self._prepare_squares(second)
-
-    def _prepare_squares(self, second: list[tuple[np.ndarray, np.ndarray]]) -> None:
-        """What is quadratic in monomials: columns, and tensors of shape (k, k, N_DELTA, n)."""
-        columns = [c[x.any(axis=(0, 1, 2))] for c, x in second]
-        self._squared = np.unique(np.concatenate([np.zeros(0, int), *columns]))
-        if self._squared.size:
-            total = np.zeros((self._n, self._n, N_DELTA, self._squared.size))
-            for (c, x), kept in zip(second, columns, strict=True):
-                total[..., np.searchsorted(self._squared, kept)] += x[..., np.isin(c, kept)]
-            self._squared_unit = np.abs(total).max(axis=(0, 1, 2))
-            total /= self._squared_unit
-            expansion = _expand(total.transpose(2, 0, 1, 3), _TAIL)
-            self._n_squared = len(expansion)
-            flat = expansion.transpose(1, 2, 0, 3).reshape(self._n, self._n, -1)
-            self._squares = _Quadratic(flat, _QUADRATIC)
+        squares = [
+            _SmoothQuadratic(self._n, quadratic, _QUADRATIC, _TAIL),
+            _SmoothQuadratic(self._n, running, _SECOND_ORDER, _TAIL_SMALL),
+        ]
+        self._squares = [part for part in squares if part.columns.size]
 
     def _of_second_order(self, of_pairs: np.ndarray) -> np.ndarray:
         """What multiplies products of two monomials, shape (N_DELTA, ...), as (k, k, N_DELTA, n).
@@ -1082,12 +1133,9 @@ class CompiledEngine:
         self, t: np.ndarray, m: np.ndarray, sign: np.ndarray, ckm: np.ndarray
     ) -> np.ndarray:
         """Observables of the expansion at Chebyshev polynomials, monomials and CKM elements."""
-        taylor = self._base @ t
-        taylor += self._slopes(t[:N_DELTA], m)
-        if self._squared.size:
-            squares = self._squares(m).reshape(self._n_squared, -1, len(ckm))
-            squares = np.einsum("an,aon->on", t[: self._n_squared], squares)
-            taylor[self._squared] += squares * self._squared_unit[:, None]
+        taylor = self._slopes(t, m)
+        for squares in self._squares:
+            taylor[squares.columns] += squares(t, m)
         if self._moved.size:
             changes = self._by_ckm(t[:N_DELTA], m).reshape(2, -1, len(ckm))
             steps = np.log(ckm[:, 1:3] / self.table.ckm_sm[1:3]).T
@@ -1105,17 +1153,21 @@ class CompiledEngine:
         values[0] = 1
         vcb = vcb / self.table.ckm_sm[1]
         for batch in self._batches:
-            own = factors[batch.phase]
-            top, own_c = own.top[batch.quarks], np.stack([c[rows] for rows in batch.rows], axis=1)
-            if batch.phase == "ckm":  # not averaged with the CP conjugate
-                own_c *= top / factors["none"].top[batch.quarks]
-            phase = phases.get(batch.phase)
-            features = forms_of(top, own.up[batch.quarks], own_c, phase, batch.amplitudes)
-            for forms in batch.forms:
-                result = forms.matrix @ features[:, forms.member]
-                if forms.vcb:
-                    result *= vcb**forms.vcb
-                values[forms.out] = result
+            own, phase = factors[batch.phase], phases.get(batch.phase)
+            # few members at a time, so that their monomials stay in the cache
+            step = max(1, _IN_CACHE // (batch.size * vcb.size))
+            for start in range(0, len(batch.rows), step):
+                members = slice(start, start + step)
+                quarks = batch.quarks[members]
+                top, own_c = own.top[quarks], np.stack([c[x] for x in batch.rows[members]], axis=1)
+                if batch.phase == "ckm":  # not averaged with the CP conjugate
+                    own_c *= top / factors["none"].top[quarks]
+                features = forms_of(top, own.up[quarks], own_c, phase, batch.amplitudes)
+                for member, several in enumerate(batch.forms[members]):
+                    for forms in several:
+                        np.matmul(forms.matrix, features[:, member], out=values[forms.out])
+                        if forms.vcb:
+                            values[forms.out] *= vcb**forms.vcb
         a, b = self._pairs
         root = values[a]
         root *= values[b]
@@ -1163,8 +1215,9 @@ class CompiledEngine:
         running : list of ndarray, shape (n_ckm, 7, n)
             From `_at_points`.
         """
-        ckm = np.repeat(self._ckm_initial[:, None], running[0].shape[2], axis=1)
-        result, left = np.empty_like(ckm), np.arange(ckm.shape[1])
+        ckm = self._ckm_initial[:, None]  # of all points: the first iteration costs little
+        left = np.arange(running[0].shape[2])
+        result = np.empty((len(ckm), left.size))
         settled = np.zeros(left.size, dtype=bool)
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
@@ -1199,19 +1252,31 @@ class CompiledEngine:
         return _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
 
 
-def _batches(forms: dict[tuple, list], slices: dict[tuple, slice]) -> list[_Batch]:
-    """Forms (their numbers and vectors by port, lepton, phase and power of V_cb) in batches."""
+def _batches(
+    forms: dict[tuple, list], slices: dict[tuple, slice]
+) -> tuple[list[_Batch], np.ndarray]:
+    """Forms (their numbers and vectors by port, lepton, phase and power of V_cb) in batches.
+
+    Their values are in the order in which they are computed, after the constant 1: also returns
+    the row of each form by its number.
+    """
     batches: dict[tuple, _Batch] = {}
+    row = np.zeros(1 + sum(map(len, forms.values())), dtype=int)
+    stop = 1
     for (port, lepton, phase, vcb), found in forms.items():
         amplitudes, matrix = _used(np.array([form for _, form in found]), phase != "none")
-        batch = batches.setdefault((phase, amplitudes), _Batch(phase, amplitudes))
+        new = _Batch(phase, amplitudes, matrix.shape[1])
+        batch = batches.setdefault((phase, amplitudes), new)
         rows = slices[port, lepton]
         if rows not in batch.rows:
             batch.rows.append(rows)
             batch.quarks.append(QUARKS.index(port.sector[0]))
-        out = np.array([number for number, _ in found])
-        batch.forms.append(_Forms(batch.rows.index(rows), vcb, matrix, out))
-    return list(batches.values())
+            batch.forms.append([])
+        out = slice(stop, stop + len(found))
+        row[[number for number, _ in found]] = np.arange(out.start, out.stop)
+        batch.forms[batch.rows.index(rows)].append(_Forms(vcb, matrix, out))
+        stop = out.stop
+    return list(batches.values()), row
 
 
 def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:
