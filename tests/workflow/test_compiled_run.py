@@ -149,17 +149,6 @@ def test_exact_points_are_found_again(compiled, tmp_path):
     assert "smelli" in result.stdout
 
 
-def test_one_category_alone(compiled, tmp_path):
-    """What does not count in the run is not judged; a few exact points are new."""
-    workflow = again(compiled, tmp_path, categories=["EWPOs"])
-    workflow.run("--cores", "2", "--until", "validate")
-    with open(tmp_path / OUT / "validation/observables.csv") as file:
-        assert len(list(csv.DictReader(file))) == 28
-    with open(tmp_path / OUT / "validation/points.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert set(rows[0]) - {"chi2_minus_min"} == {"epsilon_hat", "g_hat", "theta_sb", "error_EWPOs"}
-
-
 def test_a_run_without_check(compiled, tmp_path):
     """No exact point; results say so, and nothing of an earlier check is left."""
     workflow = again(compiled, tmp_path, validation={"points": 0})

@@ -213,8 +213,9 @@ def test_run_with_an_additional_observable(again):
     again.configure(
         **overlay(again, ADDITIONAL, quarks={"observables": {"include": ["BR(B+->Knunu)"]}})
     )
-    assert set(again.plan()) == {"extra", "likelihood", "chunk", *WEIGHED}
-    assert again.plan()["chunk"] == 2
+    plan = again.plan()
+    assert set(plan) == {"extra", "likelihood", "chunk", *WEIGHED}
+    assert plan["chunk"] == 2
     again.run("--cores", "2")
     after = stamps(again)
     assert {k: after[k] for k in before} == before
