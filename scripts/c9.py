@@ -1,14 +1,11 @@
 """Planes of C9: the direct fit, and where the model can be."""
 
-import json
-from pathlib import Path
-
-from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
 from malaphoric.engines.compiled import Table
 from malaphoric.inference import c9, fits
+from malaphoric.inference.results import ScanResult
 from malaphoric.physics.model import Model
 from malaphoric.scan.grid import Grid
 from malaphoric.workflow.jobs import job
@@ -20,8 +17,7 @@ with job(snakemake) as this:
     likelihood = loading.ModelLikelihood(model, mass, loading.compiled_engine(s, given), data)
     names = parameters(model, mass)
     box = fits.physical_box(Grid.of(s["grid"]), mass, s["profiled"], names)
-    grid = json.loads(Path(given.best).read_text())
-    best = [grid["all"].get(GLOBAL), *grid["fits"].values()]
-    starts = [point for point in best if point]
+    grid = ScanResult.read(given.best)
+    starts = [point.values for point in (grid.best, *grid.fits.values()) if point]
     extra = Table.load(given.extra_table) if s["extra"] else None
     this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))

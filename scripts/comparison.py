@@ -1,11 +1,9 @@
 """Write the pages that hold our numbers against the paper's, and against its closed formulas."""
 
-import json
-from pathlib import Path
-
 from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.protocol import CKM
+from malaphoric.inference.results import Fits
 from malaphoric.physics.model import Model
 from malaphoric.report import comparison, tables
 from malaphoric.scan import chunks
@@ -15,7 +13,7 @@ with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     model = Model.of(s["model"])
     data = Likelihood.load(given.likelihood, s["categories"])
-    fits = json.loads(Path(given.best_fit).read_text())
+    fits = Fits.read(given.best_fit)
     exact = None
     if given.get("paper"):
         exact = chunks.read_points([given.paper], [s["exact_theory"]], data)["predictions"]

@@ -13,7 +13,8 @@ from pathlib import Path
 from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
-from malaphoric.inference.statistics import delta_chi2_level, grid_of, main_fit
+from malaphoric.inference.results import Fits
+from malaphoric.inference.statistics import delta_chi2_level, grid_of
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.schema import ConfigurationError
@@ -55,7 +56,7 @@ def whitened(data: Likelihood) -> np.ndarray:
 
 def main(run: Path, toys: int) -> None:
     """Print the fraction of toys whose regions contain the truth, with its error."""
-    fit = main_fit(store.parse((run / "best_fit.json").read_text(encoding="utf-8")))
+    fit = Fits.read(run / "best_fit.json").main
     with store.read(run / "scan.h5") as file:
         described = store.parse(file.attrs["theory"])
         names = file["category"].asstr()[:].tolist()
@@ -66,7 +67,7 @@ def main(run: Path, toys: int) -> None:
         raise ConfigurationError(f"{run}: coverage needs a best fit of three scanned parameters")
     data = Likelihood.load(run / "likelihood.h5", names[:-1])
     engine = compiled_engine(run, described, data)
-    truth = np.array([fit[name] for name in grid.names])
+    truth = np.array([fit.values[name] for name in grid.names])
 
     mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     physical = np.abs(mesh[..., 0]) <= M_REFERENCE / described["M_X"]

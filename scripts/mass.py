@@ -30,15 +30,12 @@ with job(snakemake) as this:
         best = statistics.profile(path, out.profile, M_REFERENCE, wanted)
     chi2 = loading.ModelLikelihood(model, mass, engine, data).chi2_of_few
     # |epsilon_hat| <= 1 at every mass compares them; |epsilon| <= 1 is what can be
-    result = {"recipe": this.recipe}
+    result, said = {"recipe": this.recipe}, []
     for name, at in (("hatted", M_REFERENCE), ("physical", max(mass, M_REFERENCE))):
         limits = fits.physical_box(grid, at)
-        found = fits.best_fits(best, data.chi2_sm, data.n_obs, limits, wanted, chi2, model.records)
-        result[name] = statistics.main_fit(found)
+        given_data = (best, data.chi2_sm, data.n_obs, limits, wanted)
+        fit = fits.best_fits(*given_data, chi2, model.records).main
+        result[name] = fit and fit.as_dict()
+        said += [f"{name}: chi2_SM - chi2 = {fit.dchi2['global']:.2f}"] if fit else []
     store.write_json(out.best, result)
-    said = [
-        f"{name}: chi2_SM - chi2 = {result[name]['dchi2']['global']:.2f}"
-        for name in ("hatted", "physical")
-        if result[name]
-    ]
     this.done(", ".join(said))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from malaphoric.inference.results import Fit
 from malaphoric.physics.model import Model
 from malaphoric.report import figures, notes, tables
 from malaphoric.workflow.jobs import job
@@ -12,12 +13,12 @@ with job(snakemake) as this:
     masses = s["masses"]
     profiles = {mass: given[f"profile_{mass}"] for mass in masses}
     said = ["Not checked against exact points at these masses.", *notes.of_data(s["overlays"])]
-    model, about = Model.of(s["model"]), (out.pdf, out.png, said, this.recipe)
-    figures.masses(profiles, s["title"], tuple(s["levels"]), *about, model.records)
-    rows = []
+    model, rows = Model.of(s["model"]), []
+    page = figures.Page(s["title"], None, tuple(s["levels"]), about=model.records)
+    figures.masses(profiles, page, out.pdf, out.png, said, this.recipe)
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())
-        fits = {name: found[name] for name in ("hatted", "physical")}
+        fits = {x: Fit.from_dict(found[x]) for x in ("hatted", "physical") if found[x]}
         rows += tables.mass_rows(fits, model.parameters, mass)
     foot = (
         "Best fits in the same box at every mass, |epsilon_hat| <= 1, compare the masses; where "

@@ -7,9 +7,9 @@ from malaphoric.workflow.jobs import job
 with job(snakemake) as this:
     wanted = dict(this.settings["fits"])
     grid = statistics.profile(snakemake.input.scan, snakemake.output.profile, fits=wanted)
-    store.write_json(snakemake.output.best, {**grid, "recipe": this.recipe})
-    said = list(grid["notes"])
-    if point := grid["all"].get("global"):
-        place = ", ".join(f"{name} = {x:.4g}" for name, x in point.items() if name != "chi2")
-        said.insert(0, f"best point of the grid: {place}, chi2 = {point['chi2']['global']:.2f}")
+    store.write_json(snakemake.output.best, {**grid.as_dict(), "recipe": this.recipe})
+    said = list(grid.notes)
+    if best := grid.best:
+        place = ", ".join(f"{name} = {x:.4g}" for name, x in best.values.items())
+        said.insert(0, f"best point of the grid: {place}, chi2 = {best.chi2['global']:.2f}")
     this.done(" ".join(said))

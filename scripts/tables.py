@@ -1,12 +1,10 @@
 """Write Tables 1 and 4 with the paper's numbers beside ours, and all pulls at the best fit."""
 
-import json
-from pathlib import Path
-
 from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.basis import parameters
 from malaphoric.inference import statistics
+from malaphoric.inference.results import Fits
 from malaphoric.physics.model import Model
 from malaphoric.report import tables
 from malaphoric.scan import chunks
@@ -16,14 +14,14 @@ with job(snakemake) as this:
     s, out = this.settings, snakemake.output
     data = Likelihood.load(snakemake.input.likelihood, s["categories"])
     tables.table1(data.chi2_sm, data.n_obs, out.table1, out.table1_md)
-    fits = json.loads(Path(snakemake.input.best_fit).read_text())
+    fits = Fits.read(snakemake.input.best_fit)
     best = chunks.read_points([snakemake.input.best], [s["theory"]], data)
     paper = None
     if snakemake.input.get("paper"):
         paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
     names = parameters(Model.of(s["model"]), s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, s["papers"], names, s["M_X"])
-    notes = list(fits["notes"])
+    notes = list(fits.notes)
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")
     name, check = s["model"]["name"], s["check"]

@@ -32,15 +32,15 @@ with job(snakemake) as this:
         result, names, exact["points"], data.observables, out.points, out.observables
     )
     about = [validation.BOUNDS, s["title"], out.pdf, out.png, notes.of_data(s["overlays"])]
-    figures.validation(result["distance"], result["chi2"], *about)
-    if result["failures"]:
+    figures.validation(result.distance, result.chi2, *about)
+    if result.failures:
         raise SystemExit(
             "the compiled engine is not good enough for this run:\n"
-            + "\n".join(result["failures"])
+            + "\n".join(result.failures)
             + "\nA smaller box, or `engine: exact`, helps. Figures and tables were not remade."
         )
-    near = result["distance"] <= 400
-    worst = ", ".join(f"{c} {v[near].max(initial=0):.1g}" for c, v in result["chi2"].items())
+    near = result.distance <= 400
+    worst = ", ".join(f"{c} {v[near].max(initial=0):.1g}" for c, v in result.chi2.items())
     this.done(
         f"{near.sum()} of {len(near)} exact points within 400 of the best fit, largest errors of "
         f"chi2: {worst}; {chosen['said']}"

@@ -1,12 +1,10 @@
 """Choose the points at which the compiled engine is held against the exact one."""
 
-import json
-from pathlib import Path
-
 from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
-from malaphoric.inference import statistics, validation
+from malaphoric.inference import validation
+from malaphoric.inference.results import Fits
 from malaphoric.physics.model import Model
 from malaphoric.scan.grid import Grid
 from malaphoric.workflow.jobs import job
@@ -25,14 +23,12 @@ with job(snakemake) as this:
         """Global chi2 by the compiled engine."""
         return likelihood.chi2(points)["global"]
 
-    fits = json.loads(Path(given.best_fit).read_text())
-    main = statistics.main_fit(fits)
-    best = main["chi2"]["global"] if main else None
+    fits = Fits.read(given.best_fit)
+    best = fits.main.chi2["global"] if fits.main else None
     records = likelihood.model.records
     fresh = validation.fresh_points(box, s["M_X"], s["points"], s["seed"], chi2, best, records)
     near = [
-        validation.near_fit(fit, box, chi2, records)
-        for fit in statistics.best_points(fits, likelihood.parameters)
+        validation.near_fit(fit, box, chi2, records) for fit in fits.points(likelihood.parameters)
     ]
     points = np.concatenate([fresh.points, *near]).tolist()
     result = {"points": points, "minimum": fresh.minimum, "said": fresh.said}

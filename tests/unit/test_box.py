@@ -30,16 +30,16 @@ def test_the_box_holds_the_region_with_a_margin():
     half = np.sqrt(delta_chi2_level(0.95, 2) * np.diag(COVARIANCE))
     for i, name in enumerate(AXES):
         low, high = MINIMUM[i] - half[i], MINIMUM[i] + half[i]
-        assert found["best"][name] == pytest.approx(MINIMUM[i], abs=1e-3)
-        assert found["region"][name][1] == pytest.approx(high, abs=1e-3)
+        assert found.best.values[name] == pytest.approx(MINIMUM[i], abs=1e-3)
+        assert found.region[name][1] == pytest.approx(high, abs=1e-3)
         if i:
-            assert found["region"][name][0] == pytest.approx(low, abs=1e-3)
-        axis = found["grid"][name]
+            assert found.region[name][0] == pytest.approx(low, abs=1e-3)
+        axis = found.grid[name]
         assert axis["min"] < max(low, -1) or name == "g_hat"
         assert high < axis["max"] < high + 0.5 * half[i] + 0.1
-    assert found["region"]["epsilon_hat"][0] is None
-    assert found["grid"]["g_hat"]["min"] == 0
-    grid = Grid.from_dict(yaml.safe_load(box.text(found["grid"]))["parameters"])
+    assert found.region["epsilon_hat"][0] is None
+    assert found.grid["g_hat"]["min"] == 0
+    grid = Grid.from_dict(yaml.safe_load(box.text(found.grid))["parameters"])
     assert 0 in grid.axes[0]
     # a parabola through three values of theta_sb dips by at most 0.5
     step = grid.axes[2][1] - grid.axes[2][0]
@@ -54,8 +54,8 @@ def test_a_parameter_without_effect_has_one_point():
         return parabola(np.where([True, True, False], points, -0.15))
 
     found = box.propose(Known(blind))
-    assert found["undetermined"] == ["theta_sb"]
-    assert found["grid"]["theta_sb"] == 0.0
+    assert found.best.undetermined == ["theta_sb"]
+    assert found.grid["theta_sb"] == 0.0
 
 
 def test_a_range_is_where_a_box_is():
@@ -71,8 +71,8 @@ def test_a_range_is_where_a_box_is():
         return own
 
     found = box.propose(of(range=[-0.17, 1]))
-    axis, limits = found["grid"]["a"], box._physical(of(range=[-0.17, 1]))
-    assert found["region"]["a"][0] is None
+    axis, limits = found.grid["a"], box._physical(of(range=[-0.17, 1]))
+    assert found.region["a"][0] is None
     assert -0.17 <= axis["min"] < -0.16
     assert limits["a"] == (-0.17, 1)
     assert limits["g_hat"][1] == pytest.approx(np.sqrt(4 * np.pi) / 3)
@@ -86,7 +86,7 @@ def test_nothing_valid_is_no_box(monkeypatch, capsys):
     def nothing(points):
         return {"global": np.full(len(points), np.nan)}
 
-    assert box.propose(Known(nothing))["grid"] is None
+    assert box.propose(Known(nothing)) is None
     monkeypatch.setattr(__main__, "load_likelihood", lambda *args, **kwargs: Known(nothing))
     assert __main__.main(["box", "b3-l2"]) == 0
     assert "no valid point" in capsys.readouterr().out

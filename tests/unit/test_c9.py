@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from malaphoric.engines import compiled, running
 from malaphoric.engines.exact import ExactEngine
 from malaphoric.engines.protocol import Evaluation
 from malaphoric.inference import c9
+from malaphoric.inference.results import Fit, Fits
 from malaphoric.physics.model import Model
 from malaphoric.report import figures
-from test_figures import LEVELS, entries, texts
+from test_figures import PAGE, entries, texts
 
 NAMES = c9.PLANES["c9"]
 
@@ -206,9 +208,9 @@ def draw(tmp_path, monkeypatch):
                 store.write_array(group, "direct", 40 * ((nodes + 0.3) ** 2).sum(axis=-1))
                 store.write_array(group, "direct_best", np.array([-0.3, -0.3]))
         files = tmp_path / "c9.pdf", tmp_path / "c9.png"
-        best = {"C9": {"C9_bsee": -0.2, "C9_bsmumu": -0.4}}
-        fits = {"fits": {"malaphoric": {}}, "malaphoric": best}
-        figures.c9_plane(tmp_path / "c9.h5", "model", 3000.0, LEVELS, fits, *files)
+        best = Fit(C9={"C9_bsee": -0.2, "C9_bsmumu": -0.4})
+        fits = Fits(held={"malaphoric": {}}, found={"malaphoric": best})
+        figures.c9_plane(tmp_path / "c9.h5", replace(PAGE, fits=fits), *files)
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]
 

@@ -8,6 +8,7 @@ from malaphoric import Model, load_likelihood
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.exact import ExactEngine
 from malaphoric.inference import box, fits
+from malaphoric.inference.results import Minimum, ScanResult
 from malaphoric.inference.validation import compare
 from malaphoric.physics.facts import anomalies
 from malaphoric.schema import ROOT
@@ -45,7 +46,7 @@ def test_the_box_holds_the_best_fit(name):
     likelihood = load_likelihood(run.model)
     found = box.propose(likelihood)
     for parameter, axis in run.grid.named.items():
-        assert axis[0] <= found["best"][parameter] <= axis[-1]
+        assert axis[0] <= found.best.values[parameter] <= axis[-1]
     assert set(run.profiled) <= {"theta_sb", "theta_R"}
 
 
@@ -61,7 +62,7 @@ def test_compiled_engine_holds(name):
     given = {"points": points, "chi2": values, "ckm": exact.ckm, "reason": exact.reason}
     given["predictions"] = exact.predictions
     ours = likelihood.engine.evaluate(points)
-    assert compare(given, ours, data, values[0, -1])["failures"] == []
+    assert compare(given, ours, data, values[0, -1]).failures == []
 
 
 @pytest.mark.slow
@@ -77,8 +78,9 @@ def test_fits_are_global(name):
     low, high = fits.limits_of(limits)
     anywhere = np.random.default_rng(2).uniform(low, high, (256, len(low)))
     worst = np.nanargmax(likelihood.chi2(anywhere)["global"])
-    start = dict(zip(limits, anywhere[worst].tolist(), strict=True))
-    about = ({"all": {"global": start}, "fits": {}}, likelihood.chi2_sm, likelihood.n_obs, limits)
+    start = Minimum(dict(zip(limits, anywhere[worst].tolist(), strict=True)), {})
+    grid = ScanResult(all={"global": start})
+    about = (grid, likelihood.chi2_sm, likelihood.n_obs, limits)
     found = fits.best_fits(*about, run.fits, likelihood.chi2_of_few)
     for fit, held in run.fits.items():
         free = np.array([parameter not in held for parameter in limits])
@@ -94,4 +96,4 @@ def test_fits_are_global(name):
         theirs = differential_evolution(
             height, bounds, vectorized=True, updating="deferred", **settings
         )
-        assert found[fit]["chi2"]["global"] < theirs.fun + 0.01
+        assert found.found[fit].chi2["global"] < theirs.fun + 0.01

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from malaphoric.data.likelihood import NORMAL, Constraint, Likelihood
+from malaphoric.inference.results import Fit, Fits
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import g_prime
 from malaphoric.report import comparison
+from malaphoric.report.paper import FITS
 
 CKM = {"Vus": 0.2253, "Vcb": 0.0420, "Vub": 0.00415, "gamma": 1.18}
 POINT = (-0.92, 0.078, -0.17)
@@ -84,23 +86,23 @@ def made(quarks=419.0, names=ALL):
 
 def fits(epsilon_hat=-0.92, error=0.25, LEP2=-0.63):
     def fit(point, dchi2, **over):
-        dchi2 = {**dict.fromkeys(ALL, 0.0), **dchi2}
         names = ("epsilon_hat", "g_hat", "theta_sb")
-        errors = dict.fromkeys(names, error)
-        free = sum(x != 0 for x in point)
-        fitted = {"dchi2": dchi2, "errors": errors, "p_value": 0.01, "parameters": free}
-        return {
-            **dict(zip(names, point, strict=True)),
-            **fitted,
-            "p_value_over": {"SM": 2e-8, **over},
-        }
+        return Fit(
+            values=dict(zip(names, point, strict=True)),
+            errors=dict.fromkeys(names, error) if error else {},
+            dchi2={**dict.fromkeys(ALL, 0.0), **dchi2},
+            parameters=sum(x != 0 for x in point),
+            p_value=0.01,
+            p_value_over={"SM": 2e-8, **over},
+        )
 
-    return {
+    found = {
         "unmixed": fit((0.0, 0.12, -0.11), {"global": 31.2}),
         "malaphoric": fit(
             (epsilon_hat, 0.078, -0.17), {"global": 37.6, "LEP2": LEP2}, unmixed=0.012
         ),
     }
+    return Fits(held=FITS, found=found)
 
 
 def reasons(rows):
@@ -119,7 +121,7 @@ def test_a_fit_in_another_box_is_not_compared():
         "best fit" in q for q in reasons(comparison.paper_rows(fits(), made(), EXACT, narrow))
     )
     found = fits()
-    found["malaphoric"]["at_limit"] = ["g_hat"]
+    found.main.at_limit.append("g_hat")
     assert "g_hat is at a limit" in unlike(ours=found)["fits"]
     assert unlike() == {}
 
@@ -127,7 +129,7 @@ def test_a_fit_in_another_box_is_not_compared():
 def test_a_fit_of_fewer_parameters_is_not_compared():
     """Truth: with one node on an axis it is another fit than the paper's."""
     found = fits()
-    found["malaphoric"] = {"parameters": 2, "dchi2": {"global": 30.0}}
+    found.found["malaphoric"] = Fit(parameters=2, dchi2={"global": 30.0})
     other = unlike(ours=found)
     assert set(other) == {"fits"}
     rows = comparison.paper_rows(found, made(), EXACT, other)

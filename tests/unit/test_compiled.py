@@ -90,9 +90,9 @@ def compare(engine: compiled.CompiledEngine, exact: ExactEngine, points: np.ndar
         }
         minimum = counting.chi2_sm[categories.GLOBAL] - 50
         found = validation.compare(stored, ours, counting, minimum)
-        assert found["failures"] == [], selected
+        assert found.failures == [], selected
         measured = {int(i) for k in constraints for i in k.columns}
-        assert set(found["observables"]) == measured
+        assert set(found.observables) == measured
 
 
 def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:

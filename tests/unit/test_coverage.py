@@ -1,7 +1,6 @@
 """scripts/coverage.py: on a Gaussian toy whose coverage is known, with all that a run can have."""
 
 import importlib.util
-import json
 import re
 from types import SimpleNamespace
 
@@ -12,6 +11,7 @@ import pytest
 from malaphoric import store
 from malaphoric.data.likelihood import NORMAL, Constraint, Likelihood
 from malaphoric.engines.protocol import Evaluation
+from malaphoric.inference.results import Fit, Fits
 from malaphoric.physics.model import Model
 from malaphoric.report.paper import FITS
 from malaphoric.report.paper import PARAMETERS as AXES
@@ -72,8 +72,9 @@ def toy(tmp_path, coverage, monkeypatch):
         for name, axis in zip(AXES, axes, strict=True):
             store.write_array(file, name, axis)
         store.write_array(file, "chi2", np.stack([chi2] * 3))
-    fit = dict(zip(AXES, TRUTH.tolist(), strict=True))
-    (tmp_path / "best_fit.json").write_text(json.dumps({"malaphoric": fit, "fits": FITS}))
+    fit = Fit(values=dict(zip(AXES, TRUTH.tolist(), strict=True)))
+    fits = Fits(held=FITS, found={"malaphoric": fit})
+    store.write_json(tmp_path / "best_fit.json", fits.as_dict())
     asked = []
 
     def load_engine(model, engine, M_X, accuracy, running=None, additional=None, table=None):
@@ -114,6 +115,6 @@ def test_what_the_run_had(toy, coverage, monkeypatch):
 
 def test_run_without_a_fit(toy, coverage):
     """Truth: no best fit, no coverage; said in a sentence."""
-    (toy.folder / "best_fit.json").write_text(json.dumps({"malaphoric": None, "fits": FITS}))
+    store.write_json(toy.folder / "best_fit.json", Fits(held=FITS).as_dict())
     with pytest.raises(ConfigurationError, match="needs a best fit"):
         coverage.main(toy.folder, 10)

@@ -1,5 +1,7 @@
 """What figures show of scans with known chi2, and that they say what they cannot show."""
 
+from dataclasses import replace
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from malaphoric import Model
 from malaphoric.inference import statistics
+from malaphoric.inference.results import Fit, Fits
 from malaphoric.physics.parameters import dimensionless
 from malaphoric.report import figures
 from test_statistics import nothing, parabola, write_scan
@@ -15,6 +18,7 @@ from test_statistics import nothing, parabola, write_scan
 AXES = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.1, 21))
 LEVELS = (0.68, 0.95)
 PROFILED = ("profile_regions", "profile_best", "profiles")
+PAGE = figures.Page("model", 3000.0, LEVELS)
 
 
 @pytest.fixture
@@ -28,12 +32,12 @@ def draw(tmp_path, monkeypatch):
 
     monkeypatch.setattr(figures, "_save", keep)
 
-    def draw(name, axes, chi2, fits=None, levels=LEVELS, **about):
+    def draw(name, axes, chi2, **about):
         write_scan(tmp_path / "scan.h5", axes, chi2)
         statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
         data = tmp_path / ("scan.h5" if name == "plane" else "profile.h5")
         files = tmp_path / "figure.pdf", tmp_path / "figure.png"
-        getattr(figures, name)(data, "model", 3000.0, levels, fits or {}, *files, **about)
+        getattr(figures, name)(data, replace(PAGE, **about), *files)
         assert files[0].read_bytes().startswith(b"%PDF")
         return kept[-1]
 
@@ -76,7 +80,7 @@ def test_any_plane_and_any_profile(draw, tmp_path, name, shown, labels):
     files = tmp_path / "other.pdf", tmp_path / "other.png"
     profile = tmp_path / "profile.h5"
     figure = draw.kept
-    getattr(figures, name)(profile, "model", 3000.0, LEVELS, {}, *files, shown)
+    getattr(figures, name)(profile, PAGE, *files, shown)
     axes = figure()[-1].axes[0]
     assert [axes.get_xlabel(), axes.get_ylabel()][: len(labels)] == labels
     if len(shown) == 2:
@@ -147,7 +151,7 @@ def test_theta_is_profiled_only_where_it_varies(draw):
     assert "-0.15" in fixed
 
 
-def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, fits=None):
+def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, **about):
     """The plane of M_X and g_X of a scan in epsilon_hat, g_hat and M_X."""
     kept, save = [], figures._save
     monkeypatch.setattr(figures, "_save", lambda *a: (kept.append(a[0]), save(*a)))
@@ -156,7 +160,7 @@ def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, fits=None):
     write_scan(tmp_path / "scan.h5", axes, chi2, None, names=names)
     statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")
     files = tmp_path / "a.pdf", tmp_path / "a.png"
-    figures.mass_coupling(tmp_path / "profile.h5", "model", None, LEVELS, fits or {}, *files)
+    figures.mass_coupling(tmp_path / "profile.h5", replace(PAGE, M_X=None, **about), *files)
     return kept[-1]
 
 
@@ -167,10 +171,9 @@ def test_mass_and_coupling(tmp_path, monkeypatch):
         epsilon_hat, g_hat, _ = points.T
         return {"global": ((g_hat - 0.15) / 0.02) ** 2 + ((epsilon_hat + 0.5) / 0.2) ** 2}
 
-    best = {"epsilon_hat": -0.5, "g_hat": 0.15, "M_X": 2000.0, "undetermined": ["M_X"]}
-    fits = {"fits": {"malaphoric": {}}, "malaphoric": best}
-    given = (tmp_path, monkeypatch, np.linspace(-1, 0, 41), chi2, fits)
-    figure = coupling(*given)
+    best = {"epsilon_hat": -0.5, "g_hat": 0.15, "M_X": 2000.0}
+    given = (tmp_path, monkeypatch, np.linspace(-1, 0, 41), chi2)
+    figure = coupling(*given, fits=by_name(best, undetermined=["M_X"]))
     axes = figure.axes[0]
     assert (axes.get_xlabel(), "3" in axes.get_ylabel()) == ("$M_X$ [TeV]", True)
     lines = contours(figure)
@@ -217,7 +220,8 @@ def test_masses(tmp_path, monkeypatch, theta):
         write_scan(scan, (np.arange(-10, 4) / 10, AXES[1], theta), parabola, mass)
         statistics.profile(scan, files[mass], 3000.0)
     out = tmp_path / "a.pdf", tmp_path / "a.png"
-    figures.masses(files, "model", LEVELS, *out, ["With overlaid data: new."], "marked so")
+    page = replace(PAGE, M_X=None)
+    figures.masses(files, page, *out, ["With overlaid data: new."], "marked so")
     figure, notes = shown[0][0], " ".join(shown[0][3])
     assert ("profiled" in figure.axes[0].get_title()) == (len(theta) > 1)
     assert "With overlaid data: new." in notes
@@ -232,7 +236,7 @@ def test_pulls_without_a_best_fit(tmp_path, monkeypatch):
     row = {"observable": "m_W", "label": "m_W", "pull_sm": -1.0}
     for pull, expected in (("", ["SM"]), (0.5, ["SM", "best fit"])):
         files = tmp_path / "a.pdf", tmp_path / "a.png"
-        figures.pulls([{**row, "pull": pull}], "model", 3000.0, *files)
+        figures.pulls([{**row, "pull": pull}], PAGE, *files)
         assert entries(shown[-1][0]) == expected
 
 
@@ -255,7 +259,7 @@ def test_notes_stand_in_small_print_below(draw):
     draw("profile_regions", AXES, parabola)
     before = draw.png()
     notes = ["The first note. " * 20, "Costs $5, not LaTeX."]
-    figure = draw("profile_regions", AXES, parabola, {"notes": notes})
+    figure = draw("profile_regions", AXES, parabola, fits=Fits(notes=notes))
     after = draw.png()
     assert any("first note" in text.get_text() for text in figure.texts)
     assert after.shape[0] > before.shape[0] + 50
@@ -266,26 +270,26 @@ def test_notes_stand_in_small_print_below(draw):
     assert (after[height:] < 0.5).any()
 
 
-def by_name(**fit):
-    """A best_fit.json whose main fit this is."""
-    return {"fits": {"main": {}}, "main": fit}
+def by_name(values, **known):
+    """Best fits whose main one this is."""
+    return Fits(held={"main": {}}, found={"main": Fit(values=values, **known)})
 
 
 def test_a_best_fit_that_nothing_determines_is_hollow(draw):
     """Not valid, or of parameters that chi2 does not depend on."""
     best = {"epsilon_hat": -0.6, "g_hat": 0.1, "theta_sb": -0.15}
-    solid = draw("profile_regions", AXES, parabola, by_name(**best, valid=True))
+    solid = draw("profile_regions", AXES, parabola, fits=by_name(best, valid=True))
     assert "best fit" in entries(solid)
     for loose in ({"valid": False}, {"valid": True, "undetermined": ["g_hat"]}):
-        figure = draw("profile_regions", AXES, parabola, by_name(**best, **loose))
+        figure = draw("profile_regions", AXES, parabola, fits=by_name(best, **loose))
         assert "best fit (not determined)" in entries(figure)
     other = {"valid": True, "undetermined": ["theta_sb"]}
-    figure = draw("profile_regions", AXES, parabola, by_name(**best, **other))
+    figure = draw("profile_regions", AXES, parabola, fits=by_name(best, **other))
     assert "best fit" in entries(figure)
 
 
 def test_no_observable_of_interest_counts(tmp_path):
     """Truth: the sentence in the figure's place; with categories left out there may be none."""
     paths = tmp_path / "a.pdf", tmp_path / "a.png"
-    figures.pulls([], "model", 3000.0, *paths)
+    figures.pulls([], PAGE, *paths)
     assert all(path.stat().st_size > 3000 for path in paths)

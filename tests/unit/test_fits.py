@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from malaphoric.inference import fits, statistics
+from malaphoric.inference.results import Fit, Minimum, ScanResult
 from malaphoric.report.paper import FITS
 from malaphoric.report.paper import PARAMETERS as NAMES
 from malaphoric.scan.grid import Grid
@@ -17,44 +18,37 @@ BOX = fits.physical_box(GRID, 3000.0)
 
 def test_best_fits_of_a_known_likelihood():
     """Minimum, errors and correlation of a parabola; starting points far away."""
-    start = {"epsilon_hat": 0.0, "g_hat": 0.15, "theta_sb": -0.05}
-    grid = {"all": {"global": {**start, "chi2": {}}}, "fits": {"unmixed": {**start, "chi2": {}}}}
+    grid = on_grid(start(0.0, 0.15, -0.05))
     sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
     n_obs = {"quarks": 100, "LEP2": 10, "global": 110}
     found = fits.best_fits(grid, sm, n_obs, BOX, FITS, parabola)
-    mixed = found["malaphoric"]
+    mixed, unmixed = found.found["malaphoric"], found.found["unmixed"]
+    assert (mixed, unmixed) == (found.main, found.unmixed)
     for i, name in enumerate(("epsilon_hat", "g_hat", "theta_sb")):
-        assert mixed[name] == pytest.approx(MINIMUM[i], abs=2e-3)
-        assert mixed["errors"][name] == pytest.approx(COVARIANCE[i, i] ** 0.5, rel=0.05)
+        assert mixed.values[name] == pytest.approx(MINIMUM[i], abs=2e-3)
+        assert mixed.errors[name] == pytest.approx(COVARIANCE[i, i] ** 0.5, rel=0.05)
     correlation = COVARIANCE[1, 2] / (COVARIANCE[1, 1] * COVARIANCE[2, 2]) ** 0.5
-    assert mixed["correlations"]["g_hat,theta_sb"] == pytest.approx(correlation, abs=0.05)
-    assert mixed["dchi2"]["global"] == pytest.approx(50, abs=1e-3)
-    assert mixed["dof"] == 107
-    assert mixed["AIC"] == mixed["chi2"]["global"] + 6
-    assert mixed["BIC"] == pytest.approx(mixed["chi2"]["global"] + 3 * np.log(110))
+    assert mixed.correlations["g_hat,theta_sb"] == pytest.approx(correlation, abs=0.05)
+    assert mixed.dchi2["global"] == pytest.approx(50, abs=1e-3)
+    assert mixed.dof == 107
+    assert mixed.chi2["global"] + 6 == mixed.AIC
+    assert pytest.approx(mixed.chi2["global"] + 3 * np.log(110)) == mixed.BIC
     # at epsilon_hat = 0: the conditional minimum
     free = np.linalg.solve(PRECISION[1:, 1:], PRECISION[1:, 0] * MINIMUM[0])
     np.testing.assert_allclose(
-        [found["unmixed"]["g_hat"], found["unmixed"]["theta_sb"]], MINIMUM[1:] + free, atol=2e-3
+        [unmixed.values["g_hat"], unmixed.values["theta_sb"]], MINIMUM[1:] + free, atol=2e-3
     )
-    gain = found["unmixed"]["chi2"]["global"] - mixed["chi2"]["global"]
+    gain = unmixed.chi2["global"] - mixed.chi2["global"]
     assert gain == pytest.approx(MINIMUM[0] ** 2 / COVARIANCE[0, 0], rel=1e-3)
 
 
 def test_fits_stay_in_the_box():
     """|epsilon| <= 1 limits epsilon_hat at larger masses, and the scan all; said by name."""
-    start = {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1, "chi2": {}}
-    sm = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
-    found = fits.best_fits(
-        {"all": {"global": start}, "fits": {}},
-        sm,
-        dict.fromkeys(sm, 10),
-        fits.physical_box(GRID, 10_000.0),
-        FITS,
-        parabola,
-    )
-    assert found["malaphoric"]["at_limit"] == ["epsilon_hat"]
-    assert found["malaphoric"]["epsilon_hat"] == pytest.approx(-0.3, abs=1e-3)
+    grid = ScanResult(all={"global": start(0.0, 0.1, -0.1)})
+    n_obs, box = dict.fromkeys(SM, 10), fits.physical_box(GRID, 10_000.0)
+    found = fits.best_fits(grid, SM, n_obs, box, FITS, parabola)
+    assert found.main.at_limit == ["epsilon_hat"]
+    assert found.main.values["epsilon_hat"] == pytest.approx(-0.3, abs=1e-3)
 
 
 SM = {"quarks": 150.0, "LEP2": 1.0, "global": 151.0}
@@ -64,12 +58,12 @@ N_OBS = {"quarks": 100, "LEP2": 10, "global": 110}
 def start(*point):
     """A starting point, as the grid gives it."""
     chi2 = {name: float(value[0]) for name, value in parabola(point).items()}
-    return {**dict(zip(NAMES, point, strict=True)), "chi2": chi2}
+    return Minimum(dict(zip(NAMES, point, strict=True)), chi2)
 
 
 def on_grid(point):
     """A grid with a point that is the best of all, and of epsilon_hat = 0."""
-    return {"all": {"global": point}, "fits": {"unmixed": point}}
+    return ScanResult(all={"global": point}, fits={"unmixed": point})
 
 
 @pytest.mark.parametrize("chi2", [parabola, None])
@@ -89,35 +83,34 @@ def test_only_free_parameters_are_counted(fixed, free, chi2):
     point = start(0.0, 0.1, -0.15)
     found = fits.best_fits(on_grid(point), SM, N_OBS, box, FITS, chi2)
     for name, parameters in zip(("unmixed", "malaphoric"), free, strict=True):
-        fit = found[name]
-        assert (fit["parameters"], fit["dof"]) == (parameters, 110 - parameters)
-        assert ("SM" in fit["p_value_over"]) == (parameters > 0)
+        fit = found.found[name]
+        assert (fit.parameters, fit.dof) == (parameters, 110 - parameters)
+        assert ("SM" in fit.p_value_over) == (parameters > 0)
         for axis in fixed:
-            assert fit[axis] == fixed[axis][0]
-    assert ("unmixed" in found["malaphoric"]["p_value_over"]) == (free[1] > free[0])
+            assert fit.values[axis] == fixed[axis][0]
+    assert ("unmixed" in found.main.p_value_over) == (free[1] > free[0])
 
 
 def test_nothing_valid_is_no_fit():
     """An empty grid, and an engine that finds no valid point either."""
-    empty = {"all": {}, "fits": {}}
     for chi2 in (None, nothing):
-        found = fits.best_fits(empty, SM, N_OBS, BOX, FITS, chi2)
-        assert (found["unmixed"], found["malaphoric"]) == (None, None)
+        found = fits.best_fits(ScanResult(), SM, N_OBS, BOX, FITS, chi2)
+        assert (found.unmixed, found.main, found.found) == (None, None, {})
     point = start(0.0, 0.1, -0.15)
     found = fits.best_fits(on_grid(point), SM, N_OBS, BOX, FITS, nothing)
-    assert (found["unmixed"], found["malaphoric"]) == (None, None)
+    assert (found.unmixed, found.main, found.found) == (None, None, {})
 
 
 def test_the_unmixed_fit_needs_no_node():
     """The engine can go to epsilon_hat = 0 where the grid cannot; the grid alone says nothing."""
-    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "fits": {}}
+    grid = ScanResult(all={"global": start(-0.5, 0.1, -0.15)})
     found = fits.best_fits(grid, SM, N_OBS, BOX, FITS, parabola)
     expected = np.linalg.solve(PRECISION[1:, 1:], PRECISION[1:, 0] * MINIMUM[0]) + MINIMUM[1:]
-    assert found["unmixed"]["epsilon_hat"] == 0
-    assert found["unmixed"]["g_hat"] == pytest.approx(expected[0], abs=2e-3)
-    assert fits.best_fits(grid, SM, N_OBS, BOX, FITS)["unmixed"] is None
+    assert found.unmixed.values["epsilon_hat"] == 0
+    assert found.unmixed.values["g_hat"] == pytest.approx(expected[0], abs=2e-3)
+    assert fits.best_fits(grid, SM, N_OBS, BOX, FITS).unmixed is None
     away = {**BOX, "epsilon_hat": (-0.9, -0.1)}
-    assert fits.best_fits(grid, SM, N_OBS, away, FITS, parabola)["unmixed"] is None
+    assert fits.best_fits(grid, SM, N_OBS, away, FITS, parabola).unmixed is None
 
 
 def chi2_of(value):
@@ -141,15 +134,15 @@ def grid_of(chi2, axes=COARSE):
         for i, name in enumerate(NAMES)
         for rows in [[points[:, i] == x for x in axes[name]]]
     }
-    best = dict(zip(NAMES, points[np.argmin(value)].tolist(), strict=True))
-    return {"all": {"global": best}, "fits": {}, "columns": list(NAMES), "lines": lines}
+    best = Minimum(dict(zip(NAMES, points[np.argmin(value)].tolist(), strict=True)), {})
+    return ScanResult(all={"global": best}, columns=list(NAMES), lines=lines)
 
 
 def intervals(chi2, box=BOX):
     """68% and 95% intervals from minimised profiles, starting from a coarse grid."""
     args = (grid_of(chi2), SM, N_OBS, box, FITS, chi2, [0.68, 0.95])
-    found, curves = fits.best_fits_with_profiles(*args)
-    return found["malaphoric"], statistics.all_intervals(curves, [0.68, 0.95])
+    found = fits.best_fits_with_profiles(*args)
+    return found.main.values, statistics.all_intervals(found.profiles, [0.68, 0.95])
 
 
 def test_minimised_intervals_of_a_parabola():
@@ -198,7 +191,7 @@ def test_separate_intervals_and_a_lower_minimum_are_found():
         common = ((e + 0.4) / 0.2) ** 2 + ((t - 0.3) / 0.1) ** 2
         return 10 + common + np.minimum(((g - 0.125) / 0.02) ** 2, ((g - 0.4) / 0.02) ** 2 - 0.5)
 
-    assert grid_of(chi2_of(two))["all"]["global"]["g_hat"] == pytest.approx(0.125)
+    assert grid_of(chi2_of(two)).best.values["g_hat"] == pytest.approx(0.125)
     fit, found = intervals(chi2_of(two))
     assert fit["g_hat"] == pytest.approx(0.4, abs=1e-3)
     (a, b), (c, d) = found["g_hat"]["0.68"]
@@ -212,11 +205,11 @@ def test_separate_intervals_and_a_lower_minimum_are_found():
 def test_a_box_beyond_the_physical_limit_has_no_fit():
     """At 10 TeV |epsilon| <= 1 is |epsilon_hat| <= 0.3."""
     axes = (np.linspace(-1.0, -0.5, 6), *AXES[1:])
-    grid = {"all": {"global": start(-0.5, 0.1, -0.15)}, "fits": {}}
+    grid = ScanResult(all={"global": start(-0.5, 0.1, -0.15)})
     found = fits.best_fits(
         grid, SM, N_OBS, fits.physical_box(Grid(NAMES, axes), 10_000.0), FITS, parabola
     )
-    assert found["malaphoric"] is None
+    assert found.main is None
 
 
 def test_a_profile_follows_a_valley_between_walls():
@@ -227,12 +220,14 @@ def test_a_profile_follows_a_valley_between_walls():
         value = ((g * t + 0.03) / 0.002) ** 2 + ((g - 0.2) / 0.05) ** 2 + ((e - 0.1) / 0.3) ** 2
         return np.where(np.abs(g * t + 0.03) > 0.008, np.nan, value)
 
-    best = {"epsilon_hat": 0.1, "g_hat": 0.2, "theta_sb": -0.15, "errors": {"g_hat": 0.05}}
+    values = {"epsilon_hat": 0.1, "g_hat": 0.2, "theta_sb": -0.15}
+    best = Fit(values=values, errors={"g_hat": 0.05})
     lines = {name: [[0.1, 0.2, -0.15]] for name in NAMES}
     heights = [statistics.delta_chi2_level(0.95, 1)]
     curve = fits.profiles(best, lines, BOX, chi2_of(valley), heights)["g_hat"]
-    g = np.array(curve["points"])[:, 1]
-    np.testing.assert_allclose(curve["chi2"], ((g - 0.2) / 0.05) ** 2, atol=1e-5)
+    g = curve.points[:, 1]
+    assert np.array_equal(curve.values, g)
+    np.testing.assert_allclose(curve.chi2, ((g - 0.2) / 0.05) ** 2, atol=1e-5)
     # with theta_sb of the best fit the walls are at 0.147 and 0.253
     assert g.min() < 0.1
     assert g.max() > 0.4
@@ -259,9 +254,12 @@ def conditional(held):
 def test_nested_fits_are_compared_by_wilks(on_nodes):
     """Truth: conditional minima in closed form, scipy's chi2 with the difference in parameters."""
     point = start(-0.5, 0.1, -0.15)
-    grid = {"all": {"global": point}, "fits": {}}
-    if on_nodes:
-        grid["fits"] = {name: {**point, **held} for name, held in NAMED.items() if held}
+    on_grid = {
+        name: Minimum({**point.values, **held}, point.chi2)
+        for name, held in NAMED.items()
+        if held and on_nodes
+    }
+    grid = ScanResult(all={"global": point}, fits=on_grid)
     found = fits.best_fits(grid, SM, N_OBS, BOX, NAMED, parabola)
     nested = {
         "point": {},
@@ -271,18 +269,18 @@ def test_nested_fits_are_compared_by_wilks(on_nodes):
         "whole": {"point": 3, "valley": 2, "plane": 1, "unmixed": 1},
     }
     for name, others in nested.items():
-        fit = found[name]
-        assert fit["chi2"]["global"] == pytest.approx(conditional(NAMED[name]), abs=1e-5)
+        fit = found.found[name]
+        assert fit.chi2["global"] == pytest.approx(conditional(NAMED[name]), abs=1e-5)
         expected = {
             other: stats.chi2.sf(conditional(NAMED[other]) - conditional(NAMED[name]), fewer)
             for other, fewer in others.items()
         }
         if NAMED[name].get("g_hat", 0) == 0:  # else no value of the others is the SM
             improvement = SM["global"] - conditional(NAMED[name])
-            expected["SM"] = stats.chi2.sf(improvement, fit["parameters"])
-        assert fit["p_value_over"] == pytest.approx(expected, rel=1e-4)
-        assert fit["parameters"] == 3 - len(NAMED[name])
-        assert {k: fit[k] for k in NAMED[name]} == NAMED[name]
+            expected["SM"] = stats.chi2.sf(improvement, fit.parameters)
+        assert fit.p_value_over == pytest.approx(expected, rel=1e-4)
+        assert fit.parameters == 3 - len(NAMED[name])
+        assert {k: fit.values[k] for k in NAMED[name]} == NAMED[name]
 
 
 def test_the_grid_alone_has_fits_at_its_nodes(tmp_path):
@@ -305,27 +303,28 @@ def test_the_grid_alone_has_fits_at_its_nodes(tmp_path):
         for parameter, value in held.items():
             rows = rows[np.isclose(rows[:, NAMES.index(parameter)], value)]
         if not len(rows):
-            assert found[name] is None
+            assert name not in found.found
             continue
         best = rows[parabola(rows)["global"].argmin()]
-        assert [found[name][n] for n in NAMES] == best.tolist()
+        assert [found.found[name].values[n] for n in NAMES] == best.tolist()
     minimised = fits.best_fits(grid, SM, N_OBS, box, wanted, parabola)
-    assert minimised["between"]["theta_sb"] == -0.12
-    assert minimised["outside"] is None
+    assert minimised.found["between"].values["theta_sb"] == -0.12
+    assert "outside" not in minimised.found
 
 
 def test_a_fit_at_a_mass_is_physical_there():
     """|epsilon| <= 1 at M_X = 6 TeV is |epsilon_hat| <= 0.5, in a box that begins at 1 TeV."""
     box = {"epsilon_hat": (-3.0, 3.0), **{n: BOX[n] for n in NAMES[1:]}, "M_X": (1000.0, 9000.0)}
-    point = {**start(-0.2, 0.1, -0.15), "M_X": 6000.0}
+    point = start(-0.2, 0.1, -0.15)
+    point.values["M_X"] = 6000.0
 
     def chi2(points):
         return parabola(points[:, :3])
 
     wanted = {"heavy": {"M_X": 6000.0}, "any": {}}
-    found = fits.best_fits({"all": {"global": point}, "fits": {}}, SM, N_OBS, box, wanted, chi2)
-    assert found["heavy"]["epsilon_hat"] == pytest.approx(-0.5, abs=1e-3)
-    assert found["heavy"]["at_limit"] == ["epsilon_hat"]
+    found = fits.best_fits(ScanResult(all={"global": point}), SM, N_OBS, box, wanted, chi2)
+    assert found.found["heavy"].values["epsilon_hat"] == pytest.approx(-0.5, abs=1e-3)
+    assert found.found["heavy"].at_limit == ["epsilon_hat"]
 
 
 def double_well(second, category="quarks"):
@@ -356,18 +355,17 @@ def double_well(second, category="quarks"):
 def test_other_minima_are_named(second, category, named):
     """Truth: the two wells; found whichever of them the only starting point is in."""
     for theta in (-0.25, 0.28):
-        grid = {"all": {"global": start(-0.4, 0.1, theta)}, "fits": {}}
-        fit = fits.best_fits(grid, SM, N_OBS, BOX, FITS, double_well(second, category))[
-            "malaphoric"
-        ]
-        assert fit["chi2"]["global"] == pytest.approx(10, abs=1e-4)
+        grid = ScanResult(all={"global": start(-0.4, 0.1, theta)})
+        fit = fits.best_fits(grid, SM, N_OBS, BOX, FITS, double_well(second, category)).main
+        assert fit.chi2["global"] == pytest.approx(10, abs=1e-4)
+        at = fit.values["theta_sb"]
         if second:
-            assert fit["theta_sb"] == pytest.approx(-0.2, abs=1e-3)
-        assert len(fit["other_minima"]) == named
-        for other in fit["other_minima"]:
-            assert abs(other["theta_sb"] - fit["theta_sb"]) == pytest.approx(0.5, abs=1e-3)
-            assert other["chi2"]["global"] == pytest.approx(10 + second, abs=1e-4)
-            assert other["at_limit"] == []
+            assert at == pytest.approx(-0.2, abs=1e-3)
+        assert len(fit.other_minima) == named
+        for other in fit.other_minima:
+            assert abs(other.values["theta_sb"] - at) == pytest.approx(0.5, abs=1e-3)
+            assert other.chi2["global"] == pytest.approx(10 + second, abs=1e-4)
+            assert other.at_limit == []
 
 
 def test_an_angle_and_its_period_are_one_minimum():
@@ -379,9 +377,9 @@ def test_an_angle_and_its_period_are_one_minimum():
         value = 10 + ((e + 0.4) / 0.2) ** 2 + ((g - 0.1) / 0.03) ** 2 + angle**2 * (angle - 8) ** 2
         return {"quarks": value + 0.2 * angle, "LEP2": 0 * t, "global": value + 0.2 * angle}
 
-    grid = {"all": {"global": start(-0.4, 0.1, -0.2)}, "fits": {}}
+    grid = ScanResult(all={"global": start(-0.4, 0.1, -0.2)})
     box = {**BOX, "theta_sb": (-np.pi, np.pi)}
-    fit = fits.best_fits(grid, SM, N_OBS, box, FITS, chi2)["malaphoric"]
-    (other,) = fit["other_minima"]
-    assert np.sin(2 * fit["theta_sb"]) == pytest.approx(-0.5, abs=1e-2)
-    assert np.sin(2 * other["theta_sb"]) == pytest.approx(0.3, abs=1e-2)
+    fit = fits.best_fits(grid, SM, N_OBS, box, FITS, chi2).main
+    (other,) = fit.other_minima
+    assert np.sin(2 * fit.values["theta_sb"]) == pytest.approx(-0.5, abs=1e-2)
+    assert np.sin(2 * other.values["theta_sb"]) == pytest.approx(0.3, abs=1e-2)

@@ -1,5 +1,7 @@
 """What is said about fits: each sentence where it applies, and not where it does not."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -24,11 +26,12 @@ def said(tmp_path):
         box = fits.physical_box(Grid(NAMES, tuple(axes)), M_X)
         if minimised:
             args = (grid, SM, N_OBS, box, FITS, chi2, [0.68, 0.95])
-            found, curves = fits.best_fits_with_profiles(*args)
+            found = fits.best_fits_with_profiles(*args)
         else:
             found = fits.best_fits(grid, SM, N_OBS, box, FITS)
             curves = statistics.grid_profiles(tmp_path / "profile.h5")
-        return notes.of_fits(found, grid, curves, box, M_X, (0.68, 0.95), "the command")
+            found = dataclasses.replace(found, profiles=curves)
+        return notes.of_fits(found, grid, box, M_X, (0.68, 0.95), "the command")
 
     return said
 

@@ -182,9 +182,9 @@ def test_listed_figures_replace_the_papers():
 def test_planes_of_c9(angle, planes):
     """Truth: primed coefficients need right-handed b-s mixing, and all of them tables."""
     data = {**changed(["parameters", "theta_R"], angle, COMPILED), "model": "deformed-hypercharge"}
-    assert recipes(data=data).c9_planes == planes
-    assert recipes(data=COMPILED).c9_planes == ["c9"]
-    assert recipes(data=FULL).c9_planes == []
+    assert recipes(data=data)["c9"].settings["planes"] == planes
+    assert recipes(data=COMPILED)["c9"].settings["planes"] == ["c9"]
+    assert recipes(data=FULL).run.c9_planes == []
     assert "c9" not in recipes(data=FULL)
     assert not {"c9", "c9_primed"} & set(recipes(data=FULL).figures)
 

@@ -136,13 +136,12 @@ def test_profile_file_of_a_known_scan(tmp_path):
     )
     write_scan(tmp_path / "scan.h5", grid.axes, parabola)
     found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
-    best = found["all"]["global"]
-    assert best["epsilon_hat"] == pytest.approx(-0.6)
-    assert best["g_hat"] == pytest.approx(0.1)
-    assert found["fits"]["unmixed"]["epsilon_hat"] == 0
-    assert found["notes"] == []
+    assert found.best.values["epsilon_hat"] == pytest.approx(-0.6)
+    assert found.best.values["g_hat"] == pytest.approx(0.1)
+    assert found.fits["unmixed"].values["epsilon_hat"] == 0
+    assert found.notes == []
     for number, name in enumerate(NAMES):  # where the profile of each parameter is
-        points = np.array(found["lines"][name])
+        points = np.array(found.lines[name])
         rows = grid.points()[np.abs(grid.points()[:, 0]) <= 1]
         chi2 = parabola(rows)["global"]
         for point in points[::7]:
@@ -187,8 +186,8 @@ def test_every_plane_and_line_of_four_parameters(tmp_path):
     points, every = grid.points(), chi2(grid.points())["global"]
     physical = np.abs(points[:, 0]) * points[:, 3] <= 3000
     best = every[physical].argmin()
-    assert found["all"]["global"]["chi2"]["global"] == every[physical][best]
-    assert found["columns"] == list(names)
+    assert found.best.chi2["global"] == every[physical][best]
+    assert found.columns == list(names)
     with store.read(tmp_path / "profile.h5") as file:
         assert sorted(file["planes"]) == sorted(
             f"{x}-{y}" for x, y in list(itertools.combinations(names, 2))[1:]
@@ -228,9 +227,9 @@ def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):
     status[0, 0, 0] = 2
     write_scan(tmp_path / "scan.h5", axes, nothing, status=status)
     found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
-    assert (found["all"], found["fits"]) == ({}, {})
-    assert all(line == [] for line in found["lines"].values())
-    (note,) = found["notes"]
+    assert (found.all, found.fits, found.best) == ({}, {}, None)
+    assert all(line == [] for line in found.lines.values())
+    (note,) = found.notes
     assert "of 24 points" in note
     assert "23 have no CKM elements" in note
     assert "1 ended in an error" in note
@@ -238,7 +237,7 @@ def test_a_scan_of_nothing_but_nan_is_a_result(tmp_path):
         assert store.parse(file.attrs["notes"]) == [note]
         assert np.isnan(file["chi2"][:]).all()
     curves = statistics.grid_profiles(tmp_path / "profile.h5")
-    assert curves["theta_sb"] == {"values": [], "chi2": []}
+    assert curves["theta_sb"].as_dict() == {"values": [], "chi2": []}
     intervals = statistics.all_intervals(curves, [0.68, 0.95])
     assert intervals["theta_sb"] == {"0.68": [], "0.95": []}
 
@@ -248,8 +247,8 @@ def test_a_box_beyond_the_physical_limit_has_no_best_fit(tmp_path):
     axes = (np.linspace(1.1, 1.5, 3), np.linspace(0, 0.2, 3), np.linspace(-0.2, 0.2, 3))
     write_scan(tmp_path / "scan.h5", axes, parabola)
     found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
-    assert (found["all"], found["fits"]) == ({}, {})
-    assert found["notes"] == [
+    assert (found.all, found.fits) == ({}, {})
+    assert found.notes == [
         "No point of the scan is physical: |epsilon| > 1 at all 27 points, so there is no best fit."
     ]
 
@@ -268,7 +267,7 @@ def test_steps_that_do_not_resolve_a_contour_are_said(tmp_path, points, ragged):
         return {"quarks": value, "LEP2": 0 * e, "global": value}
 
     write_scan(tmp_path / "scan.h5", axes, valley)
-    notes = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5")["notes"]
+    notes = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
     assert len(notes) == ragged
     if ragged:
         assert "Steps of theta_sb of 0.04 do not resolve the contours of quarks, global" in notes[0]

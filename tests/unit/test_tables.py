@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from malaphoric.inference.results import Fit, Fits
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import g_prime, zprime
 from malaphoric.report import point, tables
@@ -35,9 +36,8 @@ def rows(paper, comparable):
     """Rows of Table 4 for best fits that are the first points of everything."""
     data = small_likelihood()
     points = {"points": np.zeros((2, 3)), "chi2": np.full((2, 2), 0.5)}
-    fit = {"parameters": 2}
-    sm = {"dchi2": {}, "p_value": 0.5}
-    fits = {"SM": sm, "unmixed": fit, "malaphoric": fit, "fits": FITS}
+    found = dict.fromkeys(FITS, Fit(parameters=2))
+    fits = Fits(held=FITS, SM=Fit(p_value=0.5), found=found)
     given = (fits, points, points if paper else None, data, comparable)
     return [row["fit"] for row in tables.table4_rows(*given, PARAMETERS, 3000.0)]
 
@@ -54,7 +54,7 @@ def test_paper_in_table_4():
     assert rows(paper=False, comparable=True) == OURS + numbers
 
 
-FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global": 38.0}}
+FIT = Fit(values={"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2}, dchi2={"global": 38.0})
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ FIT = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "dchi2": {"global":
 )
 def test_a_degenerate_fit_is_marked(fit, remark):
     """Truth: what best_fit.json says of it."""
-    assert tables._remark(fit) == remark
+    assert tables._remark(Fit.from_dict(fit)) == remark
 
 
 def test_masses_say_which_fit_is_physical():
@@ -81,13 +81,12 @@ def test_masses_say_which_fit_is_physical():
     assert row["M_Zprime"] == pytest.approx(3750)
     assert row["g_X_Zprime"] == pytest.approx(0.1)
     assert row["g_Y_Zprime"] == pytest.approx(g_prime(3000.0) * 0.75)
-    first, second = tables.mass_rows(
-        {"hatted": FIT, "physical": {**FIT, "epsilon_hat": -0.27}}, PARAMETERS, 10_000.0
-    )
+    physical = dataclasses.replace(FIT, values={**FIT.values, "epsilon_hat": -0.27})
+    first, second = tables.mass_rows({"hatted": FIT, "physical": physical}, PARAMETERS, 10_000.0)
     assert (first["physical"], second["physical"]) == ("no", "yes")
     assert (first["M_Zprime"], first["epsilon"]) == ("", pytest.approx(-2))
     assert second["M_Zprime"] == pytest.approx(10_000 / 0.19**0.5)
-    assert tables.mass_rows({"hatted": None, "physical": None}, PARAMETERS, 3000.0) == []
+    assert tables.mass_rows({}, PARAMETERS, 3000.0) == []
 
 
 def test_table_4_without_fits_and_without_degrees_of_freedom():
@@ -100,8 +99,7 @@ def test_table_4_without_fits_and_without_degrees_of_freedom():
 
     points = np.array([paper["point"] for paper in tables.TABLE4.values()])
     paper = {"points": points, "chi2": np.full((2, 2), 4.0)}
-    sm = {"dchi2": {"quarks": 0.0, "global": 0.0}, "p_value": 0.1}
-    fits = {"SM": sm, "unmixed": None, "malaphoric": None, "fits": FITS}
+    fits = Fits(held=FITS, SM=Fit(dchi2={"quarks": 0.0, "global": 0.0}, p_value=0.1))
     rows = tables.table4_rows(fits, {}, paper, Data, False, PARAMETERS, 3000.0)
     assert [row["fit"] for row in rows] == [
         "SM",

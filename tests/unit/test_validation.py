@@ -30,14 +30,14 @@ def both(n=3):
 
 def test_agreement_passes():
     """No failure without a difference."""
-    assert validation.compare(*both())["failures"] == []
+    assert validation.compare(*both()).failures == []
 
 
 def test_chi2_beyond_the_bound_fails():
     """A chi2 that is off by more than 0.01 in quarks."""
     exact, compiled, data, minimum = both()
     exact["chi2"][1, 0] += 0.02
-    failures = validation.compare(exact, compiled, data, minimum)["failures"]
+    failures = validation.compare(exact, compiled, data, minimum).failures
     assert any("quarks is off by 0.02" in text for text in failures)
 
 
@@ -45,17 +45,17 @@ def test_far_points_have_the_wider_bound():
     """0.02 is accepted between 100 and 400 above the minimum."""
     exact, compiled, data, minimum = both()
     exact["chi2"][1, 0] += 0.02
-    assert validation.compare(exact, compiled, data, minimum - 200)["failures"] == []
+    assert validation.compare(exact, compiled, data, minimum - 200).failures == []
 
 
 def test_prediction_beyond_the_bound_fails():
     """1e-3 of the uncertainty at one point."""
     exact, compiled, data, minimum = both()
     compiled.predictions[2, 1] += 4e-3
-    failures = validation.compare(exact, compiled, data, minimum)["failures"]
+    failures = validation.compare(exact, compiled, data, minimum).failures
     assert any("prediction of b 1 6" in text for text in failures)
     # a bound of its own for what is not smelli's
-    more = validation.compare(exact, compiled, data, minimum, [("b", 1.0, 6.0)])["failures"]
+    more = validation.compare(exact, compiled, data, minimum, [("b", 1.0, 6.0)]).failures
     assert not any("prediction of" in text for text in more)
 
 
@@ -66,7 +66,7 @@ def test_ckm_disagreement_fails_except_at_the_boundary(gamma, fails):
     exact["ckm"][0, 3] = gamma
     compiled.reason[0] = "ckm"
     compiled.predictions[0] = np.nan
-    failures = validation.compare(exact, compiled, data, minimum)["failures"]
+    failures = validation.compare(exact, compiled, data, minimum).failures
     assert bool(failures) == fails
 
 
@@ -74,7 +74,7 @@ def test_error_of_the_exact_engine_fails():
     """A point that raised is no proof of anything."""
     exact, compiled, data, minimum = both()
     exact["reason"][0] = "ZeroDivisionError: x"
-    failures = validation.compare(exact, compiled, data, minimum)["failures"]
+    failures = validation.compare(exact, compiled, data, minimum).failures
     assert any("ZeroDivisionError" in text for text in failures)
 
 
@@ -82,11 +82,11 @@ def test_only_what_counts_is_judged(tmp_path):
     """Truth: an observable without measurement in the run may be off by anything."""
     exact, compiled, data, minimum = both()
     compiled.predictions[:, 1] += 1
-    assert validation.compare(exact, compiled, data, minimum)["failures"]
+    assert validation.compare(exact, compiled, data, minimum).failures
     data = dataclasses.replace(data, constraints=data.constraints[:1])
     exact["chi2"] = np.stack(list(data.chi2(exact["predictions"]).values()), axis=1)
     result = validation.compare(exact, compiled, data, 0.0)
-    assert result["failures"] == []
+    assert result.failures == []
     by_point, by_observable = tmp_path / "points.csv", tmp_path / "observables.csv"
     validation.write_tables(
         result, NAMES, exact["points"], data.observables, by_point, by_observable
@@ -100,7 +100,7 @@ def test_no_point_is_no_failure(tmp_path):
     exact = {name: values[:0] for name, values in exact.items()}
     compiled = Evaluation(compiled.predictions[:0], compiled.ckm[:0], compiled.reason[:0])
     result = validation.compare(exact, compiled, data, float("nan"))
-    assert result["failures"] == []
+    assert result.failures == []
     by_point = tmp_path / "points.csv"
     validation.write_tables(
         result, NAMES, exact["points"], data.observables, by_point, tmp_path / "b.csv"

@@ -84,8 +84,8 @@ def test_the_default_box_is_proposed(compiled):
     found = box.propose(ModelLikelihood(model, 3000.0, theory, data))
     expected = {"epsilon_hat": [None, -0.03], "g_hat": [0.03, 0.22], "theta_sb": [-0.5, -0.033]}
     for name, region in expected.items():
-        assert found["region"][name] == pytest.approx(region, abs=0.01)
-    grid = found["grid"]
+        assert found.region[name] == pytest.approx(region, abs=0.01)
+    grid = found.grid
     assert -1.2 <= grid["epsilon_hat"]["min"] < -1 < 0 < grid["epsilon_hat"]["max"] < 0.3
     assert (grid["theta_sb"]["max"] - grid["theta_sb"]["min"]) / grid["theta_sb"]["points"] < 0.006
 

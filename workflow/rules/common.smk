@@ -83,7 +83,7 @@ def checked(wildcards):
 def results():
     """What a run is made for."""
     names = ["scan.h5", "profile.h5", "best_fit.json"]
-    names += ["c9.h5"] if RECIPES.c9_planes else []
+    names += ["c9.h5"] if "c9" in RECIPES else []
     names += ["comparison.md", "analytic.md"] if "comparison" in RECIPES else []
     tables = ["table1.csv", "table1.md", "table4.csv", "table4.md", "pulls.csv"]
     names += [f"tables/{name}" for name in tables]

@@ -11,7 +11,7 @@ rule figures:
         likelihood=f"{OUT}/likelihood.h5",
         best_fit=f"{OUT}/best_fit.json",
         best=f"{OUT}/best_fit.h5",
-        c9=f"{OUT}/c9.h5" if RECIPES.c9_planes else [],
+        c9=f"{OUT}/c9.h5" if "c9" in RECIPES else [],
         checked=checked,
     output:
         pdf=[f"{OUT}/figures/{name}.pdf" for name in RECIPES.figures],

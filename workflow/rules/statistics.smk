@@ -39,7 +39,7 @@ rule best_fit:
         "../../scripts/best_fit.py"
 
 
-if RECIPES.c9_planes:
+if "c9" in RECIPES:
 
     rule c9:
         """Planes of C9: the direct fit, and where the model can be."""

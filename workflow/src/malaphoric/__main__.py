@@ -140,20 +140,19 @@ def _point(options: argparse.Namespace) -> None:
 
 def _box(options: argparse.Namespace) -> None:
     likelihood = _likelihood(options)
-    found = box.propose(likelihood)
     print(f"# {likelihood.model.name}, M_X = {likelihood.M_X:g} GeV, compiled engine")
-    if not (best := found["best"]):
+    if not (found := box.propose(likelihood)):
         print("# no valid point in all that is physical")
         return
-    dchi2 = likelihood.chi2_sm["global"] - best.pop("chi2")
-    place = ", ".join(f"{name} = {value:.3g}" for name, value in best.items())
+    dchi2 = likelihood.chi2_sm["global"] - found.best.chi2["global"]
+    place = ", ".join(f"{name} = {value:.3g}" for name, value in found.best.values.items())
     print(f"# best fit: {place}, chi2_SM - chi2 = {dchi2:.2f}")
-    for name, ends in found["region"].items():
+    for name, ends in found.region.items():
         low, high = ("the physical limit" if end is None else f"{end:.3g}" for end in ends)
         print(f"# 95% region (two parameters): {name} from {low} to {high}")
-    for name in found["undetermined"]:
+    for name in found.best.undetermined:
         print(f"# chi2 does not depend on {name}")
-    print(box.text(found["grid"]))
+    print(box.text(found.grid))
 
 
 def _model(options: argparse.Namespace) -> None:

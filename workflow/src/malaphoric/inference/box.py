@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from malaphoric.data.categories import GLOBAL
 from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.inference import fits
 from malaphoric.inference.fits import Box
+from malaphoric.inference.results import Fit
 from malaphoric.inference.statistics import delta_chi2_level, intervals
 from malaphoric.physics import charges
 from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS, Parameter
@@ -31,7 +33,27 @@ _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_
 _DIP = 0.5
 
 
-def propose(likelihood: ModelLikelihood) -> dict:
+class Proposal(NamedTuple):
+    """Ranges for a scan, and what they are found from.
+
+    Attributes
+    ----------
+    grid : dict
+        ``parameters`` of a run configuration, with epsilon_hat = 0 among their nodes and steps of
+        the last that resolve chi2.
+    best : Fit
+        The best fit.
+    region : dict
+        Its 95% region (two parameters), [low, high] by parameter, None where it ends at a physical
+        limit only.
+    """
+
+    grid: dict
+    best: Fit
+    region: dict[str, list[float | None]]
+
+
+def propose(likelihood: ModelLikelihood) -> Proposal | None:
     """Ranges and numbers of points for a scan of a model.
 
     Parameters
@@ -41,12 +63,8 @@ def propose(likelihood: ModelLikelihood) -> dict:
 
     Returns
     -------
-    dict
-        ``grid``: ``parameters`` of a run configuration, with epsilon_hat = 0 among their nodes and
-        steps of the last that resolve chi2; ``best``: the best fit (the parameters, chi2);
-        ``region``: its 95% region (two parameters), [low, high] by parameter, None where it ends at
-        a physical limit only; ``undetermined``: parameters that chi2 does not depend on. None
-        instead of a dict if no point is valid.
+    Proposal or None
+        None if no point is valid.
 
     Raises
     ------
@@ -60,36 +78,31 @@ def propose(likelihood: ModelLikelihood) -> dict:
     wide, about = _physical(likelihood), likelihood.model.records
     found, starts = _search(chi2, wide, about)
     if not found:
-        return {"grid": None, "best": None, "region": {}, "undetermined": []}
+        return None
     height = delta_chi2_level(0.95, 2)
     region: dict[str, list] = {}
     for refinements in (0, 3):  # the second time from the points of the first
         lines = {name: starts[np.argsort(starts[:, i])].tolist() for i, name in enumerate(wide)}
         curves = fits.profiles(found, lines, wide, chi2, [height], refinements)
-        starts = np.concatenate(
-            [np.array(c["points"]).reshape(-1, len(wide)) for c in curves.values()]
-        )
-        delta = np.concatenate([c["chi2"] for c in curves.values()]) - found["chi2"][GLOBAL]
+        starts = np.concatenate([curve.points for curve in curves.values()])
+        delta = np.concatenate([curve.chi2 for curve in curves.values()]) - found.chi2[GLOBAL]
         starts = starts[delta < 4 * height]
-    for i, name in enumerate(wide):
-        pieces = intervals(
-            np.array(curves[name]["points"])[:, i], np.array(curves[name]["chi2"]), height
-        )
+    for name, curve in curves.items():
+        pieces = intervals(curve.values, curve.chi2, height)
         region[name] = [pieces[0][0], pieces[-1][1]]
     grid: dict = {
         name: _axis(about[name], region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
         for name in wide
     }
-    for name in found["undetermined"]:
+    for name in found.undetermined:
         if name not in HATTED:
             grid[name] = float(np.clip(0.0, *wide[name]))
     last = list(wide)[-1]
     if last not in HATTED and isinstance(grid[last], dict):
         grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
-    best = {**{name: found[name] for name in wide}, "chi2": found["chi2"][GLOBAL]}
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
-    return {"grid": grid, "best": best, "region": region, "undetermined": found["undetermined"]}
+    return Proposal(grid, found, region)
 
 
 def text(grid: dict) -> str:
@@ -137,7 +150,7 @@ def _physical(likelihood: ModelLikelihood) -> Box:
 
 def _search(
     chi2: fits.Chi2, box: Box, about: Mapping[str, Parameter]
-) -> tuple[dict | None, np.ndarray]:
+) -> tuple[Fit | None, np.ndarray]:
     """The best fit in a large box, and the minima found on the way."""
     names, (low, high) = list(box), fits.limits_of(box)
     rng = np.random.default_rng(_SEED)
@@ -156,7 +169,7 @@ def _search(
     )
     points = points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
     starts = [dict(zip(names, point, strict=True)) for point in points.tolist()]
-    return (fits.minimise(starts, box, chi2, about=about) if starts else None), points
+    return fits.minimise(starts, box, chi2, about=about), points
 
 
 def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:

@@ -327,7 +327,7 @@ def save(
     planes: list[str],
     likelihood: ModelLikelihood,
     box: fits.Box,
-    starts: list[dict],
+    starts: list[dict[str, float]],
     extra_table: Table | None = None,
 ) -> str:
     """Compute the planes of a run and write them.
@@ -347,7 +347,7 @@ def save(
     box : dict
         From `fits.physical_box`.
     starts : list of dict
-        Points to start from, and to be seen: the best of the grid, from `statistics.profile`.
+        Values by parameter to start from, and to be seen: the best of the grid.
     extra_table : Table, optional
         Of the additional observables.
 

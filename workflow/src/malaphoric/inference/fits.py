@@ -6,19 +6,15 @@ Levels, p-values and what can be read off a stored scan are in `statistics`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from malaphoric.data.categories import GLOBAL
-from malaphoric.inference.statistics import (
-    delta_chi2_level,
-    main_fit,
-    nested_in,
-    p_values_over,
-    summary,
-)
+from malaphoric.inference.results import MINIMISED, Curve, Fit, Fits, Minimum, ScanResult
+from malaphoric.inference.statistics import delta_chi2_level, p_values_over, summary
 from malaphoric.physics.parameters import BY_NAME, HATTED, MASS, Parameter, is_physical
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.scan.grid import Grid
@@ -62,20 +58,20 @@ class ModelChi2(Protocol):
 
 
 def best_fits(
-    grid: dict,
+    grid: ScanResult,
     chi2_sm: dict[str, float],
     n_obs: dict[str, int],
     box: Box,
     wanted: Fixed,
     chi2: Chi2 | None = None,
     about: Mapping[str, Parameter] = BY_NAME,
-) -> dict[str, dict | None]:
+) -> Fits:
     """Best fits of the Standard Model and of a model whose parameters are free or held fixed.
 
     Parameters
     ----------
-    grid : dict
-        Best points of the grid, from `statistics.profile`; starting points.
+    grid : ScanResult
+        From `statistics.profile`: its best points are starting points.
     chi2_sm, n_obs : dict
         By category and "global".
     box : dict
@@ -91,35 +87,43 @@ def best_fits(
 
     Returns
     -------
-    dict
-        ``SM`` and, by its name, each fit: parameters with errors and correlations (if
-        minimised), those at a limit of the box (``at_limit``: errors and Wilks' theorem do not hold
-        for them) and those that chi2 does not depend on (``undetermined``), chi2 and dchi2 by
-        category, number of fitted parameters, degrees of freedom, p-value of the fit, and
-        ``p_value_over`` of the improvement over each fit that is nested in it; ``other_minima``
-        whose chi2 is less than 4 above (if minimised). None where no valid point of the scan
-        belongs to a fit. ``fits``: what each holds fixed.
+    Fits
+        Without notes, intervals and profiles; without a fit that no valid point belongs to.
     """
-    result: dict[str, dict | None] = {"SM": summary({}, chi2_sm, chi2_sm, n_obs, 0)}
-    starts = [grid["all"][name] for name in (GLOBAL, *sorted(grid["all"])) if name in grid["all"]]
-    fitted = partial(_fitted, chi2=chi2, chi2_sm=chi2_sm, n_obs=n_obs, about=about)
+    sm = summary(Fit(chi2=dict(chi2_sm)), chi2_sm, n_obs)
+    result = Fits(held=wanted, SM=sm)
+    every = [grid.all[name] for name in (GLOBAL, *sorted(grid.all)) if name in grid.all]
     for name, fixed in wanted.items():
-        result[name] = None
-        own = grid["fits"].get(name) if fixed else next(iter(starts), None)
-        # chi2 can be minimised at fixed values whether the grid has them or not
-        first = [own] if own else starts if chi2 else []
-        if first and (inner := _held(box, fixed)):
-            nested = {n: other for n in nested_in(name, wanted) if (other := result[n])}
-            mirrored = [other for point in first for other in _mirrored(point, box)]
-            lower = [fit for n, fit in nested.items() if n != "SM"]
-            others = [] if fixed else starts
-            if fit := fitted([*first, *mirrored, *lower, *others], inner):
-                result[name] = {**fit, "p_value_over": p_values_over(fit, nested)}
-    main = list(wanted)[-1]
-    if (best := result[main]) and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2:
-        # where the corrected LEP2 moves the best fit
-        result[f"{main}_without_LEP2"] = fitted([best], box, without="LEP2")
-    return {**result, "fits": wanted}
+        own = grid.fits.get(name) if fixed else next(iter(every), None)
+        nested = result.known_in(name)
+        if not (inner := _held(box, fixed)):
+            continue
+        if chi2:
+            # chi2 can be minimised at fixed values whether the grid has them or not
+            first = [point.values for point in ([own] if own else every)]
+            mirrored = [other for start in first for other in _mirrored(start, box)]
+            lower = [fit.values for n, fit in nested.items() if n != "SM"]
+            others = [] if fixed else [point.values for point in every]
+            starts = [*first, *mirrored, *lower, *others] if first else []
+            found = minimise(starts, inner, chi2, about=about, everywhere=True)
+        else:
+            found = _of_grid(own, inner) if own else None
+        if found:
+            fit = summary(found, chi2_sm, n_obs)
+            result.found[name] = replace(fit, p_value_over=p_values_over(fit, nested))
+    if not (result.main and chi2 and "LEP2" in chi2_sm and len(chi2_sm) > 2):
+        return result
+    # where the corrected LEP2 moves the best fit; p-values would count its data
+    found = minimise([result.main.values], box, chi2, "LEP2", about)
+    other = found and replace(summary(found, chi2_sm, n_obs), dof=None, p_value=None)
+    return replace(result, without_LEP2=other)
+
+
+def _of_grid(point: Minimum, box: Box) -> Fit:
+    """A point of the grid as a fit in a box."""
+    values = {name: point.values[name] for name in box}
+    free = len(free_parameters(box))
+    return Fit(method="best point of the grid", values=values, chi2=point.chi2, parameters=free)
 
 
 def _held(box: Box, fixed: dict[str, float]) -> Box | None:
@@ -134,28 +138,10 @@ def _held(box: Box, fixed: dict[str, float]) -> Box | None:
     return held
 
 
-def _mirrored(point: dict, box: Box) -> list[dict]:
+def _mirrored(point: dict[str, float], box: Box) -> list[dict[str, float]]:
     """A point with the other sign of epsilon_hat, and of each angle that may have both."""
     both = [name for name, (low, high) in box.items() if low < 0 < high and name != "epsilon_hat"]
     return [{**point, name: -point[name]} for name in ("epsilon_hat", *both)]
-
-
-def _fitted(
-    starts: list[dict],
-    box: Box,
-    chi2: Chi2 | None,
-    chi2_sm: dict,
-    n_obs: dict,
-    about: Mapping[str, Parameter],
-    without: str | None = None,
-) -> dict | None:
-    """The summary of a fit; a fit that ignores data has no p-values, which would count them."""
-    if not (found := minimise(starts, box, chi2, without, about, everywhere=not without)):
-        return None
-    result = summary(found, found.pop("chi2"), chi2_sm, n_obs, len(free_parameters(box)))
-    if without:
-        return {k: v for k, v in result.items() if k not in ("dof", "p_value")}
-    return result
 
 
 def physical_box(
@@ -220,33 +206,32 @@ def limits_of(box: Box) -> np.ndarray:
 
 
 def minimise(
-    starts: list[dict],
+    starts: list[dict[str, float]],
     box: Box,
-    chi2: Chi2 | None,
+    chi2: Chi2,
     without: str | None = None,
     about: Mapping[str, Parameter] = BY_NAME,
     everywhere: bool = False,
-) -> dict | None:
-    """Minimise the global chi2 from several starting points; the first of them without chi2.
+) -> Fit | None:
+    """Minimise the global chi2 from several starting points, values by parameter.
 
     A category can be left out of what is minimised (`without`). Minima are also looked for
     `everywhere` in the box, from random points, and others than the lowest are listed in
-    ``other_minima``. None if nothing valid is found.
+    ``other_minima``. The fit is not compared with the Standard Model yet (`statistics.summary`).
+    None without a starting point, or if nothing valid is found.
     """
-    if chi2 is None:
-        return {"method": "best point of the grid", **{k: starts[0][k] for k in (*box, "chi2")}}
     low, high = limits_of(box)
-    if (low > high).any():  # a box beyond |epsilon| = 1
+    if not starts or (low > high).any():  # a box beyond |epsilon| = 1
         return None
     points = np.array([[start[name] for name in box] for start in starts])
     points = np.unique(np.clip(points, low, high), axis=0)
-    if free_parameters(box):
-        result = _minimised(points, _Problem(chi2, box, without, about), everywhere)
+    problem = _Problem(chi2, box, without, about)
+    if problem.free:
+        fit = _minimised(points, problem, everywhere)
     else:
-        result = {"method": "the only point", **dict(zip(box, points[0].tolist(), strict=True))}
-    found = chi2(np.array([[result[name] for name in box]]))
-    result["chi2"] = {name: float(value[0]) for name, value in found.items()}
-    return result if np.isfinite(result["chi2"][GLOBAL]) else None
+        only = problem.at(points[0])
+        fit = Fit(method="the only point", values=only.values, chi2=only.chi2)
+    return fit if np.isfinite(fit.chi2[GLOBAL]) else None
 
 
 class _Problem:
@@ -299,12 +284,19 @@ class _Problem:
             minuit.fixed[name] = name not in self.free
         return minuit.migrad()
 
+    def at(self, point: np.ndarray) -> Minimum:
+        """A point (n_parameters,) with its chi2."""
+        chi2 = {name: float(x[0]) for name, x in self.chi2(point[np.newaxis]).items()}
+        return Minimum(dict(zip(self.names, point.tolist(), strict=True)), chi2)
+
     def at_limit(self, point: np.ndarray) -> list[str]:
         """Free parameters of a point (n_parameters,) that are at a limit of the box."""
         edge = np.minimum(point - self.low, self.high - point) < 1e-3 * (self.high - self.low)
         return [name for name in self.free if edge[self.names.index(name)]]
 
-    def other_minima(self, best: np.ndarray, points: np.ndarray, height: np.ndarray) -> list[dict]:
+    def other_minima(
+        self, best: np.ndarray, points: np.ndarray, height: np.ndarray
+    ) -> list[Minimum]:
         """Minima other than the best (n_parameters,) that points (n, n_parameters) have led to."""
         seen, found = [best], []
         ceiling = self.values(best[np.newaxis])[0] + _NEAR
@@ -317,10 +309,8 @@ class _Problem:
             new = new and not any(self._is_same(place, other) for other in seen)
             seen += [point, place]
             if new:
-                chi2 = {name: float(x[0]) for name, x in self.chi2(place[np.newaxis]).items()}
-                values = dict(zip(self.names, place.tolist(), strict=True))
-                found.append({**values, "chi2": chi2, "at_limit": self.at_limit(place)})
-        return sorted(found, key=lambda other: other["chi2"][GLOBAL])
+                found.append(replace(self.at(place), at_limit=self.at_limit(place)))
+        return sorted(found, key=lambda other: other.chi2[GLOBAL])
 
     def _is_same(self, a: np.ndarray, b: np.ndarray) -> bool:
         """Whether points are one minimum, or images of each other by a symmetry of the model."""
@@ -331,7 +321,7 @@ class _Problem:
         return all(abs(x[0] - x[1]) < _SAME for x in self.chi2(line[[0, -1]]).values())
 
 
-def _minimised(points: np.ndarray, problem: _Problem, everywhere: bool) -> dict:
+def _minimised(points: np.ndarray, problem: _Problem, everywhere: bool) -> Fit:
     """The lowest minimum that the given points lead to, as iminuit has it, with errors."""
     names, box, free = problem.names, problem.box, problem.free
     place, height = problem.minima(points)
@@ -350,22 +340,23 @@ def _minimised(points: np.ndarray, problem: _Problem, everywhere: bool) -> dict:
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(np.diag(covariance))
     correlation = covariance / np.outer(errors, errors)
-    result = {
-        "method": "minimised with iminuit",
-        **dict(zip(names, minimum.tolist(), strict=True)),
-        "errors": dict(zip(determined, errors.tolist(), strict=True)),
-        "correlations": {
+    found = problem.at(minimum)
+    return Fit(
+        method=MINIMISED,
+        values=found.values,
+        chi2=found.chi2,
+        errors=dict(zip(determined, errors.tolist(), strict=True)),
+        correlations={
             f"{a},{b}": float(correlation[i, j])
             for i, a in enumerate(determined)
             for j, b in enumerate(determined[i + 1 :], i + 1)
         },
-        "undetermined": undetermined,
-        "valid": bool(best.valid),
-        "at_limit": problem.at_limit(minimum),
-    }
-    if everywhere:
-        result["other_minima"] = problem.other_minima(minimum, place, height)
-    return result
+        undetermined=undetermined,
+        valid=bool(best.valid),
+        at_limit=problem.at_limit(minimum),
+        other_minima=problem.other_minima(minimum, place, height) if everywhere else [],
+        parameters=len(free),
+    )
 
 
 def _undetermined(
@@ -419,7 +410,7 @@ _STEP = 1e-4
 
 
 def best_fits_with_profiles(
-    grid: dict,
+    grid: ScanResult,
     chi2_sm: dict[str, float],
     n_obs: dict[str, int],
     box: Box,
@@ -427,7 +418,7 @@ def best_fits_with_profiles(
     chi2: Chi2,
     levels: Iterable[float],
     about: Mapping[str, Parameter] = BY_NAME,
-) -> tuple[dict[str, dict | None], dict[str, dict[str, list]]]:
+) -> Fits:
     """Best fits and the minimised profiles around the main one.
 
     A profile that finds a lower minimum than the fit is where the fit starts again. Parameters as
@@ -435,54 +426,50 @@ def best_fits_with_profiles(
 
     Returns
     -------
-    fits : dict
-        As `best_fits` returns them.
-    profiles : dict
-        By parameter: ``values`` (n,) and ``chi2`` (n,); empty without a best fit.
+    Fits
+        Without notes and intervals, and without profiles where there is no main fit.
     """
     heights = [delta_chi2_level(level, 1) for level in levels]
     for _ in range(3):
-        found, curves = best_fits(grid, chi2_sm, n_obs, box, wanted, chi2, about), {}
-        if not (fit := main_fit(found)):
+        found = best_fits(grid, chi2_sm, n_obs, box, wanted, chi2, about)
+        if not (fit := found.main):
             break
         curves = profiles(fit, _ordered(grid, box), box, chi2, heights)
-        every = [pair for c in curves.values() for pair in zip(c["chi2"], c["points"], strict=True)]
-        lowest, point = min(every, default=(np.inf, ()))
-        if lowest > fit["chi2"][GLOBAL] - 1e-3:
+        found = replace(found, profiles=curves)
+        every = [
+            (height, point)
+            for curve in curves.values()
+            for height, point in zip(curve.chi2.tolist(), curve.points.tolist(), strict=True)
+        ]
+        lowest, point = min(every, default=(np.inf, []))
+        if lowest > fit.chi2[GLOBAL] - 1e-3:
             break
-        lower = dict(zip(box, point, strict=True))
-        grid = {**grid, "all": {**grid["all"], "profile": lower}}
-    return found, {
-        name: {
-            "values": [point[i] for point in curves[name]["points"]],
-            "chi2": curves[name]["chi2"],
-        }
-        for i, name in enumerate(box)
-        if name in curves
-    }
+        lower = Minimum(dict(zip(box, point, strict=True)), {GLOBAL: lowest})
+        grid = replace(grid, all={**grid.all, "profile": lower})
+    return found
 
 
-def _ordered(grid: dict, box: Box) -> dict[str, np.ndarray]:
+def _ordered(grid: ScanResult, box: Box) -> dict[str, np.ndarray]:
     """Points of the grid's lines (n, n_parameters) in the order of the columns of points."""
-    order = [grid["columns"].index(name) for name in box]
+    order = [grid.columns.index(name) for name in box]
     shape = (-1, len(order))
-    return {name: np.array(grid["lines"].get(name, [])).reshape(shape)[:, order] for name in box}
+    return {name: np.array(grid.lines.get(name, [])).reshape(shape)[:, order] for name in box}
 
 
 def profiles(
-    fit: dict,
+    fit: Fit,
     lines: Mapping[str, np.ndarray | list],
     box: Box,
     chi2: Chi2,
     heights: list[float],
     refinements: int = 8,
-) -> dict[str, dict[str, list]]:
+) -> dict[str, Curve]:
     """Profile chi2 of each free parameter: the others are minimised, not read off a grid.
 
     Parameters
     ----------
-    fit : dict
-        Best fit, from `best_fits`.
+    fit : Fit
+        The best fit.
     lines : dict
         By parameter, points (n, n_parameters) of the grid where its profile is, from
         `statistics.profile`: starting points, so that separate minima are found.
@@ -497,12 +484,11 @@ def profiles(
 
     Returns
     -------
-    dict
-        By parameter: ``points`` (n, n_parameters), ordered by the parameter, and ``chi2`` (n,).
-        Points that cannot be computed are left out.
+    dict of str to Curve
+        By free parameter, with points; those that cannot be computed are left out.
     """
     names, (low, high) = tuple(box), limits_of(box)
-    best = np.array([fit[name] for name in names])
+    best = np.array([fit.values[name] for name in names])
     free = np.array([names.index(name) for name in free_parameters(box)])
     angles = [i for i in free if names[i] not in (*HATTED, MASS)]
     mirrors = [np.where(np.arange(len(names)) == i, -1, 1) for i in angles]
@@ -514,14 +500,14 @@ def profiles(
     for i in free:
         others = free[free != i]
         grid = np.array(lines[names[i]]).reshape(-1, len(names))
-        error = np.nan_to_num(fit.get("errors", {}).get(names[i], 0.0))
+        error = np.nan_to_num(fit.errors.get(names[i], 0.0))
         trial = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
         around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
         trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
         grid = grid if len(grid) else best[np.newaxis]  # a parameter that is not on the grid
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
         every = [near, np.tile(best, (len(trial), 1)), *(near * mirror for mirror in mirrors)]
-        curve = _Curve(i, len(names), partial(minima, values, free=others, low=low, high=high))
+        curve = _Profile(i, len(names), partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, np.stack(every, axis=1))
         curve.spread()
         for _ in range(refinements):
@@ -530,7 +516,7 @@ def profiles(
     return found
 
 
-class _Curve:
+class _Profile:
     """The profile of a parameter at more and more of its values."""
 
     def __init__(self, axis: int, n_parameters: int, minima: Callable) -> None:
@@ -580,10 +566,11 @@ class _Curve:
         if values:
             self.add(np.array(values), np.array(starts))
 
-    def known(self) -> dict[str, list]:
+    def known(self) -> Curve:
         """The curve where it could be computed."""
         known = np.isfinite(self.chi2)
-        return {"points": self.points[known].tolist(), "chi2": self.chi2[known].tolist()}
+        points = self.points[known]
+        return Curve(points[:, self.axis], self.chi2[known], points)
 
 
 def minima(

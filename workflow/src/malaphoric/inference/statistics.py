@@ -7,6 +7,7 @@ Works on stored scans and arrays of chi2; what needs chi2 at other points is in 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import reduce
 from itertools import combinations
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 from scipy import special  # scipy.stats takes a second to import
 
 from malaphoric import store
-from malaphoric.data import categories
+from malaphoric.data.categories import GLOBAL, observable_key
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.physics.parameters import HATTED, MASS, is_physical
+from malaphoric.inference.results import Curve, Fit, Minimum, ScanResult
+from malaphoric.physics.parameters import MASS, is_physical
 from malaphoric.scan.grid import Grid
 
 # a parabola that dips further than this below the grid's values is no refinement but a guess
@@ -119,34 +121,28 @@ def intervals(axis: np.ndarray, chi2: np.ndarray, level: float) -> list[list[flo
     return [[low, high] for low, high in zip(ends[::2], ends[1::2], strict=True)]
 
 
-def grid_profiles(profile: str | Path) -> dict[str, dict[str, list]]:
-    """Global profile of each parameter that a ``profile.h5`` has more than one value of.
-
-    Returns
-    -------
-    dict
-        By parameter: ``values`` and ``chi2``, where it is known.
-    """
+def grid_profiles(profile: str | Path) -> dict[str, Curve]:
+    """Global profile of each parameter that a ``profile.h5`` has more than one value of."""
     with store.read(profile) as file:
-        index = category_names(file).index(categories.GLOBAL)
+        index = category_names(file).index(GLOBAL)
         names = grid_of(file).scanned
         curves = {name: (file[name][:], file[f"chi2_{name}"][index]) for name in names}
     return {
-        name: {"values": x[np.isfinite(chi2)].tolist(), "chi2": chi2[np.isfinite(chi2)].tolist()}
+        name: Curve(x[np.isfinite(chi2)], chi2[np.isfinite(chi2)])
         for name, (x, chi2) in curves.items()
     }
 
 
-def all_intervals(profiles: dict[str, dict[str, list]], levels: list[float]) -> dict:
+def all_intervals(
+    profiles: dict[str, Curve], levels: Iterable[float]
+) -> dict[str, dict[str, list[list[float | None]]]]:
     """Intervals of each parameter by parameter and confidence level, from its profile.
 
     ``profiles`` are those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
     """
     return {
         name: {
-            f"{level:g}": intervals(
-                np.array(curve["values"]), np.array(curve["chi2"]), delta_chi2_level(level, 1)
-            )
+            f"{level:g}": intervals(curve.values, curve.chi2, delta_chi2_level(level, 1))
             for level in levels
         }
         for name, curve in profiles.items()
@@ -184,7 +180,7 @@ def profile(
     path: str | Path,
     M_X: float | None = None,
     fits: dict[str, dict[str, float]] | None = None,
-) -> dict:
+) -> ScanResult:
     """Profile a scan in every plane and along every axis, and find its best points.
 
     Parameters
@@ -205,15 +201,8 @@ def profile(
 
     Returns
     -------
-    dict
-        Best physical points of the grid as starting points of fits: ``all``, by category, and
-        ``fits``, by the name of a fit that holds parameters fixed at values of the grid, each a
-        dict of the parameters and chi2 by category;
-        ``lines``, by parameter of the grid, where its global profile is, shape (n, n_parameters),
-        columns ``columns``: those of the grid, then those that were profiled;
-        ``unmixed_edges``: [parameter, value, smallest global chi2 above the minimum] of the part
-        with epsilon_hat = 0; ``minimum`` of the global profile in the first plane (or None);
-        ``steps`` of the axes; ``census``: numbers of points; ``notes``.
+    ScanResult
+        Best physical points of the grid and what else the scan says by itself.
     """
     with store.read(scan) as file:
         names, grid, attributes = category_names(file), grid_of(file), dict(file.attrs)
@@ -233,21 +222,23 @@ def profile(
                 inner = np.where(inside, slab, np.nan)
                 best.add(i, inner, places)
                 if i == grid.unmixed:
-                    edges = _edges(inner[names.index(categories.GLOBAL)], grid)
+                    edges = _edges(inner[names.index(GLOBAL)], grid)
     lines = _lines(planes, grid)
     root = planes[wanted[0]]
     notes = [*_census_notes(census), *grid.notes, *_ragged(names, root, grid)]
     attributes |= {"notes": notes, "content": "malaphoric profile"}
     _write_profile(path, attributes, names, grid, {p: planes[p] for p in wanted}, lines)
-    return {
-        **best.plain(),
-        "unmixed_edges": edges,
-        "minimum": _smallest(root.inside[names.index(categories.GLOBAL)]),
-        "columns": [*grid.names, *profiled],
-        "steps": grid.steps,
-        "census": census,
-        "notes": notes,
-    }
+    return ScanResult(
+        all=best.all,
+        fits={name: found[GLOBAL] for name, found in best.fits.items() if found},
+        lines=best.known_lines(),
+        unmixed_edges=edges,
+        minimum=_smallest(root.inside[names.index(GLOBAL)]),
+        columns=[*grid.names, *profiled],
+        steps=grid.steps,
+        census=census,
+        notes=notes,
+    )
 
 
 def _physical_slabs(grid: Grid, M_X: float | None) -> list[np.ndarray]:
@@ -359,7 +350,7 @@ def _lines(planes: dict, grid: Grid) -> dict[str, np.ndarray]:
     return result
 
 
-def _edges(chi2: np.ndarray, grid: Grid) -> list[list]:
+def _edges(chi2: np.ndarray, grid: Grid) -> list[tuple[str, float, float]]:
     """Smallest chi2 above the minimum at each edge of a slab, of parameters that are scanned."""
     found = []
     scanned = [name for name in grid.names[1:] if name in grid.scanned]
@@ -369,7 +360,7 @@ def _edges(chi2: np.ndarray, grid: Grid) -> list[list]:
                 line = chi2.take(end, axis=i)
                 if np.isfinite(line).any():
                     height = float(np.nanmin(line) - np.nanmin(chi2))
-                    found.append([name, float(grid.named[name][end]), height])
+                    found.append((name, float(grid.named[name][end]), height))
     return found
 
 
@@ -494,12 +485,12 @@ class _BestPoints:
     ) -> None:
         self.names, self.grid = names, grid
         number = len(grid.names) + len(profiled)
-        self.all: dict[str, dict] = {}
+        self.all: dict[str, Minimum] = {}
         on_grid = {
             name: held for name, held in fits.items() if held and held.keys() <= grid.named.keys()
         }
         self.held = {name: _held(grid, held) for name, held in on_grid.items()}
-        self.fits: dict[str, dict] = {name: {} for name in on_grid}
+        self.fits: dict[str, dict[str, Minimum]] = {name: {} for name in on_grid}
         self.lines = {
             name: (np.full(len(axis), np.inf), np.full((len(axis), number), np.nan))
             for name, axis in grid.named.items()
@@ -511,22 +502,23 @@ class _BestPoints:
         for name, (first, others) in self.held.items():
             if first[i]:
                 self._update(self.fits[name], i, np.where(others, slab, np.nan), places)
-        number = self.names.index(categories.GLOBAL)
+        number = self.names.index(GLOBAL)
         of_global = {name: values[number] for name, values in places.items()}
         self._update_lines(i, slab[number], of_global)
 
-    def _update(self, best: dict, i: int, slab: np.ndarray, places: dict) -> None:
+    def _update(self, best: dict[str, Minimum], i: int, slab: np.ndarray, places: dict) -> None:
         """Best point by category; the first in canonical order wins a tie."""
         for number, name in enumerate(self.names):
             if np.all(np.isnan(slab[number])):
                 continue
             place = np.unravel_index(np.nanargmin(slab[number]), slab[number].shape)
-            if name not in best or slab[(number, *place)] < best[name]["chi2"][name]:
-                best[name] = {
-                    **dict(zip(self.grid.names, self._points(i, place, {}).tolist(), strict=True)),
-                    **{key: float(values[(number, *place)]) for key, values in places.items()},
-                    "chi2": {c: float(slab[(m, *place)]) for m, c in enumerate(self.names)},
-                }
+            if name not in best or slab[(number, *place)] < best[name].chi2[name]:
+                on_grid = self._points(i, place, {}).tolist()
+                profiled = {key: float(values[(number, *place)]) for key, values in places.items()}
+                best[name] = Minimum(
+                    dict(zip(self.grid.names, on_grid, strict=True)) | profiled,
+                    {c: float(slab[(m, *place)]) for m, c in enumerate(self.names)},
+                )
 
     def _points(self, i: int, place: tuple, places: dict) -> np.ndarray:
         """Points, shape (..., n_parameters), by the indices of their other parameters."""
@@ -553,15 +545,11 @@ class _BestPoints:
             values[row[better]] = chi2[better]
             points[row[better]] = self._points(i, tuple(place), places)[better]
 
-    def plain(self) -> dict:
-        """``all``, ``fits`` and ``lines``, as `profile` returns them."""
+    def known_lines(self) -> dict[str, list[list[float]]]:
+        """By parameter, the points (n, n_parameters) where its profile is known."""
         return {
-            "all": self.all,
-            "fits": {name: best[categories.GLOBAL] for name, best in self.fits.items() if best},
-            "lines": {
-                name: points[np.isfinite(values)].tolist()
-                for name, (values, points) in self.lines.items()
-            },
+            name: points[np.isfinite(values)].tolist()
+            for name, (values, points) in self.lines.items()
         }
 
 
@@ -607,7 +595,7 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
             change = abs(pull) - float(abs(pull_sm))
         rows.append(
             {
-                "observable": categories.observable_key(data.observables[i]),
+                "observable": observable_key(data.observables[i]),
                 "category": category[i],
                 "prediction": prediction,
                 "prediction_sm": float(data.sm[i]),
@@ -624,88 +612,45 @@ def pulls(predictions: np.ndarray | None, data: Likelihood) -> list[dict]:
     return rows
 
 
-def main_fit(fits: dict) -> dict | None:
-    """Of the content of a ``best_fit.json``, the fit that holds nothing fixed; None without one."""
-    return fits.get(_holding(fits, {}))
-
-
-def unmixed_fit(fits: dict) -> dict | None:
-    """The fit that holds epsilon_hat = 0 and nothing else, whatever its name; None without one."""
-    return fits.get(_holding(fits, {"epsilon_hat": 0}))
-
-
-def _holding(fits: dict, held: dict[str, float]) -> str:
-    """The name of the fit that holds just this fixed; empty if there is none."""
-    return next((name for name, own in fits.get("fits", {}).items() if own == held), "")
-
-
-def nested_in(name: str, fits: dict[str, dict[str, float]]) -> list[str]:
-    """Fits that hold fixed what the named one does, and more; ``SM`` where no coupling is held.
-
-    Parameters
-    ----------
-    name : str
-    fits : dict
-        By the name of a fit, values of the parameters that it holds fixed.
-    """
-    held = fits[name]
-    sm = ["SM"] if all(held.get(coupling, 0) == 0 for coupling in HATTED) else []
-    return [*sm, *(other for other, more in fits.items() if held.items() < more.items())]
-
-
 def best_prediction(best: dict) -> np.ndarray | None:
     """Predictions at the last of the best fits of `chunks.read_points`, shape (n_observables,)."""
     return best["predictions"][-1] if len(best["points"]) else None
 
 
-def best_points(fits: dict, names: tuple[str, ...]) -> np.ndarray:
-    """Points of the fits in a ``best_fit.json``, shape (n, n_parameters), by the named columns."""
-    found = [fits[name] for name in fits["fits"] if fits[name]]
-    return np.array([[fit[name] for name in names] for fit in found]).reshape(-1, len(names))
+def summary(fit: Fit, chi2_sm: dict[str, float], n_obs: dict[str, int]) -> Fit:
+    """A fit with its Delta chi2, degrees of freedom, information criteria and p-value.
 
-
-def summary(fit: dict, chi2: dict, chi2_sm: dict, n_obs: dict, parameters: int) -> dict:
-    """A fit with its Delta chi2, degrees of freedom and p-value.
+    These are AIC = chi2 + 2 parameters and BIC = chi2 + parameters ln N.
 
     Parameters
     ----------
-    fit : dict
-        Whatever is known of the fit, for example its parameters; copied.
-    chi2, chi2_sm, n_obs : dict
+    fit : Fit
+        Of which chi2 and the number of free parameters are known.
+    chi2_sm, n_obs : dict
         By category and "global".
-    parameters : int
-        Number of parameters that were free.
-
-    Returns
-    -------
-    dict
-        ``fit`` and chi2, dchi2 = chi2_SM - chi2, parameters, dof, the information criteria of
-        Akaike (AIC = chi2 + 2 parameters) and Bayes (BIC = chi2 + parameters ln N), and p_value of
-        the fit (if there is a degree of freedom).
     """
-    dof = n_obs["global"] - parameters
-    dchi2 = {name: chi2_sm[name] - chi2[name] for name in chi2_sm}
-    summary = {**fit, "chi2": dict(chi2), "dchi2": dchi2, "parameters": parameters, "dof": dof}
-    summary["AIC"] = chi2["global"] + 2 * parameters
-    summary["BIC"] = chi2["global"] + parameters * float(np.log(n_obs["global"]))
-    if dof > 0:
-        summary["p_value"] = p_value(chi2["global"], dof)
-    return summary
+    chi2, dof = fit.chi2[GLOBAL], n_obs[GLOBAL] - fit.parameters
+    return replace(
+        fit,
+        dchi2={name: chi2_sm[name] - fit.chi2[name] for name in chi2_sm},
+        dof=dof,
+        AIC=chi2 + 2 * fit.parameters,
+        BIC=chi2 + fit.parameters * float(np.log(n_obs[GLOBAL])),
+        p_value=p_value(chi2, dof) if dof > 0 else None,
+    )
 
 
-def p_values_over(fit: dict, nested: dict[str, dict]) -> dict[str, float]:
+def p_values_over(fit: Fit, nested: dict[str, Fit]) -> dict[str, float]:
     """p-values of the improvement over nested fits (Wilks), of those with fewer parameters.
 
     Parameters
     ----------
-    fit : dict
-        From `summary`.
-    nested : dict of str to dict
-        The same of the fits that are nested in it, by their names.
+    fit : Fit
+    nested : dict of str to Fit
+        By name, those that are nested in it.
     """
-    result = {}
-    for name, other in nested.items():
-        if (fewer := fit["parameters"] - other["parameters"]) > 0:
-            gain = other["chi2"]["global"] - fit["chi2"]["global"]
-            result[name] = p_value(gain, fewer)
-    return result
+    return {
+        name: p_value(other.chi2[GLOBAL] - fit.chi2[GLOBAL], fewer)
+        for name, other in nested.items()
+        if (fewer := fit.parameters - other.parameters) > 0
+    }

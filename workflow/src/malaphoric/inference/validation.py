@@ -174,9 +174,31 @@ def near_fit(
     return fit[np.newaxis]
 
 
+class Errors(NamedTuple):
+    """Errors of the compiled engine at points evaluated by both.
+
+    Attributes
+    ----------
+    distance : ndarray, shape (n,)
+        Exact global chi2 - that of the best fit.
+    chi2 : dict of str to ndarray, shape (n,)
+        |compiled - exact| by category.
+    observables : dict of int to float
+        Largest error of each prediction that counts within a distance of 400, in units of
+        max(|prediction|, total uncertainty), by its column.
+    failures : list of str
+        Sentences; empty if all bounds hold.
+    """
+
+    distance: np.ndarray
+    chi2: dict[str, np.ndarray]
+    observables: dict[int, float]
+    failures: list[str]
+
+
 def compare(
     exact: dict, compiled: Evaluation, data: Likelihood, minimum: float, additional: Collection = ()
-) -> dict:
+) -> Errors:
     """Errors of the compiled engine at points evaluated by both.
 
     Parameters
@@ -191,14 +213,6 @@ def compare(
         Smallest global chi2 of the scan.
     additional : collection
         Observables that are not smelli's.
-
-    Returns
-    -------
-    dict
-        ``distance`` (n,): exact global chi2 - minimum; ``chi2``: by category, |difference| (n,);
-        ``observables``: largest error of each prediction that counts within a distance of 400,
-        in units of max(|prediction|, total uncertainty), by its column; ``failures``: sentences,
-        empty if all bounds hold.
     """
     names = [*data.categories, categories.GLOBAL]
     distance = exact["chi2"][:, names.index(categories.GLOBAL)] - minimum
@@ -237,11 +251,11 @@ def compare(
                 f"{value:.3g} of max(|prediction|, uncertainty), accepted: {bound:g}; "
                 f"worst at {tuple(exact['points'][rows][np.argmax(relative[:, place])].tolist())}"
             )
-    return {"distance": distance, "chi2": errors, "observables": worst, "failures": failures}
+    return Errors(distance, errors, worst, failures)
 
 
 def write_tables(
-    result: dict,
+    result: Errors,
     names: tuple[str, ...],
     points: np.ndarray,
     observables: list,
@@ -252,7 +266,7 @@ def write_tables(
 
     Parameters
     ----------
-    result : dict
+    result : Errors
         From `compare`.
     names : tuple of str
         The parameters.
@@ -265,15 +279,15 @@ def write_tables(
     rows = [
         {
             **dict(zip(names, point, strict=True)),
-            "chi2_minus_min": float(result["distance"][i]),
-            **{f"error_{c}": float(values[i]) for c, values in result["chi2"].items()},
+            "chi2_minus_min": float(result.distance[i]),
+            **{f"error_{c}": float(values[i]) for c, values in result.chi2.items()},
         }
         for i, point in enumerate(points.tolist())
     ]
     store.write_csv(
-        by_point, rows, [*names, "chi2_minus_min", *(f"error_{c}" for c in result["chi2"])]
+        by_point, rows, [*names, "chi2_minus_min", *(f"error_{c}" for c in result.chi2)]
     )
-    worst = sorted(result["observables"].items(), key=lambda item: -item[1])
+    worst = sorted(result.observables.items(), key=lambda item: -item[1])
     rows = [
         {"observable": categories.observable_key(observables[i]), "relative_error": value}
         for i, value in worst

@@ -9,13 +9,12 @@ import numpy as np
 
 from malaphoric.data.categories import CATEGORIES, GLOBAL
 from malaphoric.data.likelihood import Likelihood
+from malaphoric.inference.results import Fits
 from malaphoric.inference.statistics import p_value
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.report.paper import PARAMETERS, TABLE1, TABLE4, has_the_papers_model
 from malaphoric.report.tables import LEP2_NOTE, markdown
-
-_WITHOUT_LEP2 = "malaphoric_without_LEP2"
 
 # Inputs of the closed formulas: Fermi constant (GeV^-2), alpha_e(m_Z), sin^2 of the Weinberg angle,
 # |V_tb V_ts^*|, and the loop function and running factor of eq. (4.6).
@@ -50,7 +49,7 @@ def unlike(
     smeft_accuracy: str,
     categories: list[str],
     papers_data: bool,
-    fits: dict,
+    fits: Fits,
     grid: list[dict],
 ) -> dict[str, str]:
     """In what a run is not the paper's: numbers that depend on it are not compared.
@@ -65,8 +64,7 @@ def unlike(
         That count in the run.
     papers_data : bool
         Whether nothing is overlaid, included or excluded, and LEP2 is the paper's.
-    fits : dict
-        Content of ``best_fit.json``.
+    fits : Fits
     grid : list of dict
         ``name``, ``min`` and ``max`` of every parameter.
 
@@ -94,7 +92,8 @@ def unlike(
             f"{', '.join(missing)}."
         )
     free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
-    if any(fits.get(name) and fits[name]["parameters"] != number for name, number in free.items()):
+    ours = {name: fit for name, fit in fits.found.items() if name in TABLE4}
+    if any(fit.parameters != free[name] for name, fit in ours.items()):
         result["fits"] = "Best fits are not compared: a parameter has one value only in this run."
     box = {p["name"]: (p["min"], p["max"]) for p in grid}
     outside = {
@@ -103,7 +102,7 @@ def unlike(
         for axis, value in zip(PARAMETERS, table["point"], strict=True)
         if axis in box and not box[axis][0] <= value <= box[axis][1]
     }
-    at_limit = {name for fit in map(fits.get, TABLE4) if fit for name in fit.get("at_limit", ())}
+    at_limit = {name for fit in ours.values() for name in fit.at_limit}
     if outside or at_limit:
         where = [f"the box of this run does not hold the paper's {x}" for x in sorted(outside)]
         where += [f"{name} is at a limit in ours" for name in sorted(at_limit)]
@@ -251,14 +250,13 @@ def _analytic(quantity: str, formula: float, computed: float, remark: str) -> di
 
 
 def paper_rows(
-    fits: dict, data: Likelihood, exact: np.ndarray | None, unlike: dict[str, str]
+    fits: Fits, data: Likelihood, exact: np.ndarray | None, unlike: dict[str, str]
 ) -> list[dict]:
     """Every number of Tables 1 and 4 and of the text that a run shares with the paper, beside ours.
 
     Parameters
     ----------
-    fits : dict
-        Content of ``best_fit.json``.
+    fits : Fits
     data : Likelihood
     exact : ndarray, shape (2, n_observables), or None
         Exact predictions at the paper's two best-fit points, if they were computed.
@@ -333,33 +331,33 @@ def _point_rows(data: Likelihood, exact: np.ndarray, whole: bool) -> list[dict]:
     return rows
 
 
-def _fit_rows(fits: dict) -> list[dict]:
+def _fit_rows(fits: Fits) -> list[dict]:
     """Best fits of Table 4, and what the text says of them."""
     rows = []
     for name, paper in TABLE4.items():
-        if not (fit := fits.get(name)):
+        if not (fit := fits.found.get(name)):
             continue
-        errors = fit.get("errors") or {}
         for axis, value in zip(PARAMETERS, paper["point"], strict=True):
-            flat = abs(fit[axis] - value) <= (errors.get(axis) or 0)
-            reason = "valley" if flat else "not traced"
-            rows.append(_row("Table 4", f"{axis}, {name}", value, fit[axis], 0.005, reason))
-        value, ours = paper["dchi2"][GLOBAL], fit["dchi2"][GLOBAL]
+            ours = fit.values[axis]
+            reason = "valley" if abs(ours - value) <= fit.errors.get(axis, 0) else "not traced"
+            rows.append(_row("Table 4", f"{axis}, {name}", value, ours, 0.005, reason))
+        value, ours = paper["dchi2"][GLOBAL], fit.dchi2[GLOBAL]
         rows.append(_row("Table 4", f"dchi2 global, {name}, our best fit", value, ours, 0.05))
-        value, ours = paper["p_value"], fit["p_value"]
+        assert fit.p_value is not None  # the categories are all there
+        value, ours = paper["p_value"], fit.p_value
         digits = 5e-4 if value < 0.01 else 5e-3
         rows.append(_row("Table 4, text", f"p-value, {name}", value, ours, digits))
-    mixed, plain, free = (fits.get(x) for x in ("malaphoric", "unmixed", _WITHOUT_LEP2))
+    mixed, plain, free = fits.main, fits.unmixed, fits.without_LEP2
     if mixed and plain:
-        gain = mixed["dchi2"][GLOBAL] - plain["dchi2"][GLOBAL]
+        gain = mixed.dchi2[GLOBAL] - plain.dchi2[GLOBAL]
         # how much of the difference is LEP2's: ours against the paper's, of both fits
         theirs = {name: table["dchi2"]["LEP2"] for name, table in TABLE4.items()}
-        lep2 = mixed["dchi2"]["LEP2"] - plain["dchi2"]["LEP2"]
+        lep2 = mixed.dchi2["LEP2"] - plain.dchi2["LEP2"]
         lep2 -= theirs["malaphoric"] - theirs["unmixed"]
         reason = f"LEP2 ({lep2:+.2f}), not traced ({gain - 7.0 - lep2:+.2f})"
         quantity = "improvement by kinetic mixing"
         rows.append(_row("text, abstract", quantity, 7.0, gain, 0.05, reason))
-        p = mixed["p_value_over"]["unmixed"]
+        p = mixed.p_value_over["unmixed"]
         rows.append(_row("footnote 7", "p-value of that improvement", 0.06, p, 0.005, "p-value"))
     if mixed and free:
         rows += [
@@ -367,13 +365,13 @@ def _fit_rows(fits: dict) -> list[dict]:
                 "where": "corrected LEP2",
                 "quantity": f"{axis} of a fit that leaves LEP2 out",
                 "paper": "",
-                "ours": free[axis],
-                "difference": mixed[axis] - free[axis],
+                "ours": free.values[axis],
+                "difference": mixed.values[axis] - free.values[axis],
                 "reason": "difference: how far LEP2 moves our best fit",
             }
             for axis in PARAMETERS
         ]
     if mixed:
-        quantity, p = "p-value of the improvement over the SM", mixed["p_value_over"]["SM"]
+        quantity, p = "p-value of the improvement over the SM", mixed.p_value_over["SM"]
         rows.append(_row("text", quantity, 1e-8, p, 5e-9, "p-value"))
     return rows

@@ -9,7 +9,9 @@ import io
 import json
 import textwrap
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +21,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import h5py
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import patheffects
@@ -31,18 +34,17 @@ from matplotlib.transforms import Bbox, ScaledTranslation
 from malaphoric import store
 from malaphoric.data.categories import GLOBAL, RECORDS
 from malaphoric.inference import c9
+from malaphoric.inference.results import Curve, Fit, Fits
 from malaphoric.inference.statistics import (
     category_names,
     delta_chi2_level,
     grid_of,
     grid_profiles,
     intervals,
-    main_fit,
     plane_group,
     planes_of,
     profiled_of,
     reduced,
-    unmixed_fit,
 )
 from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.physics.smeft import M_REFERENCE
@@ -74,8 +76,62 @@ _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction 
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
 
 
-def _new_figure() -> tuple[Figure, Axes]:
-    return plt.subplots(figsize=(4.8, 4.6), layout="constrained")
+@dataclass(frozen=True)
+class Page:
+    """What the figures of a run have in common.
+
+    Attributes
+    ----------
+    title : str
+        Name of the model.
+    M_X : float or None
+        In GeV; None where it is a parameter, or there are several.
+    levels : tuple of float
+        Two confidence levels.
+    fits : Fits, optional
+        Best fits, profiles and notes, as far as there are any.
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
+    """
+
+    title: str
+    M_X: float | None
+    levels: tuple[float, float]
+    fits: Fits = field(default_factory=Fits)
+    about: Mapping[str, Parameter] = field(default_factory=lambda: BY_NAME)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences in small print below all figures but Fig. 2, which has more of them."""
+        return without_unmixed_region(self.fits.notes)
+
+
+def _new_figure(
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.8, 4.6), **options: Any
+) -> tuple[Figure, Any]:
+    return plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
+
+
+@contextmanager
+def _drawn(
+    pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = "", **shape: Any
+) -> Iterator[tuple[Figure, Any]]:
+    """A new figure in our style and its axes, written in the end; `shape` is for `_new_figure`."""
+    with plt.rc_context(_STYLE):
+        figure, axes = _new_figure(**shape)
+        yield figure, axes
+        _save(figure, pdf, png, notes, mark)
+
+
+@contextmanager
+def _panel(
+    pdf: str | Path, png: str | Path, notes: Iterable[str], mark: str = ""
+) -> Iterator[tuple[Axes, list]]:
+    """The axes of a figure of one panel, and the handles of its legend, which are to be added."""
+    with _drawn(pdf, png, notes, mark) as (_, axes):
+        handles: list = []
+        yield axes, handles
+        _legend(axes, handles)
 
 
 def _save(
@@ -91,11 +147,11 @@ def _save(
     if lines:
         style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
         figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
-    page = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
+    area = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None, "Comment": mark}
         drawn = io.BytesIO()
-        figure.savefig(drawn, format=form, metadata=metadata, bbox_inches=page)
+        figure.savefig(drawn, format=form, metadata=metadata, bbox_inches=area)
         store.write_bytes(path, drawn.getvalue())
     plt.close(figure)
 
@@ -227,24 +283,26 @@ def _category_region(
 
 def _star(
     axes: Axes,
-    best: dict | None,
-    names: tuple[str, str],
+    place: Iterable[float],
+    known: bool = True,
     label: str = "best fit",
     colour: str = "black",
 ) -> list:
-    """The best fit, hollow where the data do not determine it."""
-    if not best:
-        return []
-    loose = not best.get("valid", True) or set(names) & set(best.get("undetermined", ()))
+    """A best fit, hollow where the data do not determine it."""
     style = dict(marker="*", markersize=9, color=colour, linestyle="none")
-    style |= {"label": f"{label} (not determined)", "mfc": "none"} if loose else {"label": label}
-    axes.plot(*([best[name]] for name in names), zorder=6, clip_on=False, **style)
+    style |= {"label": label} if known else {"label": f"{label} (not determined)", "mfc": "none"}
+    axes.plot(*([x] for x in place), zorder=6, clip_on=False, **style)
     return [Line2D([], [], **style)]
 
 
-def _title(axes: Axes, M_X: float | None, *parts: str) -> None:
-    mass = [rf"$M_X = {M_X / 1000:g}$ TeV"] if M_X else []
-    axes.set_title(", ".join(filter(None, [*parts, *mass])))
+def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str]) -> list:
+    """The star of a fit, if there is one, in a plane of two parameters."""
+    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair)) if fit else []
+
+
+def _title(axes: Axes, page: Page, *parts: str) -> None:
+    mass = [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
+    axes.set_title(", ".join(filter(None, [page.title, *parts, *mass])))
 
 
 def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
@@ -268,34 +326,16 @@ def _legend(axes: Axes, handles: list) -> None:
         legend.remove()
 
 
-def plane(
-    scan: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
-    pdf: str | Path,
-    png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
-) -> None:
+def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
     """Figure 2: regions of the unmixed model in the plane of its first two scanned parameters.
 
     Parameters
     ----------
     scan : path
         A ``scan.h5`` whose grid contains epsilon_hat = 0.
-    title : str
-        Name of the model.
-    M_X : float or None
-        In GeV; None where it is a parameter.
-    levels : tuple of float
-        Two confidence levels, for two parameters.
-    fits : dict
-        Content of ``best_fit.json``: best fits, intervals and notes, as far as there are any.
+    page : Page
     pdf, png : path
         Files to write.
-    about : mapping, optional
-        What is known of the parameters, see `Model.records`.
     """
     with store.read(scan) as file:
         grid = grid_of(file)
@@ -305,16 +345,13 @@ def plane(
     pair = (first, second)
     values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
     x, y = (grid.named[name] for name in pair)
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
-        handles = _regions(axes, x, y, values, levels)
-        handles += _star(axes, unmixed_fit(fits), pair)
-        _label(axes, pair, about)
+    with _panel(pdf, png, page.fits.notes) as (axes, handles):
+        handles += _regions(axes, x, y, values, page.levels)
+        handles += _star_of(axes, page.fits.unmixed, pair)
+        _label(axes, pair, page.about)
         _limit(axes, x, y)
-        others = _others(grid, (*pair, grid.names[0]), profiled, about)
-        _title(axes, M_X, title, r"$\hat\epsilon = 0$", others)
-        _legend(axes, handles)
-        _save(figure, pdf, png, fits.get("notes", ()))
+        others = _others(grid, (*pair, grid.names[0]), profiled, page.about)
+        _title(axes, page, r"$\hat\epsilon = 0$", others)
 
 
 _UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
@@ -336,16 +373,17 @@ def _unphysical_patch() -> Patch:
     return Patch(label=r"unphysical, $|\epsilon| > 1$", **_UNPHYSICAL)
 
 
+def _plane_in(file: h5py.File, grid: Grid, pair: tuple[str, str]) -> h5py.Group:
+    """Where a ``profile.h5`` has a plane."""
+    return file if pair == planes_of(grid)[0] else file[plane_group(pair)]
+
+
 def profile_regions(
     profile: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
+    page: Page,
     pdf: str | Path,
     png: str | Path,
     pair: tuple[str, str] | None = None,
-    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Figure 3, left: regions in a plane of a scan, all other parameters profiled.
 
@@ -354,28 +392,16 @@ def profile_regions(
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
         pair = pair or planes_of(grid)[0]
-        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
-        values = dict(zip(category_names(file), plane["chi2"][:], strict=True))
+        chi2 = _plane_in(file, grid, pair)["chi2"][:]
+        values = dict(zip(category_names(file), chi2, strict=True))
     x, y = (grid.named[name] for name in pair)
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
-        handles = _regions(axes, x, y, values, levels, _physical(pair, grid, M_X))
-        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
-        _title(axes, M_X, title, _others(grid, pair, profiled, about))
-        _legend(axes, handles)
-        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+    with _panel(pdf, png, page.notes) as (axes, handles):
+        handles += _regions(axes, x, y, values, page.levels, _physical(pair, grid, page.M_X))
+        handles += _finish_profile(axes, pair, grid, page)
+        _title(axes, page, _others(grid, pair, profiled, page.about))
 
 
-def profile_best(
-    profile: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
-    pdf: str | Path,
-    png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
-) -> None:
+def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
     """Figure 3, right: best value of the last profiled parameter across the first plane.
 
     Parameters as for `plane`, with a ``profile.h5``.
@@ -388,18 +414,15 @@ def profile_best(
         index = category_names(file).index("global")
         best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
     x, y = (grid.named[name] for name in pair)
-    known = np.isfinite(chi2) & _physical(pair, grid, M_X)
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
+    known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
+    with _panel(pdf, png, page.notes) as (axes, handles):
         if known.any():
-            label = f"best-fit {about[name].label}"
-            handles = _best_map(axes, x, y, best, chi2 - chi2[known].min(), levels, label)
+            label = f"best-fit {page.about[name].label}"
+            handles += _best_map(axes, x, y, best, chi2 - chi2[known].min(), page.levels, label)
         else:
-            handles = _regions(axes, x, y, {"global": chi2}, levels, known)
-        handles += _finish_profile(axes, pair, grid, M_X, fits, about)
-        _title(axes, M_X, title)
-        _legend(axes, handles)
-        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+            handles += _regions(axes, x, y, {"global": chi2}, page.levels, known)
+        handles += _finish_profile(axes, pair, grid, page)
+        _title(axes, page)
 
 
 def _best_map(
@@ -441,14 +464,10 @@ def _best_map(
 
 def profiles(
     profile: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
+    page: Page,
     pdf: str | Path,
     png: str | Path,
     names: tuple[str, ...] = (),
-    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Profile chi2 of each parameter alone, the others profiled, with its intervals.
 
@@ -456,53 +475,51 @@ def profiles(
     """
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
-    curves = fits.get("profiles") or grid_profiles(profile)
-    best = main_fit(fits)
+    curves, best = page.fits.profiles or grid_profiles(profile), page.fits.main
     names = names or (*grid.scanned, *profiled)
     number = len(names)
     columns, rows = min(number, 3), -(-number // 3)
-    with plt.rc_context(_STYLE):
-        size = {"figsize": (2.4 * max(columns, 2), 0.4 + 2.4 * rows), "layout": "constrained"}
-        figure, panels = plt.subplots(rows, columns, sharey=True, squeeze=False, **size)
+    shape: dict[str, Any] = {"rows": rows, "columns": columns, "sharey": True, "squeeze": False}
+    shape["size"] = 2.4 * max(columns, 2), 0.4 + 2.4 * rows
+    with _drawn(pdf, png, page.notes, **shape) as (figure, panels):
         unphysical: list = []
         for axes in panels.flat[number:]:
             axes.remove()
         for axes, name in zip(panels.flat, names, strict=False):
-            if (curve := curves.get(name)) and curve["chi2"]:
-                _profile(axes, np.array(curve["values"]), np.array(curve["chi2"]), levels)
+            if (curve := curves.get(name)) and curve.chi2.size:
+                _profile(axes, curve, page.levels)
             else:
                 axes.text(0.5, 0.5, "no valid point", transform=axes.transAxes, ha="center")
             if best:
-                loose = name in best.get("undetermined", ())
-                style = {"color": "black", "mfc": "none" if loose else "black", "zorder": 6}
-                axes.plot([best[name]], [0], "*", clip_on=False, **style)
-            axes.set_xlabel(about[name].label)
+                full = "none" if name in best.undetermined else "black"
+                style = {"color": "black", "mfc": full, "zorder": 6}
+                axes.plot([best.values[name]], [0], "*", clip_on=False, **style)
+            axes.set_xlabel(page.about[name].label)
             if name in grid.named:
                 axes.set_xlim(grid.named[name][0], grid.named[name][-1])
-            if name == "epsilon_hat" and name in grid.named and M_X:
-                unphysical = _mark_unphysical(axes, grid.named[name], M_X)
-        panels[0, 0].set_ylim(0, max(12, 1.2 * delta_chi2_level(levels[1], 1)))
+            if name == "epsilon_hat" and name in grid.named and page.M_X:
+                unphysical = _mark_unphysical(axes, grid.named[name], page.M_X)
+        panels[0, 0].set_ylim(0, max(12, 1.2 * delta_chi2_level(page.levels[1], 1)))
         for row in panels:
             row[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
         handles = unphysical
-        if any(curve["chi2"] for curve in curves.values()):
+        if any(curve.chi2.size for curve in curves.values()):
             handles = [
                 Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
-                for s, level in zip(("solid", "dashed"), levels, strict=True)
+                for s, level in zip(("solid", "dashed"), page.levels, strict=True)
             ] + handles
         if handles:
             figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        _title(panels[0, columns // 2], M_X, title)
-        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+        _title(panels[0, columns // 2], page)
 
 
-def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, float]) -> None:
+def _profile(axes: Axes, curve: Curve, levels: tuple[float, float]) -> None:
     """A profile with the intervals of one parameter."""
-    axes.plot(x, chi2 - chi2.min(), color=COLOURS["global"])
+    axes.plot(curve.values, curve.chi2 - curve.chi2.min(), color=COLOURS["global"])
     for level, style in zip(levels, ("solid", "dashed"), strict=True):
         height = delta_chi2_level(level, 1)
         axes.axhline(height, color="0.6", linewidth=0.7, linestyle=style)
-        for interval in intervals(x, chi2, height):
+        for interval in intervals(curve.values, curve.chi2, height):
             for end in interval:
                 if end is not None:
                     axes.plot([end, end], [0, height], color="0.4", lw=0.8, linestyle=style)
@@ -510,13 +527,11 @@ def _profile(axes: Axes, x: np.ndarray, chi2: np.ndarray, levels: tuple[float, f
 
 def masses(
     profiles: dict[float, str | Path],
-    title: str,
-    levels: tuple[float, float],
+    page: Page,
     pdf: str | Path,
     png: str | Path,
     notes: Iterable[str] = (),
     mark: str = "",
-    about: Mapping[str, Parameter] = BY_NAME,
 ) -> None:
     """Global regions of several masses in hatted variables.
 
@@ -526,22 +541,16 @@ def masses(
     ----------
     profiles : dict of float to path
         A ``profile.h5`` for each M_X in GeV.
-    title : str
-        Name of the model.
-    levels : tuple of float
-        Two confidence levels, for two parameters.
+    page : Page
     pdf, png : path
         Files to write.
     notes : iterable of str
-        Sentences in small print below.
+        Sentences in small print below; those of the figure follow.
     mark : str
         Digest of the recipe, kept in the PNG.
-    about : mapping, optional
-        What is known of the parameters, see `Model.records`.
     """
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
-        handles, cut = [], []
+    said, cut = list(notes), []
+    with _panel(pdf, png, said, mark) as (axes, handles):
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
         for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
             with store.read(path) as file:
@@ -554,7 +563,7 @@ def masses(
             if not known.any():
                 handles.append(_said(f"{label}: no valid point"))
                 continue
-            heights = [delta_chi2_level(level, 2) for level in levels]
+            heights = [delta_chi2_level(level, 2) for level in page.levels]
             look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
             delta = chi2 - chi2[known].min()
             _lines(axes, x, y, delta.T, levels=heights, **look)
@@ -570,17 +579,14 @@ def masses(
         if any(line.get_linestyle() == ":" for line in axes.lines):
             style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
-        _label(axes, pair, about)
-        percent = " and ".join(f"{100 * level:g}%" for level in levels)
-        _title(
-            axes, None, title, f"global {percent} (solid, dashed)", _others(grid, pair, (), about)
-        )
-        _legend(axes, handles)
-        notes = [*notes, "Regions are relative to the minimum with |epsilon_hat| <= 1."]
+        _label(axes, pair, page.about)
+        percent = " and ".join(f"{100 * level:g}%" for level in page.levels)
+        others = _others(grid, pair, (), page.about)
+        _title(axes, page, f"global {percent} (solid, dashed)", others)
+        said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
             edge = "reach the edge of the box: what lies beyond is not seen."
-            notes.append(f"Regions of M_X = {', '.join(cut)} TeV {edge}")
-        _save(figure, pdf, png, notes, mark)
+            said.append(f"Regions of M_X = {', '.join(cut)} TeV {edge}")
 
 
 _AT_LIMIT = dict(facecolor="none", edgecolor="0.2", hatch="...", linewidth=0)
@@ -615,16 +621,7 @@ def _beyond(axes: Axes, limit: float, end: float) -> list:
     return [_unphysical_patch()]
 
 
-def mass_coupling(
-    profile: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
-    pdf: str | Path,
-    png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
-) -> None:
+def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
     """Regions in the plane of M_X and the coupling g_X without a hat, and where |epsilon| = 1.
 
     Parameters as for `plane`, with a ``profile.h5`` that has g_hat and M_X among its axes.
@@ -632,8 +629,7 @@ def mass_coupling(
     pair = ("g_hat", MASS)
     with store.read(profile) as file:
         grid, profiled = grid_of(file), profiled_of(file)
-        plane = file if pair == planes_of(grid)[0] else file[plane_group(pair)]
-        names = category_names(file)
+        plane, names = _plane_in(file, grid, pair), category_names(file)
         chi2 = {n: v.T for n, v in zip(names, plane["chi2"][:], strict=True)}
         epsilon = np.abs(plane["epsilon_hat_best"][names.index("global")].T)
     mass, g_hat = grid.named[MASS], grid.named["g_hat"]
@@ -641,25 +637,21 @@ def mass_coupling(
     x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
     # on the grid epsilon_hat is at the limit where the next node would be beyond
     reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
-        handles = _regions(axes, x, y, chi2, levels)
+    with _panel(pdf, png, page.notes) as (axes, handles):
+        handles += _regions(axes, x, y, chi2, page.levels)
         if len(grid.named.get("epsilon_hat", ())) == 1:
             handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
         else:
-            handles += _at_limit(axes, x, y, chi2["global"], reach, levels)
-        if best := main_fit(fits):
-            loose = ["g_X"] * ("g_hat" in best.get("undetermined", ()))
-            place = {"TeV": best[MASS] / 1000, "g_X": best["g_hat"] * best[MASS] / M_REFERENCE}
-            loose += ["TeV"] * (MASS in best.get("undetermined", ()))
-            handles += _star(axes, {**best, **place, "undetermined": loose}, ("TeV", "g_X"))
+            handles += _at_limit(axes, x, y, chi2["global"], reach, page.levels)
+        if best := page.fits.main:
+            at = best.values[MASS]
+            place = at / 1000, best.values["g_hat"] * at / M_REFERENCE
+            handles += _star(axes, place, best.determines(pair))
         axes.set_xlabel(r"$M_X$ [TeV]")
         axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
         axes.set_xlim(x.min(), x.max())
         axes.set_ylim(y.min(), y.max())
-        _title(axes, M_X, title, _others(grid, pair, profiled, about))
-        _legend(axes, handles)
-        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+        _title(axes, page, _others(grid, pair, profiled, page.about))
 
 
 # What is shown of the coefficients of b → s l l, by their names.
@@ -674,20 +666,11 @@ _NEAR = 0.35
 
 
 def c9_plane(
-    planes: str | Path,
-    title: str,
-    M_X: float | None,
-    levels: tuple[float, float],
-    fits: dict,
-    pdf: str | Path,
-    png: str | Path,
-    about: Mapping[str, Parameter] = BY_NAME,
-    plane: str = "c9",
+    planes: str | Path, page: Page, pdf: str | Path, png: str | Path, plane: str = "c9"
 ) -> None:
     """Regions of a model and of the direct fit in a plane of C9.
 
-    Parameters as for `plane`, with a file of `c9.save`; ``plane``: one of `c9.PLANES`. Nothing
-    ``about`` parameters is shown.
+    Parameters as for `plane`, with a file of `c9.save`; ``plane``: one of `c9.PLANES`.
     """
     with store.read(planes) as file:
         group = file[plane]
@@ -696,21 +679,19 @@ def c9_plane(
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
+    with _panel(pdf, png, page.notes) as (axes, handles):
         axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
         axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         if not np.isfinite(chi2["global"]).any():
             text = "no valid point"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
-            handles = []
         elif chi2["global"].ndim == 2:
-            handles = _reached_plane(axes, x, y, chi2, places, levels)
+            handles += _reached_plane(axes, x, y, chi2, places, page.levels)
         else:
-            handles = _reached_line(axes, chi2, places, levels)
+            handles += _reached_line(axes, chi2, places, page.levels)
         if direct:
-            handles += _direct(axes, x[[0, -1]], y[[0, -1]], levels, *direct)
-        handles += _fits_of_c9(axes, fits, c9.PLANES[plane])
+            handles += _direct(axes, x[[0, -1]], y[[0, -1]], page.levels, *direct)
+        handles += _fits_of_c9(axes, page.fits, c9.PLANES[plane])
         look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
         axes.plot(0, 0, zorder=6, **look)
         handles.append(Line2D([], [], label="SM", **look))
@@ -718,18 +699,20 @@ def c9_plane(
         axes.set_ylabel(_C9[c9.PLANES[plane][1]])
         axes.set_aspect("equal")
         _limit(axes, x, y)
-        _title(axes, M_X, title)
-        _legend(axes, handles)
-        _save(figure, pdf, png, without_unmixed_region(fits.get("notes", ())))
+        _title(axes, page)
 
 
-def _fits_of_c9(axes: Axes, fits: dict, names: tuple[str, str]) -> list:
+def _fits_of_c9(axes: Axes, fits: Fits, names: tuple[str, str]) -> list:
     """Stars at the main fit, and at the unmixed one where it is elsewhere."""
-    best, unmixed = (fit and fit.get("C9") for fit in (main_fit(fits), unmixed_fit(fits)))
-    if best and unmixed and all(abs(unmixed[n] - best[n]) < 1e-4 for n in names):
-        unmixed = None
-    handles = _star(axes, best, names)
-    return handles + _star(axes, unmixed, names, r"best fit, $\hat\epsilon = 0$", "0.6")
+    best, unmixed = (
+        [fit.C9[name] for name in names] if fit and fit.C9 else []
+        for fit in (fits.main, fits.unmixed)
+    )
+    handles = _star(axes, best) if best else []
+    if unmixed and not (best and np.abs(np.subtract(unmixed, best)).max() < 1e-4):
+        label = r"best fit, $\hat\epsilon = 0$"
+        handles += _star(axes, unmixed, label=label, colour="0.6")
+    return handles
 
 
 def _reached_plane(
@@ -855,14 +838,7 @@ def _others(
     return ", ".join(said)
 
 
-def _finish_profile(
-    axes: Axes,
-    pair: tuple[str, str],
-    grid: Grid,
-    M_X: float | None,
-    fits: dict,
-    about: Mapping[str, Parameter],
-) -> list:
+def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -> list:
     """Unphysical points, best fit, labels and limits of a plane; returns handles."""
     x, y = (grid.named[name] for name in pair)
     handles = []
@@ -872,40 +848,27 @@ def _finish_profile(
             style = {"levels": [0, np.inf], "hatches": ["////"], "colors": "none", "zorder": 5}
             axes.contourf(x, y, beyond, **style)
             handles.append(_unphysical_patch())
-    elif pair[0] == "epsilon_hat" and (mass := M_X or grid.named.get(MASS, [None])[0]):
+    elif pair[0] == "epsilon_hat" and (mass := page.M_X or grid.named.get(MASS, [None])[0]):
         handles += _mark_unphysical(axes, x, mass)
-    handles += _star(axes, main_fit(fits), pair)
-    _label(axes, pair, about)
+    handles += _star_of(axes, page.fits.main, pair)
+    _label(axes, pair, page.about)
     _limit(axes, x, y)
     return handles
 
 
-def pulls(
-    rows: list[dict],
-    title: str,
-    M_X: float | None,
-    pdf: str | Path,
-    png: str | Path,
-    notes: Iterable[str] = (),
-) -> None:
+def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> None:
     """Figure 4: pulls of observables of interest, Standard Model against best fit.
 
     Parameters
     ----------
     rows : list of dict
         Rows of `statistics.pulls`, in the order they are to be shown.
-    title : str
-        Name of the model.
-    M_X : float or None
-        In GeV; None where it is a parameter.
+    page : Page
     pdf, png : path
         Files to write.
-    notes : iterable of str
-        Sentences in small print below.
     """
-    with plt.rc_context(_STYLE):
-        height = 0.9 + 0.2 * max(len(rows), 4)
-        figure, axes = plt.subplots(figsize=(6.2, height), layout="constrained")
+    size = 6.2, 0.9 + 0.2 * max(len(rows), 4)
+    with _drawn(pdf, png, page.notes, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
@@ -928,14 +891,13 @@ def pulls(
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(-0.8, len(rows) - 0.2)
         axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
-        _title(axes, M_X, title)
+        _title(axes, page)
         figure.legend(
             loc="outside lower right",
             ncols=2,
             title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
             title_fontsize=8,
         )
-        _save(figure, pdf, png, notes)
 
 
 def validation(
@@ -964,8 +926,7 @@ def validation(
     notes : iterable of str
         Sentences in small print below.
     """
-    with plt.rc_context(_STYLE):
-        figure, axes = _new_figure()
+    with _drawn(pdf, png, notes) as (_, axes):
         for name, values in errors.items():
             axes.plot(
                 np.maximum(distance, 1e-1),
@@ -982,4 +943,3 @@ def validation(
         axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
         axes.set_title(f"{title}: exact points of the run (lines: bounds)")
         axes.legend(loc="best")
-        _save(figure, pdf, png, notes)

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 import numpy as np
 
 from malaphoric.data.categories import GLOBAL
 from malaphoric.inference.fits import Box, free_parameters
-from malaphoric.inference.statistics import delta_chi2_level, main_fit, unmixed_fit
+from malaphoric.inference.results import Curve, Fit, Fits, ScanResult
+from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import BY_NAME, MASS, Parameter
 from malaphoric.physics.smeft import M_REFERENCE
 
@@ -38,9 +38,8 @@ def of_data(overlays: Iterable[str]) -> list[str]:
 
 
 def of_fits(
-    fits: dict[str, Any],
-    grid: dict,
-    profiles: dict[str, dict[str, list]],
+    fits: Fits,
+    grid: ScanResult,
     box: Box,
     M_X: float | None,
     levels: tuple[float, float],
@@ -51,12 +50,10 @@ def of_fits(
 
     Parameters
     ----------
-    fits : dict
-        From `fits.best_fits`.
-    grid : dict
+    fits : Fits
+        With profiles: minimised ones, or those of the grid.
+    grid : ScanResult
         From `statistics.profile`.
-    profiles : dict
-        By parameter, `statistics.grid_profiles` or minimised ones.
     box : dict
         From `fits.physical_box`.
     M_X : float or None
@@ -68,13 +65,12 @@ def of_fits(
     about : mapping, optional
         What is known of the parameters, see `Model.records`.
     """
-    sentences = list(grid["notes"])
-    main = main_fit(fits)
-    for name, held in fits["fits"].items():
-        if fit := fits[name]:
-            sentences += _of_one(name, fit, box)
+    sentences, main = list(grid.notes), fits.main
+    for name, held in fits.held.items():
+        if fit := fits.found.get(name):
+            sentences += _of_one(name, fit)
         elif main:
-            where = "box" if main["method"].startswith("minimised") else "grid"
+            where = "box" if main.minimised else "grid"
             sentences.append(
                 f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
             )
@@ -82,41 +78,39 @@ def of_fits(
     def physical(name: str, edge: float) -> bool:
         return _is_physical(about[name], edge, box, M_X)
 
-    cut = _cut(main, profiles, box, physical, levels) if main else []
     if main:
-        unmixed = unmixed_fit(fits) or {}
-        sentences += _cut_unmixed(unmixed, grid["unmixed_edges"], cut, physical, levels)
+        cut = _cut(main, fits.profiles, box, physical, levels)
+        loose = fits.unmixed.undetermined if fits.unmixed else []
+        sentences += _cut_unmixed(loose, grid.unmixed_edges, cut, physical, levels)
         if cut:
             sentences += cut
             if command:
                 sentences.append(f"`{command}` proposes another box.")
-        sentences += _coarse(main, grid, profiles, levels)
+        sentences += _coarse(main, grid, fits.profiles, levels)
     return sentences
 
 
-def _of_one(name: str, fit: dict, box: Box) -> list[str]:
+def _of_one(name: str, fit: Fit) -> list[str]:
     sentences = []
-    if loose := fit.get("undetermined"):
+    if loose := fit.undetermined:
         sentences.append(
             f"{_and(loose)} of the {name} fit mean{'s' * (len(loose) == 1)} nothing: chi2 does not "
             "depend on it there."
         )
-    elif not fit.get("valid", True):
+    elif not fit.valid:
         sentences.append(
             f"The {name} fit did not converge: it is the best point found, not a proven minimum."
         )
-    if at_limit := [n for n in fit.get("at_limit", ()) if n not in (loose or ())]:
+    if at_limit := [n for n in fit.at_limit if n not in loose]:
         sentences.append(
             f"The {name} fit has {_and(at_limit)} at a limit of the box or of |epsilon| <= 1, "
             "where errors and p-values by Wilks' theorem do not hold."
         )
-    if others := fit.get("other_minima"):
-        places = [
-            f"{_at({k: other[k] for k in box})} ({other['chi2'][GLOBAL] - fit['chi2'][GLOBAL]:.2f} "
-            "higher)"
-            for other in others
-        ]
-        also = "; and at ".join(places)
+    if fit.other_minima:
+        also = "; and at ".join(
+            f"{_at(other.values)} ({other.chi2[GLOBAL] - fit.chi2[GLOBAL]:.2f} higher)"
+            for other in fit.other_minima
+        )
         sentences.append(f"The {name} fit is not the only minimum: chi2 has another at {also}.")
     return sentences
 
@@ -127,8 +121,8 @@ def _at(values: dict[str, float]) -> str:
 
 
 def _cut(
-    fit: dict,
-    profiles: dict[str, dict[str, list]],
+    fit: Fit,
+    profiles: dict[str, Curve],
     box: Box,
     physical: Callable[[str, float], bool],
     levels: tuple[float, float],
@@ -136,14 +130,14 @@ def _cut(
     """What reaches an edge of the box that is no physical limit."""
     edges: dict[str, list[str]] = {}
     for name in free_parameters(box):
-        curve = profiles.get(name, {"values": []})
-        if name in fit.get("undetermined", ()) or not curve["values"]:
+        curve = profiles.get(name)
+        if name in fit.undetermined or curve is None or not curve.values.size:
             continue
         for end, edge in ((0, box[name][0]), (-1, box[name][1])):
-            if physical(name, edge) or curve["values"][end] != edge:
+            if physical(name, edge) or curve.values[end] != edge:
                 continue
-            height = curve["chi2"][end] - min(curve["chi2"])
-            what = ["best fit"] if abs(fit[name] - edge) < 1e-3 * np.ptp(box[name]) else []
+            height = curve.chi2[end] - curve.chi2.min()
+            what = ["best fit"] if abs(fit.values[name] - edge) < 1e-3 * np.ptp(box[name]) else []
             what += [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
             if what:
                 edges.setdefault(what[0], []).append(f"{name} = {edge:g}")
@@ -159,8 +153,8 @@ def _reaching(edges: dict[str, list[str]]) -> list[str]:
 
 
 def _cut_unmixed(
-    fit: dict,
-    edges: list,
+    undetermined: list[str],
+    edges: list[tuple[str, float, float]],
     said: list[str],
     physical: Callable[[str, float], bool],
     levels: tuple[float, float],
@@ -170,8 +164,8 @@ def _cut_unmixed(
     for name, edge, height in edges:
         place = f"{name} = {edge:g}"
         inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
-        loose = name in fit.get("undetermined", ()) or physical(name, edge)
-        if inside and not loose and not any(place in sentence for sentence in said):
+        known = name not in undetermined and not physical(name, edge)
+        if inside and known and not any(place in sentence for sentence in said):
             found.setdefault(f"{inside[0]} {_UNMIXED_REGION}", []).append(place)
     return _reaching(found)
 
@@ -189,16 +183,17 @@ def _is_physical(parameter: Parameter, edge: float, box: Box, M_X: float | None)
 
 
 def _coarse(
-    fit: dict, grid: dict, profiles: dict[str, dict[str, list]], levels: tuple[float, float]
+    fit: Fit, grid: ScanResult, profiles: dict[str, Curve], levels: tuple[float, float]
 ) -> list[str]:
     """Where the grid is too coarse for what is read off it."""
     sentences = []
-    difference = grid["minimum"] - fit["chi2"][GLOBAL]
+    assert grid.minimum is not None  # there is a fit
+    difference = grid.minimum - fit.chi2[GLOBAL]
     if abs(difference) > _DISAGREE:
-        errors = {k: v for k, v in fit.get("errors", {}).items() if v and np.isfinite(v)}
+        errors = {k: v for k, v in fit.errors.items() if v and np.isfinite(v)}
         wide = [
             f"{name} (steps of {step:.2g}, error {errors[name]:.2g})"
-            for name, step in grid["steps"].items()
+            for name, step in grid.steps.items()
             if name in errors and step > errors[name]
         ]
         sentences.append(
@@ -206,11 +201,11 @@ def _coarse(
             f"{abs(difference):.1f} {'above' if difference > 0 else 'below'} the best fit"
             + (f"; more points are needed in {_and(wide)}." if wide else ".")
         )
-    if fit["method"].startswith("minimised"):
+    if fit.minimised:
         return sentences  # intervals are not read off the grid
     for name, curve in profiles.items():
-        chi2 = np.array(curve["chi2"])
-        if len(chi2) and np.sum(chi2 - chi2.min() <= delta_chi2_level(levels[0], 1)) < _FEWEST:
+        chi2 = curve.chi2
+        if chi2.size and np.sum(chi2 - chi2.min() <= delta_chi2_level(levels[0], 1)) < _FEWEST:
             sentences.append(
                 f"The grid is too coarse for the intervals of {name}: fewer than {_FEWEST} of its "
                 f"values lie in the {100 * levels[0]:g}% interval."

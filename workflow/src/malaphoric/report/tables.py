@@ -6,13 +6,15 @@ The numbers come from `statistics`; here they are only arranged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from malaphoric import store
 from malaphoric.data.categories import CATEGORIES, GLOBAL
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.inference.statistics import nested_in, p_value, p_values_over, summary
+from malaphoric.inference.results import Fit, Fits
+from malaphoric.inference.statistics import p_value, p_values_over, summary
 from malaphoric.physics.parameters import MASS
 from malaphoric.physics.smeft import M_REFERENCE, g_prime, zprime
 from malaphoric.report.paper import PARAMETERS, TABLE1, TABLE4
@@ -82,7 +84,7 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
 
 
 def table4_rows(
-    fits: dict,
+    fits: Fits,
     best: dict,
     paper: dict | None,
     data: Likelihood,
@@ -94,10 +96,9 @@ def table4_rows(
 
     Parameters
     ----------
-    fits : dict
-        Content of ``best_fit.json``.
+    fits : Fits
     best : dict
-        Its best fits, as `chunks.read_points` returns them.
+        Its points, as `chunks.read_points` returns them.
     paper : dict or None
         The paper's points likewise, by the exact engine; None where they are not computed, as
         for other models than the paper's.
@@ -117,58 +118,59 @@ def table4_rows(
     """
     chi2_of = [*data.categories, GLOBAL]
 
-    def weighed(points: dict, number: int, parameters: int) -> dict:
-        point = dict(zip(names, points["points"][number].tolist(), strict=True))
+    def weighed(points: dict, number: int, parameters: int) -> Fit:
+        values = dict(zip(names, points["points"][number].tolist(), strict=True))
         chi2 = dict(zip(chi2_of, points["chi2"][number].tolist(), strict=True))
-        return summary(point, chi2, data.chi2_sm, data.n_obs, parameters)
+        fit = Fit(values=values, chi2=chi2, parameters=parameters)
+        return summary(fit, data.chi2_sm, data.n_obs)
 
-    wanted = fits["fits"]
-    nested = {name: nested_in(name, wanted) for name in wanted}
-    compared = [
-        name for name in ("SM", *wanted) if name in {n for row in nested.values() for n in row}
-    ]
+    nested = {other for name in fits.held for other in fits.nested_in(name)}
+    compared = [name for name in ("SM", *fits.held) if name in nested]
     row = partial(_row, names=names, M_X=M_X, compared=compared)
-    sm = summary({}, data.chi2_sm, data.chi2_sm, data.n_obs, 0)
-    found = [name for name in wanted if fits[name]]
-    ours = {name: weighed(best, i, fits[name]["parameters"]) for i, name in enumerate(found)}
-    rows = [row("SM", fits["SM"])]
-    for name, fit in ours.items():
-        others = {n: {"SM": sm, **ours}[n] for n in nested[name] if n in ("SM", *ours)}
-        fit["p_value_over"] = p_values_over(fit, others)
-        rows.append(row(f"{name}: best fit", fit, remark=_remark(fits[name])))
+    found = {
+        name: weighed(best, number, fit.parameters)
+        for number, (name, fit) in enumerate(fits.found.items())
+    }
+    sm = summary(Fit(chi2=data.chi2_sm), data.chi2_sm, data.n_obs)
+    ours = Fits(held=fits.held, SM=sm, found=found)
+    rows = [row("SM", fits.SM)]
+    for name, fit in ours.found.items():
+        fit = replace(fit, p_value_over=p_values_over(fit, ours.known_in(name)))
+        rows.append(row(f"{name}: best fit", fit, remark=_remark(fits.found[name])))
     for number, (name, theirs) in enumerate(TABLE4.items()):
         if paper:
-            parameters = sum(x != 0 for x in theirs["point"])
-            point = weighed(paper, number, parameters)
-            point["p_value_over"] = p_values_over(point, {"SM": sm})
+            point = weighed(paper, number, sum(x != 0 for x in theirs["point"]))
+            point = replace(point, p_value_over=p_values_over(point, {"SM": sm}))
             rows.append(row(f"{name}: the paper's point", point))
         if comparable:
-            point = dict(zip(PARAMETERS, theirs["point"], strict=True))
-            rows.append(row(f"{name}: the paper", {**theirs, **point}))
+            values = dict(zip(PARAMETERS, theirs["point"], strict=True))
+            fit = Fit(values=values, dchi2=theirs["dchi2"], p_value=theirs["p_value"])
+            rows.append(row(f"{name}: the paper", fit))
     return rows
 
 
-def zprime_columns(fit: dict, M_X: float | None) -> dict:
-    """Mass [GeV] and couplings of the physical Z' of a fit; empty for |epsilon| >= 1 and the SM."""
-    mass = fit.get(MASS, M_X)
-    z = zprime(fit["epsilon_hat"], fit["g_hat"], mass) if mass and "g_hat" in fit else {}
+def zprime_columns(values: dict[str, float], M_X: float | None) -> dict:
+    """Mass [GeV] and couplings of the physical Z'; empty for |epsilon| >= 1 and the SM."""
+    mass = values.get(MASS, M_X)
+    z = zprime(values["epsilon_hat"], values["g_hat"], mass) if mass and values else {}
     names = {"mass": "M_Zprime", "g_X": "g_X_Zprime", "g_Y": "g_Y_Zprime"}
-    return {column: "" if z.get(k) is None else z[k] for k, column in names.items()}
+    return {column: _or_empty(z.get(key)) for key, column in names.items()}
 
 
-def _remark(fit: dict) -> str:
+def _or_empty(value: float | None) -> float | str:
+    return "" if value is None else value
+
+
+def _remark(fit: Fit) -> str:
     """What makes a best fit another than it looks, in a word."""
-    words = {
-        "undetermined": fit.get("undetermined") or (),
-        "at a limit": fit.get("at_limit") or (),
-    }
+    words = {"undetermined": fit.undetermined, "at a limit": fit.at_limit}
     found = [f"{word}: {' '.join(names)}" for word, names in words.items() if names]
-    return "; ".join([*found, *([] if fit.get("valid", True) else ["no proven minimum"])])
+    return "; ".join([*found, *([] if fit.valid else ["no proven minimum"])])
 
 
 def _row(
     label: str,
-    fit: dict,
+    fit: Fit,
     names: tuple[str, ...],
     M_X: float | None,
     compared: list[str],
@@ -177,25 +179,25 @@ def _row(
     """A row of Table 4; what a fit lacks stays empty."""
     return {
         "fit": label,
-        **{name: fit.get(name, "") for name in names},
-        **{f"dchi2_{c}": fit["dchi2"].get(c, "") for c in (*CATEGORIES, GLOBAL)},
-        "p_value": fit.get("p_value", ""),
-        "chi2_global": fit.get("chi2", {}).get(GLOBAL, ""),
-        "dof": fit.get("dof", ""),
-        **{f"p_value_over_{name}": fit.get("p_value_over", {}).get(name, "") for name in compared},
-        **zprime_columns(fit, M_X),
+        **{name: fit.values.get(name, "") for name in names},
+        **{f"dchi2_{c}": fit.dchi2.get(c, "") for c in (*CATEGORIES, GLOBAL)},
+        "p_value": _or_empty(fit.p_value),
+        "chi2_global": fit.chi2.get(GLOBAL, ""),
+        "dof": _or_empty(fit.dof),
+        **{f"p_value_over_{name}": fit.p_value_over.get(name, "") for name in compared},
+        **zprime_columns(fit.values, M_X),
         "remark": remark,
     }
 
 
-def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) -> list[dict]:
+def mass_rows(fits: dict[str, Fit], names: tuple[str, ...], M_X: float) -> list[dict]:
     """Rows of the table of masses, one or two per mass.
 
     Parameters
     ----------
     fits : dict
         ``hatted``: the best fit with |epsilon_hat| <= 1, ``physical``: that with |epsilon| <= 1,
-        too; None without one.
+        too; as far as there are any.
     names : tuple of str
         The parameters.
     M_X : float
@@ -203,9 +205,7 @@ def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) 
     """
     rows: list[dict] = []
     for name, fit in fits.items():
-        if not fit:
-            continue
-        epsilon = fit["epsilon_hat"] * M_X / M_REFERENCE
+        epsilon = fit.values["epsilon_hat"] * M_X / M_REFERENCE
         if name == "physical" and rows and rows[0]["physical"] == "yes":
             continue  # the same fit
         rows.append(
@@ -214,10 +214,10 @@ def mass_rows(fits: dict[str, dict | None], names: tuple[str, ...], M_X: float) 
                 "g_prime": g_prime(M_X),
                 "fit": "same box" if name == "hatted" else "physical box",
                 "physical": "no" if abs(epsilon) > 1 + 1e-9 else "yes",
-                **{name: fit[name] for name in names},
-                **{f"dchi2_{category}": value for category, value in fit["dchi2"].items()},
+                **{name: fit.values[name] for name in names},
+                **{f"dchi2_{category}": value for category, value in fit.dchi2.items()},
                 "epsilon": epsilon,
-                **zprime_columns(fit, M_X),
+                **zprime_columns(fit.values, M_X),
             }
         )
     return rows

@@ -129,7 +129,10 @@ class Configuration:
 
     @property
     def c9_planes(self) -> list[str]:
-        """Planes of C9 that can be drawn: by the compiled engine, primed ones where they arise."""
+        """Planes of C9 that can be drawn: by the compiled engine, primed ones where they arise.
+
+        Which of them are, `Recipes.figures` says, as of all figures.
+        """
         possible = ["c9", "c9_primed"][: 1 + self._right_handed]
         return possible if self.data["engine"] == "compiled" else []
 

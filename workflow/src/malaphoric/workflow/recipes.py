@@ -140,33 +140,28 @@ class Recipes(dict):
 
     @cached_property
     def figures(self) -> list[str]:
-        """Figures that the configuration lists, or of the paper's those that the grid allows.
+        """Figures that the configuration lists, or all of ours that the run allows.
 
         A plane needs two axes, Fig. 2 also epsilon_hat = 0.
         """
-        if "figures" in self.run.data:
-            return [*self.run.figures, "fig4", *self.c9_planes]
-        grid = self.run.grid
+        run, grid = self.run, self.run.grid
+        if "figures" in run.data:
+            planes = [name for name in run.c9_planes if name in run["figures"]]
+            return [*run.figures, "fig4", *planes]
         others = [name for name in grid.scanned if name != "epsilon_hat"]
         unmixed = len(others) > 1 and grid.unmixed is not None
         mixed = len(grid.scanned) > 1 and not (unmixed and len(others) == len(grid.scanned))
         allowed = {
             "fig2": unmixed,
             "fig3_left": mixed,
-            "fig3_right": mixed and len(grid.scanned) + len(self.run.profiled) > 2,
+            "fig3_right": mixed and len(grid.scanned) + len(run.profiled) > 2,
             "profiles": len(grid.scanned) > 0,
             "mass_coupling": {"g_hat", MASS} <= set(grid.scanned),
             "fig4": True,
-            "c9": "c9" in self.c9_planes,
-            "c9_primed": "c9_primed" in self.c9_planes,
+            "c9": "c9" in run.c9_planes,
+            "c9_primed": "c9_primed" in run.c9_planes,
         }
         return [name for name in FIGURES if allowed[name]]
-
-    @cached_property
-    def c9_planes(self) -> list[str]:
-        """Planes of C9 that are drawn: all that can be, or those that the configuration lists."""
-        listed = self.run.data.get("figures", self.run.c9_planes)
-        return [name for name in self.run.c9_planes if name in listed]
 
     @property
     def _style(self) -> dict:
@@ -240,9 +235,9 @@ class Recipes(dict):
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}
         self._add("best_fit", settings, {**inputs, **self._tables})
-        if self.c9_planes:
+        if planes := [name for name in self.figures if name in run.c9_planes]:
             settings = {**self._model, **self._grid, "categories": run.categories}
-            settings |= {"extra": _lists(run.selection.extra), "planes": self.c9_planes}
+            settings |= {"extra": _lists(run.selection.extra), "planes": planes}
             inputs = {"likelihood": "likelihood", "best": "profile", **self._tables}
             self._add("c9", settings, inputs, [TABLE])
         if run.checked:
