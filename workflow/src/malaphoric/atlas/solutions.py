@@ -100,7 +100,7 @@ def anomaly_free(N: int, right_handed_neutrinos: bool) -> Solutions:
             some = _joined([own[total] for own, total in zip(known, totals, strict=True)], N)
             found.append(some[_representative(some)])
     every = Solutions(np.concatenate(found))
-    columns = every.charges.reshape(len(every), -1).T
+    columns = flat(every.charges).T
     return Solutions(every.charges[np.lexsort((*columns[::-1], every.neutrinos, every.largest))])
 
 
@@ -126,12 +126,17 @@ def _joined(triples: Sequence[np.ndarray], N: int) -> np.ndarray:
 
 def _representative(charges: np.ndarray) -> np.ndarray:
     """Whether solutions have no common factor, and are no smaller than their negative; (n,)."""
-    flat = charges.reshape(len(charges), -1)
     # families of -X are in the opposite order
-    return (np.gcd.reduce(flat, axis=1) == 1) & (_leading(charges + charges[:, :, ::-1]) >= 0)
+    larger = leading(charges + charges[:, :, ::-1]) >= 0
+    return (np.gcd.reduce(flat(charges), axis=1) == 1) & larger
 
 
-def _leading(charges: np.ndarray) -> np.ndarray:
-    """The first charge that is not 0 of each solution, or 0; shape (n,)."""
-    flat = charges.reshape(len(charges), -1)
-    return flat[np.arange(len(flat)), (flat != 0).argmax(axis=1)]
+def flat(charges: np.ndarray) -> np.ndarray:
+    """Charges of all species and families in a row, shape (n, m)."""
+    return charges.reshape(len(charges), charges.shape[1] * charges.shape[2])
+
+
+def leading(charges: np.ndarray) -> np.ndarray:
+    """The first charge that is not 0, or 0, shape (n,)."""
+    own = flat(charges)
+    return own[np.arange(len(own)), (own != 0).argmax(axis=1)]
