@@ -41,6 +41,9 @@ _LOOKS, _FOLLOWED, _SEED, _LOWER = 2048, 32, 1, 1e-3
 # same in every category, as the images of a minimum by a symmetry of the model are.
 _NEAR, _BARRIER, _SAME = 4.0, 0.1, 1e-3
 
+# What is nearer than this part of the box is one minimum, without asking chi2.
+_TOGETHER = 1e-3
+
 
 class ModelChi2(Protocol):
     """What is asked of a `loading.ModelLikelihood`."""
@@ -314,6 +317,8 @@ class _Problem:
 
     def _is_same(self, a: np.ndarray, b: np.ndarray) -> bool:
         """Whether points are one minimum, or images of each other by a symmetry of the model."""
+        if (abs(a - b) < _TOGETHER * (self.high - self.low))[self.columns].all():
+            return True
         line = np.linspace(a, b, 33)
         height = self.values(line)
         if height.max() < max(height[0], height[-1]) + _BARRIER:
