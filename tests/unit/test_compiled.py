@@ -419,6 +419,13 @@ def test_refuses_foreign_versions(package, table, b3_l2, tmp_path, monkeypatch):
         compiled.Running.load(path)
 
 
+def test_refuses_another_category(monkeypatch):
+    """A category of which the tables of the package know nothing."""
+    monkeypatch.setattr(categories, "CATEGORIES", (*categories.CATEGORIES, "LFV"))
+    with pytest.raises(store.StoreError, match=r"other categories than .*LFV; remake it"):
+        running.check_tables()
+
+
 def test_foreign_file_is_no_table_and_no_running_map(b3_l2, tmp_path):
     path = tmp_path / "running.h5"
     b3_l2.running.save(path)

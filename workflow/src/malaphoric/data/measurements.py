@@ -123,14 +123,15 @@ class Measurements:
 def packaged(nexp: int = 100_000, seed: int = 1) -> Path | None:
     """The measurements that come with the package, if they are of these draws and this seed.
 
-    None, too, if they were made with other versions of smelli, flavio or wilson than installed.
+    None, too, if they were made with other versions of smelli, flavio or wilson than installed, or
+    for other categories.
     """
     if not PACKAGED.exists():  # while they are remade
         return None
     with store.read(PACKAGED) as file:
-        settings = store.parse(file.attrs["settings"])
+        settings, own = (store.parse(file.attrs[name]) for name in ("settings", "category"))
     wanted = {"nexp": nexp, "seed": seed, "versions": store.versions()}
-    return PACKAGED if settings == wanted else None
+    return PACKAGED if settings == wanted and set(own) == set(CATEGORIES) else None
 
 
 def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:

@@ -529,7 +529,7 @@ class Selection:
                 f"accepted: {accepted}"
             )
 
-        own = {*names["measurements"][category], *overlaid}
+        own = {*names["measurements"].get(category, ()), *overlaid}
         for name in self._rule(category, "measurements", "exclude"):
             if name not in own:
                 refuse("measurements", "exclude", name, _some(name, own))

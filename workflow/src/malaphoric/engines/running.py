@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from malaphoric import store
-from malaphoric.data import lep2
+from malaphoric.data import categories, lep2, overlays
 from malaphoric.engines import basis, compiled
 from malaphoric.engines.basis import LOG_M_X, weights
 from malaphoric.engines.compiled import AT_MZ, B_TO_Q, CKM, D_MIXING, N_DELTA, Port, Running, Table
@@ -214,12 +214,18 @@ def check_tables() -> None:
     Raises
     ------
     malaphoric.store.StoreError
-        If they were made with other versions of smelli, flavio or wilson than installed, or for
-        another version of this package, or are damaged or missing.
+        If they were made with other versions of smelli, flavio or wilson than installed, for
+        another version of this package or other categories, or are damaged or missing.
     """
     compiled.check_table()
     with as_file(PACKAGED) as path, _open(path):
         pass
+    names = overlays.known()
+    if names and set(names["observables"]) != set(categories.CATEGORIES):
+        raise store.StoreError(
+            f"{overlays.NAMES}: made for other categories than {', '.join(categories.CATEGORIES)}; "
+            "remake it (`make table` in the project's folder)"
+        )
 
 
 # ----------------------------------------------------------------------------------------- a model

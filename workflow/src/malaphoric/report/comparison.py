@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from malaphoric.data.categories import CATEGORIES, GLOBAL
+from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference.results import Fits
 from malaphoric.inference.statistics import p_value
 from malaphoric.physics.model import Model
 from malaphoric.physics.smeft import M_REFERENCE
-from malaphoric.report.paper import PARAMETERS, TABLE1, TABLE4, has_the_papers_model
+from malaphoric.report.paper import (
+    CATEGORIES,
+    PARAMETERS,
+    TABLE1,
+    TABLE4,
+    has_the_papers_model,
+)
 from malaphoric.report.tables import LEP2_NOTE, markdown
 
 # Inputs of the closed formulas: Fermi constant (GeV^-2), alpha_e(m_Z), sin^2 of the Weinberg angle,
@@ -90,6 +96,11 @@ def unlike(
         result["categories"] = (
             f"Sums of categories and best fits are not compared: the run leaves out "
             f"{', '.join(missing)}."
+        )
+    elif more := [name for name in categories if name not in CATEGORIES]:
+        result["categories"] = (
+            "Sums of categories and best fits are not compared: the paper does not have "
+            f"{', '.join(more)}."
         )
     free = {name: sum(x != 0 for x in table["point"]) for name, table in TABLE4.items()}
     ours = {name: fit for name, fit in fits.found.items() if name in TABLE4}

@@ -36,6 +36,9 @@ TABLE1 = {
     "global": (624.0, 509, 3.4e-4),
 }
 
+#: Its categories.
+CATEGORIES = tuple(name for name in TABLE1 if name != "global")
+
 #: Its fits, and what they hold fixed.
 FITS = {"unmixed": {"epsilon_hat": 0.0}, "malaphoric": {}}
 

@@ -27,6 +27,9 @@ LEP2_NOTE = (
 )
 
 
+_OF_THE_PAPER = ("paper_chi2", "paper_n_obs", "paper_p_value")
+
+
 def write(
     rows: list[dict], csv_path: str | Path, md_path: str | Path, head: str, foot: str
 ) -> None:
@@ -70,9 +73,7 @@ def table1(chi2_sm: dict, n_obs: dict, csv_path: str | Path, md_path: str | Path
             "chi2": chi2_sm[name],
             "n_obs": n_obs[name],
             "p_value": p_value(chi2_sm[name], n_obs[name]),
-            "paper_chi2": TABLE1[name][0],
-            "paper_n_obs": TABLE1[name][1],
-            "paper_p_value": TABLE1[name][2],
+            **dict(zip(_OF_THE_PAPER, TABLE1.get(name, ("", "", "")), strict=True)),
         }
         for name in chi2_sm
     ]

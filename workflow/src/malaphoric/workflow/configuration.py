@@ -23,6 +23,7 @@ from malaphoric.engines.basis import parameters
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import M_X_RANGE, MASS
 from malaphoric.physics.smeft import COUPLINGS, M_REFERENCE
+from malaphoric.report.paper import CATEGORIES as PAPERS_CATEGORIES
 from malaphoric.report.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
 from malaphoric.scan.grid import Grid, plain
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
@@ -471,7 +472,7 @@ class Configuration:
     def is_the_papers(self) -> bool:
         """Whether model, mass, data and categories are the paper's."""
         same = is_the_papers(self.model, self.mass) and self.has_the_papers_data
-        return same and self.categories == list(CATEGORIES)
+        return same and self.categories == list(PAPERS_CATEGORIES)
 
 
 def _refuse_old_form(data: object, source: str) -> None:
