@@ -7,7 +7,7 @@ from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
-from malaphoric.engines.compiled import Table
+from malaphoric.engines.compiled import EXTRA, Table
 from malaphoric.inference import c9, fits
 from malaphoric.physics.model import Model
 from malaphoric.scan.grid import Grid
@@ -23,5 +23,5 @@ with job(snakemake) as this:
     grid = json.loads(Path(given.best).read_text())
     best = [grid["all"].get(GLOBAL), *grid["fits"].values()]
     starts = [point for point in best if point]
-    extra = Table.load(given.extra_table) if s["extra"] else None
+    extra = Table.load(given.get("extra_table") or EXTRA) if s["extra"] else None
     this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))
