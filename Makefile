@@ -40,10 +40,10 @@ setup: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Remake the table of the compiled engine for the installed smelli, flavio and wilson
+# Remake what comes with the package for the installed smelli, flavio and wilson
 # (with `engine: exact`, because a run of the compiled engine is refused until then).
 table: setup
-	$(BIN)/snakemake compile_running --cores $(CORES) --forceall --config engine=exact
+	$(BIN)/snakemake compile_running compile_theory compile_extra --cores $(CORES) --forceall --config engine=exact
 
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:

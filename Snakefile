@@ -30,6 +30,7 @@ os.environ.update(
 sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
+from malaphoric.data.theory import check as check_draws
 from malaphoric.workflow.configuration import Configuration, check_file
 from malaphoric.workflow.recipes import Recipes
 from malaphoric.engines.running import check_tables
@@ -55,6 +56,8 @@ try:
     RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
     if RUN["engine"] == "compiled":
         check_tables()
+    if RUN.selection.extra:
+        check_draws()
     if STARTS:  # imports matplotlib, half a second
         RUN.model.check_latex()
         for note in RUN.grid.notes:

@@ -3,7 +3,7 @@
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
-from malaphoric.engines.compiled import Table
+from malaphoric.engines.compiled import EXTRA, Table
 from malaphoric.inference import c9, fits
 from malaphoric.inference.results import ScanResult
 from malaphoric.physics.model import Model
@@ -19,5 +19,5 @@ with job(snakemake) as this:
     box = fits.physical_box(Grid.of(s["grid"]), mass, s["profiled"], names)
     grid = ScanResult.read(given.best)
     starts = [point.values for point in (grid.best, *grid.fits.values()) if point]
-    extra = Table.load(given.extra_table) if s["extra"] else None
+    extra = Table.load(given.get("extra_table") or EXTRA) if s["extra"] else None
     this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))

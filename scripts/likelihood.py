@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+from malaphoric.data import theory
+from malaphoric.data.categories import observable_tuple
 from malaphoric.data.measurements import PACKAGED, Measurements, combine, doubts
 from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
-    given = snakemake.input
+    s, given = this.settings, snakemake.input
     base = Measurements.load(given.get("measurements") or PACKAGED)
     overlays = [Path(path) for path in given.overlays]
-    extra = Measurements.load(given.extra) if given.get("extra") else None
-    likelihood = combine(base, **this.settings, overlays=overlays, extra=extra)
+    extra = None
+    if s["extra"]:
+        draws = theory.Draws.load(given.get("extra") or theory.EXTRA)
+        draws = draws.of(list(map(observable_tuple, s["extra"])))
+        extra = theory.follow(theory.Draws.load(theory.PACKAGED), draws)
+    likelihood = combine(base, s["lep2_set"], s["selection"], overlays, extra)
     likelihood.save(snakemake.output[0])
-    for doubt in doubts(base, this.settings["selection"], overlays, extra):
+    for doubt in doubts(base, s["selection"], overlays, extra):
         this.say(f"note: {doubt}")
     this.done(
         "chi2 of the Standard Model: "

@@ -13,6 +13,7 @@ from malaphoric.data.categories import observable_key
 from malaphoric.data.likelihood import NORMAL, Constraint
 from malaphoric.data.measurements import Measurements, combine, doubts
 from malaphoric.data.overlays import Selection
+from malaphoric.data.theory import Additional
 from malaphoric.schema import ConfigurationError
 from test_fuzz import check, fuzz, mutated, places
 
@@ -519,8 +520,10 @@ def test_overlay_of_quarks_joins_the_average(tmp_path):
 
 
 def test_additional_observable(tmp_path):
-    """Truth: a Gaussian with the sum of both variances; correlated with nothing of smelli's."""
-    extra = Measurements(["BR(B+->Knunu)"], [""], np.array([5e-6]), np.array([[1e-12]]), ["e"])
+    """Truth: a Gaussian with the sum of both variances; it follows nothing of smelli's."""
+    extra = Additional(
+        ["BR(B+->Knunu)"], ["e"], np.array([5e-6]), [], np.zeros((1, 0)), np.array([[1e-12]])
+    )
     rule = {"quarks": {"observables": {"include": ["BR(B+->Knunu)"]}}}
     path = write(tmp_path, {"new": {"values": {"BR(B+->Knunu)": "2.3 ± 0.7 e-5"}}})
     data = combine(base(), selection=rule, overlays=[path], extra=extra)

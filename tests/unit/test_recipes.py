@@ -6,6 +6,7 @@ import os
 import pytest
 
 from malaphoric import store
+from malaphoric.data import theory
 from malaphoric.report.paper import FITS, PARAMETERS
 from malaphoric.workflow import archive, configuration, jobs
 from malaphoric.workflow import recipes as recipes_module
@@ -37,7 +38,7 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
     [
         (["parameters", "M_X"], 2900, {*WEIGHED, "running", "running-extra"} - {"likelihood"}),
         (["lep2_set"], "full", WEIGHED | MASSES),
-        (["covariance", "seed"], 2, {"measurements", "extra"} | WEIGHED | MASSES),
+        (["covariance", "seed"], 2, {"measurements"} | WEIGHED | MASSES),
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
         (["chunk_minutes"], 9, {"record"}),
         (["validation", "seed"], 2, CHECK | {"record"}),
@@ -132,7 +133,8 @@ def test_another_table_of_the_compiled_engine(tmp_path, monkeypatch):
     for module in (configuration, recipes_module):
         monkeypatch.setattr(module, "TABLE", path)
     changed_ones = differing(before, recipes()) - {"export"}
-    assert changed_ones == {*WEIGHED, "running", *MASSES} - {"likelihood"}
+    made = {"running", "extra_table", "running-extra"}
+    assert changed_ones == {*WEIGHED, *made, *MASSES} - {"likelihood"}
     assert differing(exact, recipes(data=FULL)) - {"export", "record"} == MASSES
 
 
@@ -229,6 +231,34 @@ def test_a_run_that_is_not_checked_says_so():
         assert "not checked against exact points" in unchecked[name].settings["check"]
         assert "not checked" not in checked[name].settings["check"]
     assert recipes(["engine"], "exact")["best_fit"].settings["note"] == ""
+
+
+SHIPPED = {"include": [["<P5p>(B0->K*mumu)", 1.1, 2], ["<P2>(B0->K*mumu)", 4.3, 6]]}
+
+
+def test_additional_observables_that_ship(tmp_path, monkeypatch):
+    """Truth: nothing is computed of them, what is made of them knows the package's files."""
+    data = changed(["data", "quarks", "observables"], SHIPPED, COMPILED)
+    before, exact = recipes(data=data), recipes(data={**data, "engine": "exact"})
+    for found in (before, exact):
+        assert not {"extra", "extra_table"} & set(found)
+    more = {"include": [*SHIPPED["include"], "BR(B+->Knunu)"]}
+    other = recipes(["data", "quarks", "observables"], more, data)
+    assert {"extra", "extra_table"} <= set(other)
+    one = {"include": SHIPPED["include"][:1]}
+    other = recipes(["data", "quarks", "observables"], one, data)
+    assert other["running-extra"] == before["running-extra"]
+    assert other["likelihood"] != before["likelihood"]
+    path = tmp_path / "another.h5"
+    path.write_bytes(b"another")
+    tables = {"running-extra", *MASSES, *WEIGHED} - {"likelihood", "exact_points"}
+    files = [(theory, "PACKAGED", WEIGHED | MASSES)]
+    for module in (configuration, recipes_module):
+        files.append((module, "EXTRA_TABLE", tables if module is recipes_module else set()))
+    for module, name, expected in files:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, path)
+            assert expected <= differing(before, recipes(data=data))
 
 
 def test_minimal_configuration_has_no_additional_observables():

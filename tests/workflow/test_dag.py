@@ -158,8 +158,12 @@ def test_default_configuration_is_loaded(workflow):
 
 
 def test_table_is_remade_on_demand(workflow):
-    """`make table`: six independent parts and their assembly, and nothing else."""
+    """`make table`: independent parts and their assembly, and nothing else."""
     assert workflow.plan("compile", "--forceall") == {"compile_part": 6, "compile": 1}
+    draws = {"compile_draws": 10, "compile_theory": 1}
+    assert workflow.plan("compile_theory", "--forceall") == draws
+    table = {"compile_part": 6, "compile": 1, "compile_extra": 1}
+    assert workflow.plan("compile_extra", "--forceall") == table
 
 
 def test_masses_on_demand(workflow):

@@ -55,6 +55,9 @@ EXERCISED = {
     "make run": run(MAKE + "run"),
     "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
     "make run CONFIG=config/3b3-l.yaml": run("python -m malaphoric check config/3b3-l.yaml"),
+    "make run CONFIG=config/b3-l2-2026.yaml": run(
+        "python -m malaphoric check config/b3-l2-2026.yaml"
+    ),
     "make test": run("make -n test"),  # `make test-all` runs its tests
     "make test-all": CI,
     'pytest tests/unit -k "bits or exact_engine or neighbours"': see(
@@ -67,6 +70,10 @@ EXERCISED = {
     "make lock": run("make -n lock"),  # asks a registry
     "make bench": run("make -n bench"),  # minutes; not for tests
     "make table": run("make -n table"),  # half an hour; parts of it:
+    "snakemake compile_theory compile_extra --cores 2 --config engine=exact "
+    "--allowed-rules compile_draws compile_theory compile_extra": run(
+        "snakemake compile_theory compile_extra -n --config engine=exact"
+    ),  # half an hour
     "make why": run(MAKE + "why"),
     "make export": see("test_documentation.py::test_export_and_make_check"),
     "make check": see("test_documentation.py::test_export_and_make_check"),
@@ -94,6 +101,7 @@ EXERCISED = {
     "-0.17": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
     "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 20"),
+    "python scripts/correlations.py config/b3-l2-2026.yaml": AS_IS,
     "python tests/benchmarks/scale.py": run(
         "python tests/benchmarks/scale.py small OUT/likelihood.h5"
     ),

@@ -34,6 +34,13 @@ LHCb R_K (invented):
     - {name: <Rmue>(B+->Kll), q2min: 1.1, q2max: 6.0, value: 0.9 ± 0.01}
 """
 
+#: Of an observable that smelli does not have; the package has its table.
+ADDITIONAL = """
+CMS P5p (invented):
+  values:
+    - {name: <P5p>(B0->K*mumu), q2min: 1.1, q2max: 2.0, value: 0.4 ± 0.1}
+"""
+
 #: One of the results that are made on demand.
 MASS = f"results/{BASE['run']}/masses/2000.json"
 
@@ -51,6 +58,13 @@ CHANGES = {
             "overlays": ["new.yml"],
             "LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}},
             "quarks": {"observables": {"exclude": ["DeltaM_s"]}},
+        },
+        (),
+    ),
+    "data: additional": (
+        {
+            "overlays": ["additional.yml"],
+            "quarks": {"observables": {"include": [["<P5p>(B0->K*mumu)", 1.1, 2]]}},
         },
         (),
     ),
@@ -81,6 +95,7 @@ CHANGES = {
 def write_files(folder):
     """What the changes name."""
     (folder / "new.yml").write_text(OVERLAY)
+    (folder / "additional.yml").write_text(ADDITIONAL)
     text = (ROOT / "config/models/b3-l2.yaml").read_text()
     said = "parameters: {theta_sb: {label: a, range: [-1, 1], size: 0.1}}\nmixing:"
     for name, old, new in (
@@ -98,8 +113,8 @@ def changed(folder, key):
     value = CHANGES[key][0]
     if key.startswith("model: "):
         value = str(folder / value)
-    elif key == "data":
-        value = {**value, "overlays": [str(folder / "new.yml")]}
+    elif key.startswith("data"):
+        value = {**value, "overlays": [str(folder / name) for name in value["overlays"]]}
     return {**BASE, key.split(":")[0]: value}
 
 

@@ -28,11 +28,13 @@ def text(name):
 
 
 def extra_inputs():
-    """The compiled engine's table of additional observables, if there are any."""
-    if "extra_table" not in RECIPES:
-        return {}
+    """What the compiled engine needs for additional observables, if there are any.
+
+    Their table is not among it if it comes with the package.
+    """
     made = {"extra_table": "extra_table", "extra_running": "running-extra"}
-    return {key: f"{OUT}/extra/{RECIPES[rule].digest[:16]}.h5" for key, rule in made.items()}
+    made = {key: RECIPES[rule].digest[:16] for key, rule in made.items() if rule in RECIPES}
+    return {key: f"{OUT}/extra/{name}.h5" for key, name in made.items()}
 
 
 def theory_inputs():

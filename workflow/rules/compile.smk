@@ -1,7 +1,8 @@
-# Remaking the table of the compiled engine: only on demand, `make table`.
+# Remaking what comes with the package: only on demand, `make table`.
 #
 # What is in results and no run begins with a dot, which no name of a run does.
 
+from malaphoric.data import theory
 from malaphoric.engines.compiling import PARTS
 
 TABLE = "workflow/src/malaphoric/data/compiled.h5"
@@ -63,3 +64,59 @@ rule compile_running:
         "../envs/malaphoric.yaml"
     script:
         "../../scripts/compile_running.py"
+
+
+rule compile_draws:
+    """The Standard Model of smelli's and the additional observables, for parameters drawn once."""
+    output:
+        "results/.compile/draws-{draws}.h5",
+    wildcard_constraints:
+        draws="[0-9]+",
+    log:
+        "results/.compile/logs/draws-{draws}.log",
+    params:
+        recipe=text("compile_draws"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/compile_draws.py"
+
+
+rule compile_theory:
+    """All draws together: of smelli's observables, and of the additional ones that ship."""
+    localrule: True
+    input:
+        expand("results/.compile/draws-{draws}.h5", draws=range(theory.PARTS)),
+    output:
+        theory="workflow/src/malaphoric/data/theory.h5",
+        extra="workflow/src/malaphoric/data/extra.h5",
+    log:
+        "results/.compile/logs/theory.log",
+    params:
+        recipe=text("compile_theory"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/compile_theory.py"
+
+
+rule compile_extra:
+    """The compiled engine's table of the additional observables that ship."""
+    input:
+        table=TABLE,
+    output:
+        "workflow/src/malaphoric/data/extra_table.h5",
+    log:
+        "results/.compile/logs/extra_table.log",
+    params:
+        recipe=text("compile_extra"),
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: 60 * attempt,
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/extra_table.py"

@@ -22,11 +22,11 @@ if "measurements" in RECIPES:
             "../../scripts/measurements.py"
 
 
-if RUN.selection.extra:
+if "extra" in RECIPES:
     EXTRA = f"{OUT}/extra/{RECIPES['extra'].digest[:16]}.h5"
 
     rule extra:
-        """Standard Model of the observables that the configuration includes beyond smelli's."""
+        """The theory of observables beyond smelli's, where the package does not have it."""
         output:
             EXTRA,
         log:
@@ -49,7 +49,7 @@ rule likelihood:
         recipe=recipe("likelihood", f"{OUT}/likelihood.h5"),
         measurements=f"{OUT}/measurements.h5" if "measurements" in RECIPES else [],
         overlays=[str(path) for path in RUN.selection.overlays],
-        extra=EXTRA if RUN.selection.extra else [],
+        extra=EXTRA if "extra" in RECIPES else [],
     output:
         f"{OUT}/likelihood.h5",
     log:
@@ -86,7 +86,7 @@ if RUN["engine"] == "compiled":
             "../../scripts/running.py"
 
 
-if extra_inputs():
+if "extra_table" in RECIPES:
 
     rule extra_table:
         """Table of additional observables, for the compiled engine."""
@@ -104,10 +104,13 @@ if extra_inputs():
         script:
             "../../scripts/extra_table.py"
 
+
+if "running-extra" in RECIPES:
+
     rule extra_running:
         """Running of the model's coefficients to where additional observables read them."""
         input:
-            table=extra_inputs()["extra_table"],
+            table=extra_inputs().get("extra_table", []),
         output:
             extra_inputs()["extra_running"],
         log:

@@ -15,6 +15,7 @@ from typing import Any
 from malaphoric import __version__, load_likelihood
 from malaphoric.data.categories import CATEGORIES
 from malaphoric.data.measurements import Measurements, doubts, read_overlay
+from malaphoric.data.theory import check as check_draws
 from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.engines.running import check_tables
 from malaphoric.inference import box
@@ -165,6 +166,8 @@ def _check(options: argparse.Namespace) -> None:
     run.model.check_latex()
     if run["engine"] == "compiled":
         check_tables()
+    if run.selection.extra:
+        check_draws()
     for path in run.selection.overlays:  # values are flavio's to read
         read_overlay(path)
     print(f"{options.file}: accepted, {run.grid.size} points")

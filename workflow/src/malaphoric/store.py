@@ -313,6 +313,40 @@ def versions() -> dict[str, str]:
     return {name: source.version(name) for name in THEORY_PACKAGES}
 
 
+def check_versions(stored: dict[str, str], what: str, remedy: str) -> None:
+    """Refuse what was made with other versions of smelli, flavio or wilson than installed.
+
+    Raises
+    ------
+    StoreError
+    """
+    for name, version in versions().items():
+        if stored.get(name) != version:
+            raise StoreError(
+                f"{what}: made with {name} {stored.get(name)}, installed is {name} {version}; "
+                f"{remedy}, or install that version"
+            )
+
+
+def check_packaged(file: h5py.File, path: str, content: str, version: int) -> None:
+    """Refuse a file of the package that its code does not read.
+
+    Raises
+    ------
+    StoreError
+        If it is another file, of another format, or made with other versions of smelli, flavio or
+        wilson than installed.
+    """
+    remedy = "remake it (`make table` in the project's folder)"
+    if file.attrs.get("content") != content:
+        raise StoreError(f"{path}: not a {content}; {remedy}")
+    if file.attrs["format"] != version:
+        raise StoreError(
+            f"{path}: format {file.attrs['format']}, this version reads {version}; {remedy}"
+        )
+    check_versions(parse(file.attrs["versions"]), path, remedy)
+
+
 def provenance() -> dict:
     """Versions behind a result, for the record; without time, host or path."""
     # ours from the code itself: with PYTHONPATH or in a container it need not be installed

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 import tempfile
-import warnings
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +34,13 @@ from malaphoric.data.likelihood import (
 )
 from malaphoric.data.overlays import MOST
 from malaphoric.data.overlays import read as check_overlay
+from malaphoric.data.theory import Additional, label
 from malaphoric.schema import ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
 
 #: Those of the default draws and seed, which come with the package (`make table` remakes them).
 PACKAGED = Path(__file__).parent / "measurements.h5"
-
-#: Draws of the parameters behind the theory's covariance of an additional observable.
-_THEORY_DRAWS = 500
 
 #: Standard deviations, or a factor, off the Standard Model: beyond, a value is doubted.
 _FAR = 20.0
@@ -119,6 +116,31 @@ class Measurements:
                 settings=store.parse(file.attrs["settings"]),
             )
 
+    def joined(self, extra: Additional | None) -> Measurements:
+        """These with additional observables, which have no category yet, nor measurements.
+
+        smelli's covariance C of its own observables stays as it is; additional ones that follow
+        them with the coefficients B have B C with them and B C B^T + their rest among themselves,
+        which is positive definite whatever B.
+        """
+        if extra is None:
+            return self
+        column = {name: number for number, name in enumerate(self.observables)}
+        b = np.zeros((len(extra.observables), len(self.observables)))
+        b[:, [column[name] for name in extra.followed]] = extra.coefficients
+        both = b @ self.theory_covariance
+        own = both @ b.T
+        return replace(
+            self,
+            observables=[*self.observables, *extra.observables],
+            category=[*self.category, *[""] * len(extra.observables)],
+            sm=np.concatenate([self.sm, extra.sm]),
+            theory_covariance=np.block(
+                [[self.theory_covariance, both.T], [both, (own + own.T) / 2 + extra.rest]]
+            ),
+            labels=[*self.labels, *extra.labels],
+        )
+
 
 def packaged(nexp: int = 100_000, seed: int = 1) -> Path | None:
     """The measurements that come with the package, if they are of these draws and this seed.
@@ -177,43 +199,9 @@ def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
         category=[category for category, names in by_category.items() for _ in names],
         sm=predicting.standard_model(),
         theory_covariance=covariance,
-        labels=[_label(name) for name in observables],
+        labels=[label(name) for name in observables],
         constraints=constraints,
         settings={"nexp": nexp, "seed": seed, "versions": store.versions()},
-    )
-
-
-def make_extra(observables: list[Observable], seed: int = 1) -> Measurements:
-    """Standard Model of additional observables: what a configuration includes beyond smelli's.
-
-    Parameters
-    ----------
-    observables : list
-    seed : int
-        Of the draws behind the theory's covariance.
-
-    Notes
-    -----
-    The theory's covariance is that of the additional observables among themselves; correlations
-    with smelli's observables are neglected.
-    """
-    import flavio
-
-    lep2.register()
-    state = np.random.get_state()
-    try:
-        np.random.seed(seed)  # flavio draws from numpy's global generator
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            covariance = flavio.sm_covariance(observables, N=_THEORY_DRAWS)
-    finally:
-        np.random.set_state(state)
-    return Measurements(
-        observables=observables,
-        category=[""] * len(observables),
-        sm=predicting.standard_model(observables),
-        theory_covariance=np.atleast_2d(covariance),
-        labels=[_label(name) for name in observables],
     )
 
 
@@ -231,7 +219,7 @@ def combine(
     lep2_set: str = "paper",
     selection: dict | None = None,
     overlays: Iterable[Path] = (),
-    extra: Measurements | None = None,
+    extra: Additional | None = None,
 ) -> Likelihood:
     """Put the likelihood of a run together.
 
@@ -246,8 +234,8 @@ def combine(
         ``exclude``.
     overlays : iterable of Path
         Files of measurements in flavio's format: they replace measurements of the same name.
-    extra : Measurements, optional
-        From `make_extra`: additional observables.
+    extra : Additional, optional
+        From `theory.follow`: additional observables.
 
     Returns
     -------
@@ -264,15 +252,10 @@ def combine(
     covariance (drawn from each measurement, weighted average) and smelli's covariance of the
     theory in the SM. EWPOs, LEP2 and LFU are the measurements as they are.
     """
-    selection = selection or {}
-    observables = [*base.observables, *(extra.observables if extra else [])]
+    selection, base = selection or {}, base.joined(extra)
+    observables, covariance = base.observables, base.theory_covariance
     column = {name: number for number, name in enumerate(observables)}
     by_key = {observable_key(name): name for name in observables}
-    covariance = np.zeros((len(observables), len(observables)))
-    size = len(base.observables)
-    covariance[:size, :size] = base.theory_covariance
-    if extra:
-        covariance[size:, size:] = extra.theory_covariance
     overlaid = [name for path in overlays for name in read_overlay(path)]
     nexp, seed = base.settings["nexp"], base.settings["seed"]
     constraints, measurements = [], {}
@@ -300,9 +283,9 @@ def combine(
     likelihood = Likelihood(
         observables=observables,
         constraints=constraints,
-        sm=np.concatenate([base.sm, extra.sm if extra else []]),
+        sm=base.sm,
         theory_uncertainty=_uncertainty(constraints, covariance),
-        labels=[*base.labels, *(extra.labels if extra else [])],
+        labels=base.labels,
         settings={
             **base.settings,
             "lep2_set": lep2_set,
@@ -329,7 +312,7 @@ def doubts(
     base: Measurements,
     selection: dict | None = None,
     overlays: Iterable[Path] = (),
-    extra: Measurements | None = None,
+    extra: Additional | None = None,
 ) -> list[str]:
     """Sentences on overlaid values that may be in wrong units, and on what may count twice.
 
@@ -344,10 +327,9 @@ def doubts(
         One sentence each; empty if there is nothing to say.
     """
     overlaid = [name for path in overlays for name in read_overlay(path)]
-    theory: dict[Observable, tuple[float, float]] = {}
-    for part in filter(None, (base, extra)):
-        deviations = np.sqrt(np.diag(part.theory_covariance))
-        theory |= dict(zip(part.observables, zip(part.sm, deviations, strict=True), strict=True))
+    base = base.joined(extra)
+    deviations = np.sqrt(np.diag(base.theory_covariance))
+    theory = dict(zip(base.observables, zip(base.sm, deviations, strict=True), strict=True))
     result = []
     for category in CATEGORIES:
         rule = _Rule(category, (selection or {}).get(category, {}))
@@ -659,16 +641,6 @@ def _uncertainty(constraints: list[Constraint], covariance: np.ndarray) -> np.nd
     for k in constraints:
         included[k.columns] |= k.category == AVERAGED
     return np.where(included, np.sqrt(np.diag(covariance)), 0.0)
-
-
-def _label(observable: str | tuple) -> str:
-    """Flavio's LaTeX label with the arguments, e.g. the bin in q2 (GeV^2), in square brackets."""
-    import flavio
-
-    lep2.register()
-    name, *arguments = (observable,) if isinstance(observable, str) else observable
-    tex = flavio.Observable[name].tex.replace("_ ", "_")  # flavio writes A_e as "A_ e"
-    return tex + (f" [{', '.join(f'{x:g}' for x in arguments)}]" if arguments else "")
 
 
 def _lep2_constraints(lep2_set: str, column: dict) -> list[Constraint]:

@@ -35,6 +35,9 @@ CONTENT, FORMAT = "malaphoric compiled table", 3
 
 _PACKAGED = files("malaphoric.data").joinpath("compiled.h5")
 
+#: The table of the additional observables that come with the package.
+EXTRA = Path(__file__).parents[1] / "data" / "extra_table.h5"
+
 LEPTONS = ("e", "mu", "tau")
 
 #: b → q l l coefficients (flavio basis) that enter the bilinear forms, for each lepton.
@@ -337,39 +340,11 @@ def mixing_phases(top: np.ndarray, qp: np.ndarray) -> dict[str, np.ndarray]:
     return {"ckm": (top / abs(top)) ** 2, "mixing": -qp / abs(qp), "q/p": -np.conj(qp)}
 
 
-def _check_versions(stored: dict[str, str], what: str, remedy: str) -> None:
-    for name, version in store.versions().items():
-        if stored.get(name) != version:
-            raise store.StoreError(
-                f"{what}: made with {name} {stored.get(name)}, installed is {name} {version}; "
-                f"{remedy}, or install that version"
-            )
-
-
-def check_file(file: h5py.File, path: str, content: str, version: int) -> None:
-    """Refuse a file of the package that this code does not read.
-
-    Raises
-    ------
-    malaphoric.store.StoreError
-        If it is another file, of another format, or made with other versions of smelli, flavio or
-        wilson than installed.
-    """
-    remedy = "remake it (`make table` in the project's folder)"
-    if file.attrs.get("content") != content:
-        raise store.StoreError(f"{path}: not a {content}; {remedy}")
-    if file.attrs["format"] != version:
-        raise store.StoreError(
-            f"{path}: format {file.attrs['format']}, this version reads {version}; {remedy}"
-        )
-    _check_versions(store.parse(file.attrs["versions"]), path, remedy)
-
-
 @contextlib.contextmanager
 def _open_table(path: str | Path) -> Iterator[h5py.File]:
     """A table's file, if it is one that this module reads, of the installed versions."""
     with store.read(path) as file:
-        check_file(file, str(path), CONTENT, FORMAT)
+        store.check_packaged(file, str(path), CONTENT, FORMAT)
         yield file
 
 
@@ -555,7 +530,7 @@ class Running:
             if file.attrs.get("content") != "malaphoric running map":
                 raise store.StoreError(f"{path}: not a malaphoric running map; {store.REMEDY}")
             versions = store.parse(file.attrs["versions"])
-            _check_versions(versions, str(path), "delete it and start again")
+            store.check_versions(versions, str(path), "delete it and start again")
             ports = {Port.parse(label): item for label, item in file["first"].items()}
             second, by_ckm = (
                 {Port.parse(label): item[()] for label, item in file.get(name, {}).items()}

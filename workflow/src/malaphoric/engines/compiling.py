@@ -260,61 +260,19 @@ class _Tracer:
 
         return wrapped
 
-    def _remember(self, function: Callable, select: Callable) -> Callable:
-        def wrapped(*args, **kwargs):
-            key = (function, *select(*args, **kwargs))
-            if key not in self.memory:
-                self.memory[key] = function(*args, **kwargs)
-            return self.memory[key]
-
-        return wrapped
-
     @contextlib.contextmanager
     def installed(self) -> Iterator[_Tracer]:
         """Replace flavio's integration, and share amplitudes between observables."""
         import flavio
-        from flavio.physics.bdecays import bpll, lambdablambdall
-        from flavio.physics.bdecays.bvll import amplitudes, observables
-
-        memory = self.memory
-
-        def init(this, B, V, lep, wc_obj, par, _init=observables.BVllObservable.__init__):
-            _init(this, B, V, lep, wc_obj, par)
-            for kind in ("_ff", "_wceff", "_wceff_bar", "_ha", "_ha_bar", "_j", "_j_bar"):
-                setattr(this, kind, memory.setdefault((kind, B, V, lep), {}))
-
-        def bvll(q2, ff, wc_obj, par, B, V, lep):
-            return q2, B, V, lep
-
-        def bpll_(q2, wc_obj, par, B, P, lep):
-            return q2, B, P, lep
-
-        def baryon(q2, wc_obj, par, lep, cp_conjugate):
-            return q2, lep, cp_conjugate
+        from flavio.physics.bdecays.bvll import observables
 
         pole = self._outermost(observables.nintegrate_pole)
         replaced = [
             (flavio.math.integrate, "nintegrate", self._outermost(self._integrate)),
             (observables, "nintegrate_pole", pole),
-            (observables.BVllObservable, "__init__", init),
-            (amplitudes, "helicity_amps", self._remember(amplitudes.helicity_amps, bvll)),
-            (amplitudes, "helicity_amps_bar", self._remember(amplitudes.helicity_amps_bar, bvll)),
-            (bpll, "helicity_amps", self._remember(bpll.helicity_amps, bpll_)),
-            (bpll, "helicity_amps_bar", self._remember(bpll.helicity_amps_bar, bpll_)),
-            (
-                lambdablambdall,
-                "get_transverity_amps",
-                self._remember(lambdablambdall.get_transverity_amps, baryon),
-            ),
         ]
-        saved = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
-        try:
-            for owner, name, new in replaced:
-                setattr(owner, name, new)
+        with predicting.replaced(replaced), predicting.shared_amplitudes(self.memory):
             yield self
-        finally:
-            for owner, name, old in saved:
-                setattr(owner, name, old)
 
 
 def _denominators() -> dict[str, Callable]:

@@ -19,6 +19,7 @@ from malaphoric.data import categories
 from malaphoric.data.categories import observable_tuple
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.data.measurements import make_likelihood
+from malaphoric.data.theory import shipped
 from malaphoric.engines.basis import parameters
 from malaphoric.engines.compiled import check_table
 from malaphoric.engines.protocol import Engine, Evaluation
@@ -196,13 +197,18 @@ class Joined:
 
     Parameters
     ----------
-    theories : list of ExactEngine or CompiledEngine
+    engines : list of ExactEngine or CompiledEngine
         Of one model at one mass.
+    observables : list, optional
+        Those of their observables that are wanted (default: all, in their order).
     """
 
-    def __init__(self, engines: list) -> None:
+    def __init__(self, engines: list, observables: list | None = None) -> None:
         self.engines = engines
-        self.observables = [name for engine in engines for name in engine.observables]
+        every = [name for engine in engines for name in engine.observables]
+        self.observables = every if observables is None else list(observables)
+        place = {name: column for column, name in enumerate(every)}
+        self._columns = [place[name] for name in self.observables]
 
     def evaluate(
         self,
@@ -215,6 +221,7 @@ class Joined:
         for other in others:
             first.reason = np.where(first.reason == "", other.reason, first.reason)
             first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
+        first.predictions = first.predictions[:, self._columns]
         first.predictions[first.reason != ""] = np.nan
         if progress:
             progress(len(first.predictions))
@@ -242,15 +249,18 @@ def compiled_engine(settings: dict, given: Any) -> CompiledEngine | Joined:
     settings : dict
         Of the job; its ``extra`` are the additional observables.
     given : object
-        With the paths ``running`` and, if needed, ``extra_table`` and ``extra_running``.
+        Of Snakemake, with the paths ``running`` and, if needed, ``extra_running`` and
+        ``extra_table``, the last if the package has no table of them.
     """
-    from malaphoric.engines.compiled import CompiledEngine, Running, Table
+    from malaphoric.engines.compiled import EXTRA, CompiledEngine, Running, Table
 
     engine = CompiledEngine(Table.load(), Running.load(given.running))
     if not settings["extra"]:
         return engine
-    table, running = Table.load(given.extra_table), Running.load(given.extra_running)
-    return Joined([engine, CompiledEngine(table, running)])
+    table = Table.load(given.get("extra_table") or EXTRA)
+    more = CompiledEngine(table, Running.load(given.extra_running))
+    wanted = map(observable_tuple, settings["extra"])
+    return Joined([engine, more], [*engine.observables, *wanted])
 
 
 def engine_of(
@@ -270,7 +280,7 @@ def engine_of(
     if not (more := observables[len(first.observables) :]):
         return first
     setting = (model, engine, M_X, smeft_accuracy)
-    return Joined([first, load_engine(*setting, additional=more, table=table)])
+    return Joined([first, load_engine(*setting, additional=more, table=table)], observables)
 
 
 def load_engine(
@@ -294,9 +304,11 @@ def load_engine(
     running : path, optional
         For the compiled engine: stored running of the model's coefficients (default: made now).
     additional : list, optional
-        Only these observables, which the categories do not have by themselves.
+        Only these observables, which the categories do not have by themselves; the compiled engine
+        has all those of their table.
     table : path, optional
-        For the compiled engine: their stored table (default: made now).
+        For the compiled engine: their stored table (default: that of the package if it has them,
+        or made now).
 
     Raises
     ------
@@ -308,8 +320,10 @@ def load_engine(
 
         return ExactEngine(model, M_X, smeft_accuracy, additional)
     if engine == "compiled":
-        from malaphoric.engines.compiled import CompiledEngine, Running, Table
+        from malaphoric.engines.compiled import EXTRA, CompiledEngine, Running, Table
 
+        if additional and table is None and set(additional) <= set(shipped()):
+            table = EXTRA
         if additional and table is None:
             from malaphoric.engines import compiling
 

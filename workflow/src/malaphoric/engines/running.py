@@ -198,7 +198,7 @@ class Map:
 @contextlib.contextmanager
 def _open(path: str | Path) -> Iterator[h5py.File]:
     with store.read(path) as file:
-        compiled.check_file(file, str(path), CONTENT, FORMAT)
+        store.check_packaged(file, str(path), CONTENT, FORMAT)
         yield file
 
 

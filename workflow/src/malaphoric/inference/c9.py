@@ -363,7 +363,7 @@ def save(
             names, group = PLANES[plane], file.create_group(plane)
             engine: Engine = direct_engine(names)
             if extra_table:
-                engine = Joined([engine, direct_engine(names, extra_table)])
+                engine = Joined([engine, direct_engine(names, extra_table)], data.observables)
             model = Reach(likelihood, box, names, rows)
             shown = [np.zeros((1, 2)), model.places[: len(rows)]]
             if (direct := direct_fit(data, engine)) is not None:

@@ -19,6 +19,8 @@ from malaphoric.data.categories import CATEGORIES, observable_key
 from malaphoric.data.likelihood import nothing_left
 from malaphoric.data.measurements import packaged
 from malaphoric.data.overlays import Selection, known
+from malaphoric.data.theory import shipped
+from malaphoric.engines import compiled
 from malaphoric.engines.basis import parameters
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import M_X_RANGE, MASS
@@ -48,6 +50,9 @@ _MOST_EXACT_POINTS = 30
 
 #: The compiled engine's table and the running of all coefficients, which come with the package.
 TABLE, RUNNING = (Path(__file__).parents[1] / "data" / f"{n}.h5" for n in ("compiled", "running"))
+
+#: The table of additional observables that comes with it, too.
+EXTRA_TABLE = compiled.EXTRA
 
 #: What predicts, and writes what it predicts to files.
 _ENGINES = {
@@ -346,6 +351,8 @@ class Configuration:
         """
         engine = engine or self.data["engine"]
         tables = {"table": self.digest(TABLE), "running": self.digest(RUNNING)}
+        if extra and self.shipped:
+            tables["extra_table"] = self.digest(EXTRA_TABLE)
         return {
             **(tables if engine == "compiled" else {}),
             **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),
@@ -371,6 +378,11 @@ class Configuration:
     def packaged_measurements(self) -> Path | None:
         """The file of measurements that comes with the package, if it is of this run's draws."""
         return packaged(**self.measurements())
+
+    @cached_property
+    def shipped(self) -> bool:
+        """Whether there are additional observables, and all of them come with the package."""
+        return bool(self.selection.extra) and set(self.selection.extra) <= set(shipped())
 
     def measurements(self) -> dict:
         """Everything the stored measurements depend on, as plain data."""

@@ -12,12 +12,13 @@ from functools import cached_property
 from pathlib import Path
 
 from malaphoric import source, store
-from malaphoric.data import lep2
+from malaphoric.data import lep2, theory
 from malaphoric.data.categories import observable_key
+from malaphoric.data.overlays import Selection
 from malaphoric.physics.parameters import MASS
 from malaphoric.report.paper import TABLE4
-from malaphoric.schema import checkout
-from malaphoric.workflow.configuration import RUNNING, TABLE, Configuration
+from malaphoric.schema import checkout, load_yaml
+from malaphoric.workflow.configuration import EXTRA_TABLE, RUNNING, TABLE, Configuration
 
 #: The code of chunks and exact points is in the description of their theory.
 _IN_LAYERS = {"code": "", "versions": {}}
@@ -173,20 +174,27 @@ class Recipes(dict):
         run = self.run
         if not run.packaged_measurements:
             self._add("measurements", run.measurements())
-        if run.selection.extra:
-            seed = run["covariance"]["seed"]
-            self._add("extra", {"observables": _lists(run.selection.extra), "seed": seed})
+        extra, files = _lists(run.selection.extra), []
+        if extra:
+            files = [theory.PACKAGED, *([theory.EXTRA] if run.shipped else [])]
+        if extra and not run.shipped:
+            self._add("extra", {"observables": extra}, files=files)
         inputs = {"measurements": "measurements", "extra": "extra"}
-        files = [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
-        self._add("likelihood", run.likelihood(), inputs, files)
+        files += [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
+        self._add("likelihood", {**run.likelihood(), "extra": extra}, inputs, files)
 
     def _theory(self) -> None:
         run = self.run
         if run["engine"] == "compiled":
-            self._add("running", self._model, files=[TABLE, RUNNING])
+            settings = {**self._model, "additional": False}
+            self._add("running", settings, files=[TABLE, RUNNING])
             if run.selection.extra:
-                self._add("extra_table", {"observables": _lists(run.selection.extra)})
-                self._add("running-extra", self._model, {"table": "extra_table"})
+                if not run.shipped:
+                    observables = {"observables": _lists(run.selection.extra)}
+                    self._add("extra_table", observables, files=[TABLE])
+                settings = {**self._model, "additional": True}
+                files = [RUNNING, *self._extra_table]
+                self._add("running-extra", settings, {"table": "extra_table"}, files)
         # exact predictions outlive the data that they were first weighed with, and all code but
         # that of the theory, which is in the layers
         data = {"likelihood": "likelihood", **self._tables} if "running" in self else {}
@@ -209,6 +217,11 @@ class Recipes(dict):
         run = self.run
         extra = _lists(run.selection.extra)
         return {**self._model, "layers": run.layers("exact"), "extra": extra}
+
+    @property
+    def _extra_table(self) -> list[Path]:
+        """The package's table of additional observables, where it has all those of the run."""
+        return [EXTRA_TABLE] if self.run.shipped else []
 
     @property
     def _tables(self) -> dict[str, str]:
@@ -239,7 +252,7 @@ class Recipes(dict):
             settings = {**self._model, **self._grid, "categories": run.categories}
             settings |= {"extra": _lists(run.selection.extra), "planes": planes}
             inputs = {"likelihood": "likelihood", "best": "profile", **self._tables}
-            self._add("c9", settings, inputs, [TABLE])
+            self._add("c9", settings, inputs, [TABLE, *self._extra_table])
         if run.checked:
             self._validation()
 
@@ -293,7 +306,8 @@ class Recipes(dict):
         settings["configuration"]["parameters"] = others
         for mass in MASSES:
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
-            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, [TABLE, RUNNING])
+            files = [TABLE, RUNNING, *self._extra_table]
+            self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, files)
         settings = {key: self._style[key] for key in ("title", "levels")}
         settings |= {
             "model": run.model.as_dict("label"),
@@ -313,6 +327,17 @@ class Recipes(dict):
         self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
         for name in ("compile_part", "compile", "compile_running"):
             self._add(name, {})
+        for name in ("compile_draws", "compile_theory"):
+            self._add(name, {"observables": _shipping()})
+        code = source.code(checkout("scripts", "extra_table.py"))
+        self._add("compile_extra", {"observables": _shipping()}, code=code)
+
+
+def _shipping() -> list:
+    """Additional observables that ship: those of one run, as its file says."""
+    path = checkout("config", "b3-l2-2026.yaml")
+    data = load_yaml(path)["data"]
+    return _lists(Selection({**data, "overlays": []}, str(path)).extra)
 
 
 #: Figures of a run, in the order in which they are drawn.
