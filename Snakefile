@@ -4,6 +4,8 @@
 #                      running ─┘                                          │          ↑
 #            (compiled engine)                          exact points ──> validate ────┘
 #
+# An atlas of models (the key `atlas`): likelihood ─> atlas_chunk (many) ─> ranking ─> figures.
+#
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
 import glob
@@ -31,8 +33,8 @@ sys.executable = shlex.quote(sys.executable)
 
 from malaphoric import store
 from malaphoric.data.theory import check as check_draws
-from malaphoric.workflow.configuration import Configuration, check_file
-from malaphoric.workflow.recipes import Recipes
+from malaphoric.workflow.configuration import AtlasConfiguration, check_file, configured
+from malaphoric.workflow.recipes import recipes_of
 from malaphoric.engines.running import check_tables
 from malaphoric.schema import ConfigurationError
 
@@ -53,16 +55,17 @@ try:
     for file in workflow.configfiles:
         # Snakemake takes the last of two equal keys, and executes templates
         check_file(file)
-    RUN = Configuration(config, ", ".join(map(str, workflow.configfiles)))
-    if RUN["engine"] == "compiled":
+    RUN = configured(config, ", ".join(map(str, workflow.configfiles)))
+    ATLAS = isinstance(RUN, AtlasConfiguration)
+    if ATLAS or RUN["engine"] == "compiled":
         check_tables()
     if RUN.selection.extra:
         check_draws()
-    if STARTS:  # imports matplotlib, half a second
+    if STARTS and not ATLAS:  # imports matplotlib, half a second
         RUN.model.check_latex()
         for note in RUN.grid.notes:
             print(note, file=sys.stderr)
-    RECIPES = Recipes(RUN)
+    RECIPES = recipes_of(RUN)
 except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
@@ -82,18 +85,25 @@ wildcard_constraints:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/compile.smk"
-include: "workflow/rules/theory.smk"
-include: "workflow/rules/scan.smk"
-include: "workflow/rules/statistics.smk"
-include: "workflow/rules/figures.smk"
-include: "workflow/rules/masses.smk"
-include: "workflow/rules/archive.smk"
+include: "workflow/rules/data.smk"
 
+if ATLAS:
 
-rule all:
-    input:
-        results(),
-        rules.record.output,
-    default_target: True
-    localrule: True
+    include: "workflow/rules/atlas.smk"
+
+else:
+
+    include: "workflow/rules/compile.smk"
+    include: "workflow/rules/theory.smk"
+    include: "workflow/rules/scan.smk"
+    include: "workflow/rules/statistics.smk"
+    include: "workflow/rules/figures.smk"
+    include: "workflow/rules/masses.smk"
+    include: "workflow/rules/archive.smk"
+
+    rule all:
+        input:
+            results(),
+            rules.record.output,
+        default_target: True
+        localrule: True

@@ -71,7 +71,7 @@ def test_a_range_is_where_a_box_is():
         return own
 
     found = box.propose(of(range=[-0.17, 1]))
-    axis, limits = found.grid["a"], box._physical(of(range=[-0.17, 1]))
+    axis, limits = found.grid["a"], box.physical(of(range=[-0.17, 1]))
     assert found.region["a"][0] is None
     assert -0.17 <= axis["min"] < -0.16
     assert limits["a"] == (-0.17, 1)

@@ -69,7 +69,8 @@ KEPT = "results/.exact"
 
 #: The paper's points, where they mean something; the points of the check, one file a job.
 PAPER = f"{OUT}/exact/paper.h5" if "papers_points" in RECIPES else []
-EXACT = [f"{OUT}/exact/{part}.h5" for part in range(RUN.validation_parts) if RUN.checked]
+PARTS_OF_CHECK = range(RUN.validation_parts) if "exact_points" in RECIPES else []
+EXACT = [f"{OUT}/exact/{part}.h5" for part in PARTS_OF_CHECK]
 
 
 def best_fit_inputs(wildcards):

@@ -10,9 +10,11 @@ import argparse
 import math
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from malaphoric import __version__, load_likelihood
+from malaphoric.atlas import flavour
 from malaphoric.data.categories import CATEGORIES
 from malaphoric.data.measurements import Measurements, doubts, read_overlay
 from malaphoric.data.theory import check as check_draws
@@ -23,9 +25,9 @@ from malaphoric.physics import facts
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import KNOWN, MASS, Parameter
 from malaphoric.report import point
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, load_yaml
 from malaphoric.store import StoreError, strict_json
-from malaphoric.workflow.configuration import Configuration, load_configuration
+from malaphoric.workflow.configuration import AtlasConfiguration, Configuration, configured
 
 
 def _finite(text: str) -> float:
@@ -162,7 +164,12 @@ def _model(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    run = load_configuration(options.file)
+    run = configured(load_yaml(Path(options.file)), options.file)
+    if isinstance(run, AtlasConfiguration):
+        check_tables()
+        number = f"{len(run.models)} models; left by each filter:\n{flavour.text(run.left)}"
+        print(f"{options.file}: accepted, {number}")
+        return
     run.model.check_latex()
     if run["engine"] == "compiled":
         check_tables()

@@ -126,8 +126,16 @@ _Validator = jsonschema.validators.extend(
 
 @cache
 def load_schema(name: str) -> dict:
-    """Content of ``workflow/schemas/<name>.schema.yaml``; not to be changed."""
-    return load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+    """Content of ``workflow/schemas/<name>.schema.yaml``; not to be changed.
+
+    What it names under ``as_in_config`` is what that schema says.
+    """
+    schema = load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+    if names := schema.pop("as_in_config", ()):
+        shared = load_schema("config")
+        schema["$defs"] = shared["$defs"]
+        schema["properties"] |= {key: shared["properties"][key] for key in names}
+    return schema
 
 
 def validate(data: object, schema: str, source: str, partial: bool = False) -> None:
@@ -136,7 +144,7 @@ def validate(data: object, schema: str, source: str, partial: bool = False) -> N
     Parameters
     ----------
     data : object
-    schema : {"config", "model"}
+    schema : {"config", "atlas", "model"}
     source : str
         Name for error messages.
     partial : bool

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from malaphoric.atlas.solutions import SPECIES, Solutions, flat, leading
+from malaphoric.atlas.solutions import SPECIES, Solutions, anomaly_free, flat, leading
 from malaphoric.physics.facts import YUKAWA
 from malaphoric.physics.model import Model
 
@@ -88,6 +88,10 @@ class Models(Solutions):
 
     higgs: np.ndarray
 
+    def taken(self, rows: np.ndarray | slice) -> Models:
+        """Some of them, in the order of the rows."""
+        return Models(self.charges[rows], self.higgs[rows])
+
     def model(self, row: int) -> Model:
         """One of them, see `model`."""
         return model(self.charges[row], self.higgs[row])
@@ -151,6 +155,32 @@ def canonical(found: Models) -> np.ndarray:
     """
     higgs = found.higgs[:, None, None]
     return _primitive(3 * found.charges[:, : len(SEEN)] - higgs * SIX_Y[:, None])
+
+
+def chosen(atlas: dict) -> tuple[Models, dict[str, int]]:
+    """`models` of a configuration, see ``workflow/schemas/atlas.schema.yaml``."""
+    filters = Filters(
+        neutrinos=atlas["neutrinos"],
+        yukawa=tuple(atlas["yukawa"]),
+        vector_like_leptons=atlas["vector_like_leptons"],
+    )
+    return models(anomaly_free(atlas["N"], atlas["right_handed_neutrinos"]), filters)
+
+
+def find(found: Models, wanted: Model) -> int | None:
+    """The row of the model that no observable tells apart from another, if there is one.
+
+    Parameters
+    ----------
+    found : Models
+    wanted : Model
+        Whose charges are numbers, multiples of 1/3.
+    """
+    own = [[round(3 * float(x)) for x in wanted.charges[f"X_{f}"]] for f in SEEN]
+    higgs = np.array([round(3 * float(wanted.charges["X_H"]))])
+    same = canonical(found) == canonical(Models(np.array([own]), higgs))
+    rows = np.flatnonzero(same.all(axis=(1, 2)))
+    return int(rows[0]) if rows.size else None
 
 
 def model(charges: np.ndarray, higgs: int) -> Model:

@@ -6,7 +6,6 @@ The compiled engine is minimised in all that is physical; the scan itself is con
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -75,8 +74,9 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
     def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
         return likelihood.chi2_of_few(points)
 
-    wide, about = _physical(likelihood), likelihood.model.records
-    found, starts = _search(chi2, wide, about)
+    wide, about = physical(likelihood), likelihood.model.records
+    starts = minima(chi2, wide, _LOOKS, _FOLLOWED)
+    found = fits.minimise(named(starts, wide), wide, chi2, about=about)
     if not found:
         return None
     height = delta_chi2_level(0.95, 2)
@@ -118,8 +118,14 @@ def as_yaml(value: float | dict) -> str:
     return f"{{min: {value['min']:g}, max: {value['max']:g}, points: {value['points']}}}"
 
 
-def _physical(likelihood: ModelLikelihood) -> Box:
-    """|epsilon| <= 1, couplings up to sqrt(4 pi), ranges, angles and phases once round."""
+def physical(likelihood: ModelLikelihood) -> Box:
+    """|epsilon| <= 1, couplings up to sqrt(4 pi), ranges, angles and phases once round.
+
+    Raises
+    ------
+    ConfigurationError
+        If the model's file does not say what is physical of a parameter of the charges.
+    """
     model, about = likelihood.model, likelihood.model.records
     for name in model.charge_parameters:
         if not about[name].range:
@@ -135,7 +141,7 @@ def _physical(likelihood: ModelLikelihood) -> Box:
         "g_hat": (0.0, math.sqrt(4 * math.pi) * limit / strongest),
     }
 
-    def physical(name: str) -> tuple[float, float]:
+    def limits(name: str) -> tuple[float, float]:
         if name in known:
             low, high = np.clip(known[name], *ranges.get(name, known[name])).tolist()
             return low, high
@@ -145,16 +151,29 @@ def _physical(likelihood: ModelLikelihood) -> Box:
         assert period is not None  # an angle or a phase
         return -period / 2, period / 2
 
-    return {name: physical(name) for name in likelihood.parameters}
+    return {name: limits(name) for name in likelihood.parameters}
 
 
-def _search(
-    chi2: fits.Chi2, box: Box, about: Mapping[str, Parameter]
-) -> tuple[Fit | None, np.ndarray]:
-    """The best fit in a large box, and the minima found on the way."""
+def minima(chi2: fits.Chi2, box: Box, looks: int, followed: int) -> np.ndarray:
+    """Minima in a large box, found from random points.
+
+    Parameters
+    ----------
+    chi2 : callable
+        chi2 by category of points (n, n_parameters).
+    box : dict
+        From `physical`; a parameter whose limits are equal is held.
+    looks, followed : int
+        Random points that are looked at, and how many of them, the best, are followed down.
+
+    Returns
+    -------
+    ndarray, shape (n, n_parameters)
+        The lowest first; none that cannot be computed.
+    """
     names, (low, high) = list(box), fits.limits_of(box)
     rng = np.random.default_rng(_SEED)
-    unit = rng.uniform(-1, 1, (_LOOKS, len(names)))
+    unit = rng.uniform(-1, 1, (looks, len(names)))
     # more at small couplings and angles, where less is excluded
     for column, name in zip(unit.T, names, strict=True):
         if name == "g_hat":
@@ -163,13 +182,16 @@ def _search(
             column **= 3
     points = low + (unit + 1) / 2 * (high - low)
     values = chi2(points)[GLOBAL]
-    points = points[np.argsort(np.where(np.isfinite(values), values, np.inf))[:_FOLLOWED]]
+    points = points[np.argsort(np.where(np.isfinite(values), values, np.inf))[:followed]]
     points, values = fits.minima(
-        lambda x: chi2(x)[GLOBAL], points, np.arange(len(names)), low, high
+        lambda x: chi2(x)[GLOBAL], points, np.flatnonzero(low < high), low, high
     )
-    points = points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
-    starts = [dict(zip(names, point, strict=True)) for point in points.tolist()]
-    return fits.minimise(starts, box, chi2, about=about), points
+    return points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
+
+
+def named(points: np.ndarray, box: Box) -> list[dict[str, float]]:
+    """Points (n, n_parameters) as values by parameter."""
+    return [dict(zip(box, point, strict=True)) for point in points.tolist()]
 
 
 def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:

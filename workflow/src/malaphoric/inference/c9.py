@@ -29,6 +29,9 @@ PORT = Port(4.8, "WET", "flavio", "sb")
 #: Horizontal and vertical coefficient of each plane, by the name of its figure.
 PLANES = {"c9": ("C9_bsee", "C9_bsmumu"), "c9_primed": ("C9_bsmumu", "C9p_bsmumu")}
 
+#: Those of all planes, each once.
+OF_PLANES = tuple(dict.fromkeys(name for pair in PLANES.values() for name in pair))
+
 #: Categories with b → s l l: those of the direct fit. What the others say of C9 is the box, which
 #: lets couplings of quarks and of leptons grow at the expense of each other.
 CATEGORIES = ("quarks", "LFU")
@@ -134,6 +137,30 @@ def direct_fit(data: Likelihood, engine: Engine) -> np.ndarray | None:
     return np.array([best, near.min(axis=0), near.max(axis=0)])
 
 
+def direct_plane(
+    data: Likelihood, names: tuple[str, str], shown: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The direct fit in a plane that holds it and as many as possible of some points (n, 2).
+
+    Returns
+    -------
+    corners : ndarray, shape (2, 2)
+        The lowest and the highest coefficients.
+    chi2 : ndarray, shape (81, 81)
+        Between them.
+    best : ndarray, shape (2,)
+        None instead of all if no category of `CATEGORIES` counts.
+    """
+    engine = direct_engine(names)
+    if (direct := direct_fit(data, engine)) is None:
+        return None
+    near = shown[(abs(shown) < _FURTHEST).all(axis=1)]
+    low, high = _window(np.concatenate([np.zeros((1, 2)), near, direct]))
+    fine = _lattice(*np.linspace(low, high, _NODES_OF_DIRECT).T)
+    chi2 = direct_chi2(data, engine, fine.reshape(-1, 2)).reshape(fine.shape[:2])
+    return np.array([low, high]), chi2, direct[0]
+
+
 def _lattice(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Points of a lattice, shape (len(x), len(y), 2)."""
     return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1)
@@ -146,9 +173,12 @@ def direct_chi2(data: Likelihood, engine: Engine, points: np.ndarray) -> np.ndar
 
 
 def at(
-    engine: CompiledEngine | Joined, points: np.ndarray, ckm: np.ndarray
+    engine: CompiledEngine | Joined,
+    points: np.ndarray,
+    ckm: np.ndarray,
+    names: tuple[str, ...] = OF_PLANES,
 ) -> list[dict[str, float]]:
-    """The coefficients of all `PLANES` at points, real parts by name, of each point.
+    """Coefficients of b → s l l at points, real parts by name, of each point.
 
     Parameters
     ----------
@@ -156,9 +186,10 @@ def at(
     points : ndarray, shape (n, n_parameters)
     ckm : ndarray, shape (n, 4)
         CKM elements there, as `Evaluation` has them.
+    names : tuple of str, optional
+        In flavio's basis (default: those of all `PLANES`).
     """
-    names = list(dict.fromkeys(name for pair in PLANES.values() for name in pair))
-    found = engine.coefficients(points, ckm, PORT, names).real
+    found = engine.coefficients(points, ckm, PORT, list(names)).real
     return [dict(zip(names, row, strict=True)) for row in found.tolist()]
 
 

@@ -83,7 +83,7 @@ def facts(model: Model | str, /, M_X: float = smeft.M_REFERENCE, **parameters: f
         "charges": _said(model, given),
         "anomalies": None if missing else anomalies(model, given),
         "Yukawa": None if missing else yukawa(model, given),
-        "point": _point(model, M_X, given) if given.keys() == set(model.parameters) else None,
+        "point": boson(model, M_X, given) if given.keys() == set(model.parameters) else None,
     }
     return {**found, "warnings": _warnings(found, missing)}
 
@@ -323,8 +323,8 @@ def _accepted(model: Model, parameters: dict) -> dict[str, float]:
     return {name: float(parameters[name]) for name in wanted}
 
 
-def _point(model: Model, M_X: float, point: dict[str, float]) -> dict:
-    """What `facts` says of a point: parameters in their order."""
+def boson(model: Model, M_X: float, point: dict[str, float]) -> dict:
+    """What `facts` says of a point under that key: all parameters of the model, in their order."""
     epsilon_hat, g_hat, *_ = point.values()
     z = smeft.zprime(epsilon_hat, g_hat, M_X)
     scale = M_X / smeft.M_REFERENCE

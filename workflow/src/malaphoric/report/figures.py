@@ -897,6 +897,106 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
         )
 
 
+def atlas_c9(
+    places: np.ndarray,
+    dchi2: np.ndarray,
+    at_limit: np.ndarray,
+    known: dict[str, int],
+    direct: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
+    page: Page,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """Best fits of many models in the plane of C9 of electrons and muons.
+
+    Parameters
+    ----------
+    places : ndarray, shape (n, 2)
+        The coefficients at each best fit.
+    dchi2 : ndarray, shape (n,)
+        Improvement on the Standard Model: their colours.
+    at_limit : ndarray of bool, shape (n,)
+        Whether a parameter is at a limit.
+    known : dict of str to int
+        Rows of models that are marked, by their titles.
+    direct : tuple of ndarray, or None
+        Corners of the plane (2, 2), chi2 of the direct fit between them and its minimum.
+    page : Page
+    pdf, png : path
+        Files to write.
+    """
+    with _drawn(pdf, png, page.notes, size=(5.6, 5.4)) as (figure, axes):
+        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
+        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
+        order = np.argsort(dchi2, kind="stable")  # the best on top
+        ends = {"vmin": np.quantile(dchi2, 0.02), "vmax": dchi2.max()} if len(dchi2) else {}
+        handles, drawn = [], None
+        for beside, marker, label in (
+            (False, "o", "best fit of a model"),
+            (True, "v", "the same, a parameter at a limit"),
+        ):
+            rows = order[at_limit[order] == beside]
+            look: dict[str, Any] = {"marker": marker, "linewidths": 0.2, "edgecolors": "black"}
+            drawn = axes.scatter(*places[rows].T, c=dchi2[rows], s=16, zorder=3, **look, **ends)
+            look = {"marker": marker, "markersize": 4, "color": "0.5", "linestyle": "none"}
+            handles.append(Line2D([], [], label=label, **look))
+        if direct:
+            corners, chi2, best = direct
+            handles += _direct(axes, corners[:, 0], corners[:, 1], page.levels, chi2, best)
+            axes.set(xlim=corners[:, 0], ylim=corners[:, 1])
+        for (title, row), marker in zip(known.items(), "sD", strict=False):
+            look = {"marker": marker, "markersize": 9, "mfc": "none", "color": "#D55E00"}
+            axes.plot(*places[row], linestyle="none", zorder=6, mew=1.4, **look)
+            handles.append(Line2D([], [], label=title, linestyle="none", mew=1.4, **look))
+        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
+        axes.plot(0, 0, zorder=6, **look)
+        handles.append(Line2D([], [], label="SM", **look))
+        if len(dchi2):
+            figure.colorbar(drawn, ax=axes, label=_IMPROVED, shrink=0.8)
+        axes.set_xlabel(_C9["C9_bsee"])
+        axes.set_ylabel(_C9["C9_bsmumu"])
+        axes.set_aspect("equal")
+        _title(axes, page)
+        _legend(axes, handles)
+
+
+_IMPROVED = r"$\chi^2_\mathrm{SM} - \chi^2_\mathrm{min}$"
+
+
+def atlas_dchi2(
+    dchi2: dict[str, np.ndarray],
+    known: dict[str, float],
+    page: Page,
+    pdf: str | Path,
+    png: str | Path,
+) -> None:
+    """How many models improve on the Standard Model by how much.
+
+    Parameters
+    ----------
+    dchi2 : dict of str to ndarray, shape (n,)
+        By what is fitted.
+    known : dict of str to float
+        That of models that are marked, by their titles.
+    page : Page
+    pdf, png : path
+        Files to write.
+    """
+    with _panel(pdf, png, page.notes) as (axes, handles):
+        top = max((values.max() for values in dchi2.values() if len(values)), default=1.0)
+        bins = np.linspace(0, max(top, 1e-3), 41)
+        for (name, values), colour in zip(dchi2.items(), ("#0072B2", "#D55E00"), strict=False):
+            look = {"color": colour, "alpha": 0.6}
+            axes.hist(np.maximum(values, 0), bins=bins, **look)
+            handles.append(Patch(label=name, **look))
+        for (title, x), style in zip(known.items(), ("dashed", "dotted"), strict=False):
+            axes.axvline(x, color="black", linestyle=style, linewidth=1)
+            handles.append(Line2D([], [], color="black", linestyle=style, label=title))
+        axes.set_xlabel(_IMPROVED)
+        axes.set_ylabel("models")
+        _title(axes, page)
+
+
 def validation(
     distance: np.ndarray,
     errors: dict[str, np.ndarray],

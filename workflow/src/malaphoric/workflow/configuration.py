@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from malaphoric import source, store
 from malaphoric.arithmetic import BLOCK
+from malaphoric.atlas import flavour
 from malaphoric.data.categories import CATEGORIES, observable_key
 from malaphoric.data.likelihood import nothing_left
 from malaphoric.data.measurements import packaged
@@ -32,6 +34,9 @@ from malaphoric.schema import ConfigurationError, load_schema, load_yaml, valida
 
 #: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
 SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
+
+#: The same per model of an atlas, see docs/atlas.md.
+SECONDS_PER_MODEL = 0.7
 
 #: Axes of a grid.
 _MOST_AXES = 5
@@ -64,15 +69,17 @@ _ENGINES = {
 _NO_THEORY = ("store", "schema", "data.likelihood", "source")
 
 
-class Configuration:
-    """A validated run configuration.
+class DataConfiguration:
+    """What every kind of run says: a name, which data count, confidence levels.
 
     Parameters
     ----------
     data : dict
-        Content of the configuration file, see ``workflow/schemas/config.schema.yaml``.
+        Content of the configuration file.
     source : str
         Name for error messages.
+    schema : str
+        Name of its schema.
 
     Raises
     ------
@@ -80,21 +87,15 @@ class Configuration:
         Naming the key, the value and what would be accepted.
     """
 
-    def __init__(self, data: dict, source: str = "configuration") -> None:
-        _refuse_old_form(data, source)
-        validate(data, "config", source)
-        self.data = _with_defaults(copy.deepcopy(data), load_schema("config"))
-        self.model_file = Model.find(self.data["model"])
-        self.model = Model.load(self.model_file)
+    def __init__(self, data: dict, source: str, schema: str) -> None:
+        validate(data, schema, source)
+        self.data = _with_defaults(copy.deepcopy(data), load_schema(schema))
         self.source = source
-        self._check_parameters()
-        self.grid = Grid.of(self.axes)
-        self._check_grid()
-        self._check_figures()
-        self._check_fits()
         self._check_levels()
         self.selection = Selection(self.data["data"], source)
-        self._check_observables(source)
+        for category in self.selection.empty():
+            if category in self.categories:
+                raise nothing_left(category, f"{source}: ")
         self._digests: dict[Path, str | None] = {}
 
     def digest(self, path: Path) -> str | None:
@@ -108,6 +109,74 @@ class Configuration:
 
     def __getitem__(self, key: str) -> Any:
         return self.data[key]
+
+    def _check_levels(self) -> None:
+        lower, upper = self.data["confidence_levels"]
+        if upper - lower < 1e-6:
+            accepted = "two numbers between 0 and 1, the first smaller (by 1e-6 or more)"
+            raise self._refused("confidence_levels", [lower, upper], accepted)
+
+    def _refused(self, key: str, value: object, accepted: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.source}: {key}: {value} is not accepted; accepted: {accepted}"
+        )
+
+    @property
+    def has_the_papers_data(self) -> bool:
+        """Whether nothing is overlaid, included or excluded."""
+        return not self.selection.overlays and self.likelihood() == {
+            "lep2_set": "paper",
+            "selection": {},
+        }
+
+    @property
+    def categories(self) -> list[str]:
+        """Selected categories in the canonical order."""
+        return [c for c in CATEGORIES if c in self.data["categories"]]
+
+    @cached_property
+    def packaged_measurements(self) -> Path | None:
+        """The file of measurements that comes with the package, if it is of this run's draws."""
+        return packaged(**self.measurements())
+
+    @cached_property
+    def shipped(self) -> bool:
+        """Whether there are additional observables, and all of them come with the package."""
+        return bool(self.selection.extra) and set(self.selection.extra) <= set(shipped())
+
+    def measurements(self) -> dict:
+        """Everything the stored measurements depend on, as plain data."""
+        return {"nexp": self.data["covariance"]["draws"], "seed": self.data["covariance"]["seed"]}
+
+    def likelihood(self) -> dict:
+        """What of the measurements counts, as plain data."""
+        selection = {c: self.data["data"][c] for c in CATEGORIES if c in self.data["data"]}
+        return {"lep2_set": self.data["lep2_set"], "selection": selection}
+
+    @property
+    def portable(self) -> dict:
+        """The whole configuration, with names of overlays instead of their paths."""
+        overlays = [path.stem for path in self.selection.overlays]
+        return {**self.data, "data": {**self.data["data"], "overlays": overlays}}
+
+
+class Configuration(DataConfiguration):
+    """A validated run configuration, see ``workflow/schemas/config.schema.yaml``.
+
+    Parameters and errors as for `DataConfiguration`.
+    """
+
+    def __init__(self, data: dict, source: str = "configuration") -> None:
+        _refuse_old_form(data, source)
+        super().__init__(data, source, "config")
+        self.model_file = Model.find(self.data["model"])
+        self.model = Model.load(self.model_file)
+        self._check_parameters()
+        self.grid = Grid.of(self.axes)
+        self._check_grid()
+        self._check_figures()
+        self._check_fits()
+        self._check_observables(source)
 
     @property
     def mass(self) -> float | None:
@@ -279,22 +348,8 @@ class Configuration:
         order = sorted(wanted, key=lambda name: (-len(wanted[name]), name))
         return {name: {k: float(x) for k, x in sorted(wanted[name].items())} for name in order}
 
-    def _check_levels(self) -> None:
-        lower, upper = self.data["confidence_levels"]
-        if upper - lower < 1e-6:
-            accepted = "two numbers between 0 and 1, the first smaller (by 1e-6 or more)"
-            raise self._refused("confidence_levels", [lower, upper], accepted)
-
-    def _refused(self, key: str, value: object, accepted: str) -> ConfigurationError:
-        return ConfigurationError(
-            f"{self.source}: {key}: {value} is not accepted; accepted: {accepted}"
-        )
-
     def _check_observables(self, source: str) -> None:
-        """Refuse categories without measurements and observables of interest nobody computes."""
-        for category in self.selection.empty():
-            if category in self.categories:
-                raise nothing_left(category, f"{source}: ")
+        """Refuse observables of interest that nobody computes."""
         computed = {
             observable_key(x) for names in known().get("observables", {}).values() for x in names
         }
@@ -322,22 +377,7 @@ class Configuration:
     @property
     def portable(self) -> dict:
         """The whole configuration, with names of files instead of their paths."""
-        overlays = [path.stem for path in self.selection.overlays]
-        data = {**self.data["data"], "overlays": overlays}
-        return {**self.data, "model": Path(self.data["model"]).stem, "data": data}
-
-    @property
-    def has_the_papers_data(self) -> bool:
-        """Whether nothing is overlaid, included or excluded."""
-        return not self.selection.overlays and self.likelihood() == {
-            "lep2_set": "paper",
-            "selection": {},
-        }
-
-    @property
-    def categories(self) -> list[str]:
-        """Selected categories in the canonical order."""
-        return [c for c in CATEGORIES if c in self.data["categories"]]
+        return {**super().portable, "model": Path(self.data["model"]).stem}
 
     def theory(self, engine: str | None = None, extra: bool = False) -> dict:
         """Everything a prediction depends on, as plain data.
@@ -373,25 +413,6 @@ class Configuration:
         if engine == "exact":
             return [self.theory(engine), *([self.theory(engine, extra=True)] if extra else [])]
         return [self.theory(engine, extra)]
-
-    @cached_property
-    def packaged_measurements(self) -> Path | None:
-        """The file of measurements that comes with the package, if it is of this run's draws."""
-        return packaged(**self.measurements())
-
-    @cached_property
-    def shipped(self) -> bool:
-        """Whether there are additional observables, and all of them come with the package."""
-        return bool(self.selection.extra) and set(self.selection.extra) <= set(shipped())
-
-    def measurements(self) -> dict:
-        """Everything the stored measurements depend on, as plain data."""
-        return {"nexp": self.data["covariance"]["draws"], "seed": self.data["covariance"]["seed"]}
-
-    def likelihood(self) -> dict:
-        """What of the measurements counts, as plain data."""
-        selection = {c: self.data["data"][c] for c in CATEGORIES if c in self.data["data"]}
-        return {"lep2_set": self.data["lep2_set"], "selection": selection}
 
     @property
     def _block(self) -> int:
@@ -487,6 +508,58 @@ class Configuration:
         return same and self.categories == list(PAPERS_CATEGORIES)
 
 
+class AtlasConfiguration(DataConfiguration):
+    """A validated configuration of an atlas, see ``workflow/schemas/atlas.schema.yaml``.
+
+    Parameters and errors as for `DataConfiguration`; refused, too, if no model is left.
+
+    Attributes
+    ----------
+    models : flavour.Models
+        What is fitted.
+    left : dict of str to int
+        How many are left by each of the filters.
+    """
+
+    def __init__(self, data: dict, source: str = "configuration") -> None:
+        super().__init__(data, source, "atlas")
+        if self.selection.extra:
+            names = ", ".join(map(observable_key, self.selection.extra))
+            raise self._refused("data", names, "in an atlas, observables of smelli alone")
+        self.models, self.left = flavour.chosen(self.data["atlas"])
+        if not len(self.models):
+            accepted = f"what leaves a model; these leave\n{flavour.text(self.left)}"
+            raise self._refused("atlas", self.data["atlas"], accepted)
+
+    @property
+    def chunks(self) -> list[tuple[int, int]]:
+        """Ranges (start, stop) of the models that are fitted together, of about equal size."""
+        each = self.data["chunk_minutes"] * 60 / SECONDS_PER_MODEL
+        number = min(math.ceil(len(self.models) / max(1, each)), _MOST_CHUNKS)
+        edges = np.linspace(0, len(self.models), number + 1).round().astype(int).tolist()
+        return list(pairwise(edges))
+
+    @property
+    def longest_chunk(self) -> float:
+        """Expected minutes of the longest chunk."""
+        return max(stop - start for start, stop in self.chunks) * SECONDS_PER_MODEL / 60
+
+    @property
+    def record(self) -> dict:
+        """The configuration as written into results: without what cannot change a number there."""
+        style = ("chunk_minutes", "confidence_levels")
+        return {key: value for key, value in self.portable.items() if key not in style}
+
+
+def configured(data: dict, source: str) -> Configuration | AtlasConfiguration:
+    """A run configuration of either kind: that of an atlas has the key ``atlas``."""
+    return (AtlasConfiguration if _schema_of(data) == "atlas" else Configuration)(data, source)
+
+
+def _schema_of(data: object) -> str:
+    return "atlas" if isinstance(data, dict) and "atlas" in data else "config"
+
+
 def _refuse_old_form(data: object, source: str) -> None:
     """Say how a configuration with the keys grid and M_X is written now."""
     if not isinstance(data, dict) or not {"grid", "M_X"} & data.keys():
@@ -517,7 +590,7 @@ def check_file(path: str | Path) -> None:
     """
     data = load_yaml(Path(path))
     _refuse_old_form(data, str(path))
-    validate(data, "config", str(path), partial=True)
+    validate(data, _schema_of(data), str(path), partial=True)
 
 
 def load_configuration(path: str | Path) -> Configuration:

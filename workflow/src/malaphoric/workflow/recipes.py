@@ -15,10 +15,18 @@ from malaphoric import source, store
 from malaphoric.data import lep2, theory
 from malaphoric.data.categories import observable_key
 from malaphoric.data.overlays import Selection
+from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import MASS
 from malaphoric.report.paper import TABLE4
 from malaphoric.schema import checkout, load_yaml
-from malaphoric.workflow.configuration import EXTRA_TABLE, RUNNING, TABLE, Configuration
+from malaphoric.workflow.configuration import (
+    EXTRA_TABLE,
+    RUNNING,
+    TABLE,
+    AtlasConfiguration,
+    Configuration,
+    DataConfiguration,
+)
 
 #: The code of chunks and exact points is in the description of their theory.
 _IN_LAYERS = {"code": "", "versions": {}}
@@ -62,23 +70,18 @@ class Recipe:
         return store.digest(self.text)
 
 
-class Recipes(dict):
-    """Recipes of a run by the name of the rule (``mass-1000``: of that mass).
+class DataRecipes(dict):
+    """Recipes by the name of the rule: what every kind of run makes of its data.
 
     Parameters
     ----------
-    run : Configuration
+    run : DataConfiguration
     """
 
-    def __init__(self, run: Configuration) -> None:
+    def __init__(self, run: DataConfiguration) -> None:
         super().__init__()
         self.run = run
         self._data()
-        self._theory()
-        self._statistics()
-        self._results()
-        self._masses()
-        self._record()
 
     def _add(
         self,
@@ -93,6 +96,38 @@ class Recipes(dict):
         code = code or source.code(checkout("scripts", f"{name.split('-')[0]}.py"))
         content = list(filter(None, map(self.run.digest, files)))
         self[name] = Recipe(dict(settings), digests, content, **code)
+
+    def _data(self) -> None:
+        run = self.run
+        if not run.packaged_measurements:
+            self._add("measurements", run.measurements())
+        extra, files = _lists(run.selection.extra), []
+        if extra:
+            files = [theory.PACKAGED, *([theory.EXTRA] if run.shipped else [])]
+        if extra and not run.shipped:
+            self._add("extra", {"observables": extra}, files=files)
+        inputs = {"measurements": "measurements", "extra": "extra"}
+        files += [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
+        self._add("likelihood", {**run.likelihood(), "extra": extra}, inputs, files)
+
+
+class Recipes(DataRecipes):
+    """Recipes of a run by the name of the rule (``mass-1000``: of that mass).
+
+    Parameters
+    ----------
+    run : Configuration
+    """
+
+    run: Configuration
+
+    def __init__(self, run: Configuration) -> None:
+        super().__init__(run)
+        self._theory()
+        self._statistics()
+        self._results()
+        self._masses()
+        self._record()
 
     @cached_property
     def prefixes(self) -> list[str]:
@@ -169,19 +204,6 @@ class Recipes(dict):
         run = self.run
         levels = list(run["confidence_levels"])
         return {"title": run.model.title, "M_X": run.mass, "levels": levels}
-
-    def _data(self) -> None:
-        run = self.run
-        if not run.packaged_measurements:
-            self._add("measurements", run.measurements())
-        extra, files = _lists(run.selection.extra), []
-        if extra:
-            files = [theory.PACKAGED, *([theory.EXTRA] if run.shipped else [])]
-        if extra and not run.shipped:
-            self._add("extra", {"observables": extra}, files=files)
-        inputs = {"measurements": "measurements", "extra": "extra"}
-        files += [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
-        self._add("likelihood", {**run.likelihood(), "extra": extra}, inputs, files)
 
     def _theory(self) -> None:
         run = self.run
@@ -339,6 +361,47 @@ def _shipping() -> list:
     data = load_yaml(path)["data"]
     return _lists(Selection({**data, "overlays": []}, str(path)).extra)
 
+
+class AtlasRecipes(DataRecipes):
+    """Recipes of an atlas of models by the name of the rule.
+
+    Parameters
+    ----------
+    run : AtlasConfiguration
+    """
+
+    run: AtlasConfiguration
+
+    def __init__(self, run: AtlasConfiguration) -> None:
+        super().__init__(run)
+        data = {"likelihood": "likelihood"}
+        settings = {"atlas": run["atlas"], MASS: run[MASS], "categories": run.categories}
+        self._add("atlas_chunk", settings, data, [TABLE, RUNNING])
+        known = [Model.load(name) for name in MARKED]
+        about = {"configuration": run.record, "known": [model.as_dict() for model in known]}
+        about["made_by"] = self["atlas_chunk"].digest
+        self._add("ranking", {**settings, **about}, data)
+        title = f"charges up to {run['atlas']['N']}"
+        settings = {"title": title, MASS: run[MASS], "levels": list(run["confidence_levels"])}
+        settings |= {"categories": run.categories}
+        settings["known"] = {model.name: model.title for model in known}
+        settings["overlays"] = run.portable["data"]["overlays"]
+        self._add("atlas_figures", settings, {**data, "ranking": "ranking"}, [TABLE])
+
+    @property
+    def chunks(self) -> list[str]:
+        """Names of the chunks' files: what they are made by, and range of models."""
+        made_by = self["atlas_chunk"].digest[:16]
+        return [f"{made_by}-{start}-{stop}" for start, stop in self.run.chunks]
+
+
+def recipes_of(run: Configuration | AtlasConfiguration) -> Recipes | AtlasRecipes:
+    """Recipes of either kind of run."""
+    return AtlasRecipes(run) if isinstance(run, AtlasConfiguration) else Recipes(run)
+
+
+#: Models that are marked in an atlas, by their names in config/models.
+MARKED = ("b3-l2", "3b3-le-2lmu")
 
 #: Figures of a run, in the order in which they are drawn.
 FIGURES = (

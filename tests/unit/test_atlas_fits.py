@@ -1,0 +1,222 @@
+"""Fits of many models: those of any model by itself, whatever is fitted beside it."""
+
+import copy
+import csv
+
+import numpy as np
+import pytest
+
+from malaphoric import load_likelihood, store
+from malaphoric.atlas import anomaly_free, fitting, flavour, ranking
+from malaphoric.data.measurements import make_likelihood
+from malaphoric.inference import box, fits
+from malaphoric.inference.results import Minimum, ScanResult
+from malaphoric.physics.model import Model
+from malaphoric.schema import ConfigurationError, load_schema
+from malaphoric.workflow import recipes
+from malaphoric.workflow.configuration import AtlasConfiguration, configured
+from malaphoric.workflow.recipes import recipes_of
+
+MINIMAL = {"run": "test", "atlas": {"N": 1}}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return make_likelihood()
+
+
+@pytest.fixture(scope="module")
+def two():
+    """The only models with charges up to 1."""
+    return AtlasConfiguration(MINIMAL).models
+
+
+@pytest.fixture(scope="module")
+def fitted(two, data):
+    return fitting.fitted(two, 3000.0, data)
+
+
+def test_fits_are_those_of_a_run(data):
+    """Truth: `fits.best_fits` of config/models/b3-l2, started near the paper's best fits."""
+    likelihood = load_likelihood("b3-l2")
+    near = {"epsilon_hat": -0.9, "g_hat": 0.08, "theta_sb": -0.17}
+    chi2 = {name: float(x[0]) for name, x in likelihood.chi2([[*near.values()]]).items()}
+    grid = ScanResult(all={"global": Minimum(near, chi2)})
+    own = (likelihood.chi2_sm, likelihood.n_obs, box.physical(likelihood), fitting.FITS)
+    truth = fits.best_fits(grid, *own, likelihood.chi2_of_few).found
+    every, _ = flavour.models(anomaly_free(3, True), flavour.Filters())
+    row = flavour.find(every, Model.load("b3-l2"))
+    found = fitting.fitted(every.taken([row]), 3000.0, data).columns
+    for name, fit in truth.items():
+        errors = [fit.errors.get(x, np.nan) for x in fitting.PARAMETERS]
+        off = found[f"{name}/values"][0] - list(fit.values.values())
+        assert np.nanmax(abs(off / errors)) < 0.02
+        np.testing.assert_allclose(found[f"{name}/errors"][0], errors, rtol=0.02)
+        np.testing.assert_allclose(found[f"{name}/chi2"][0, -1], fit.chi2["global"], atol=1e-3)
+        np.testing.assert_allclose(found[f"{name}/dchi2"][0], [*fit.dchi2.values()], atol=0.05)
+        assert found[f"{name}/AIC"][0] == pytest.approx(fit.AIC, abs=1e-3)
+        assert found[f"{name}/p_value"][0] == pytest.approx(fit.p_value, rel=1e-3)
+
+
+def test_models_in_any_chunks(fitted, two, data, tmp_path):
+    """Truth: all at once; files and table have the same bytes."""
+    for chunks in ([(0, 2)], [(0, 1), (1, 2)]):
+        paths = [tmp_path / f"{len(chunks)}-{start}-{stop}.h5" for start, stop in chunks]
+        with store.signing("made", lambda: True):
+            for path, (start, stop) in zip(paths, chunks, strict=True):
+                fitting.fitted(two.taken(slice(start, stop)), 3000.0, data).save(path)
+        found = ranking.merge(paths, "made", two)
+        found.save(tmp_path / f"{len(chunks)}.h5")
+        store.write_csv(tmp_path / f"{len(chunks)}.csv", ranking.rows(found, {}))
+    for kind in ("h5", "csv"):
+        assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
+    assert ranking.said(found, {}).startswith("2 models, 0 without a fit; chi2_SM - chi2 up to")
+    dchi2 = found.columns["mixed/dchi2"][:, -1]
+    assert sorted(dchi2, reverse=True) == dchi2.tolist()
+    assert (dchi2 > found.columns["unmixed/dchi2"][:, -1] - 1e-6).all()
+    with pytest.raises(store.StoreError, match="another recipe"):
+        ranking.merge(paths, "other", two)
+    with pytest.raises(store.StoreError, match="other models"):
+        ranking.merge(paths[:1], "made", two)
+
+
+def test_a_model_that_fails_has_a_reason(two, data, tmp_path, monkeypatch):
+    """Truth: the exception; the other model is fitted, and stands first."""
+    load, calls = fitting.load_engine, []
+
+    def failing(*about):
+        calls.append(about)
+        if len(calls) == 1:
+            raise ValueError("no such\0running: θ")
+        return load(*about)
+
+    monkeypatch.setattr(fitting, "load_engine", failing)
+    fitting.fitted(two, 3000.0, data).save(tmp_path / "a.h5", recipe="made")
+    found = ranking.merge([tmp_path / "a.h5"], "made", two)
+    assert found.reason.tolist() == ["", "ValueError: no such running: \\u03b8"]
+    np.testing.assert_array_equal(found.models.charges, two.charges[::-1])
+    assert all(np.isnan(x[1]).all() for x in found.columns.values())
+    store.write_csv(tmp_path / "a.csv", ranking.rows(found, {"one": 1}))
+    rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
+    assert (rows[1]["mixed_g_hat"], rows[1]["known_as"]) == ("", "one")
+    assert rows[1]["reason"] == found.reason[1]
+    # at |epsilon| = 1 there is no Z'
+    about = ("at_limit", "perturbative", "converged")
+    assert [rows[0][f"mixed_{x}"] for x in about] == ["epsilon_hat", "no", "yes"]
+    assert "1 without a fit" in ranking.said(found, {})
+
+
+def test_what_no_model_is_to_blame_for_ends_the_job(two, data, monkeypatch):
+    """Truth: another attempt, with more memory, may succeed."""
+
+    def full(*about):
+        raise MemoryError
+
+    monkeypatch.setattr(fitting, "load_engine", full)
+    with pytest.raises(MemoryError):
+        fitting.fitted(two, 3000.0, data)
+
+
+def test_columns(fitted, data):
+    """Truth: the sum of categories, and what coefficients do to the muon and the electron."""
+    for fit in fitting.FITS:
+        own = {name: fitted.columns[f"{fit}/{name}"] for name in fitting.COLUMNS}
+        sm = [data.chi2_sm[name] for name in fitted.categories]
+        np.testing.assert_allclose(own["chi2"] + own["dchi2"], np.tile(sm, (2, 1)))
+        np.testing.assert_allclose(own["chi2"][:, :-1].sum(axis=1), own["chi2"][:, -1])
+        # lepton charges are those of all families
+        np.testing.assert_allclose(*own["coefficients"][:, :2].T, rtol=0.02)
+    assert (fitted.columns["unmixed/values"][:, 0] == 0).all()
+
+
+# ------------------------------------------------------------------- configuration and recipes
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"atlas": {}}, "missing key atlas.N"),
+        ({"atlas": {"N": 7}}, "atlas.N: 7 is not accepted"),
+        ({"atlas": {"N": 1, "right_handed_neutrinos": False}}, "0  no two alike but for hyper"),
+        ({"atlas": {"N": 1, "yukawa": ["top"]}}, "atlas.yukawa.0: 'top' is not accepted"),
+        ({"M_X": 100}, "M_X: 100 is not accepted"),
+        ({"model": "b3-l2"}, "unknown key model"),
+        ({"categories": []}, "categories: [] is not accepted"),
+        ({"confidence_levels": [0.9, 0.1]}, "the first smaller"),
+        (
+            {"data": {"quarks": {"observables": {"include": ["BR(B+->Knunu)"]}}}},
+            "accepted: in an atlas, observables of smelli alone",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_refused(changes, said):
+    """Before any job, in a sentence."""
+    with pytest.raises(ConfigurationError, match="accepted") as error:
+        configured({**MINIMAL, **changes}, "mine.yaml")
+    assert said in str(error.value)
+    assert str(error.value).startswith("mine.yaml: ")
+
+
+#: Another value of every key, and the recipes that it changes.
+FITS_CHANGED = {"atlas_chunk", "ranking", "atlas_figures"}
+CHANGES = {
+    "atlas.N": (2, FITS_CHANGED),
+    "atlas.right_handed_neutrinos": (False, FITS_CHANGED),
+    "atlas.neutrinos": (2, FITS_CHANGED),
+    "atlas.yukawa": (["up quarks"], FITS_CHANGED),
+    "atlas.vector_like_leptons": (True, FITS_CHANGED),
+    "M_X": (2900, FITS_CHANGED),
+    "categories": (["quarks"], FITS_CHANGED),
+    "lep2_set": ("full", {"likelihood", *FITS_CHANGED}),
+    "data": (
+        {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}},
+        {"likelihood", *FITS_CHANGED},
+    ),
+    "covariance": ({"draws": 2000}, {"measurements", "likelihood", *FITS_CHANGED}),
+    "confidence_levels": ([0.5, 0.9], {"atlas_figures"}),
+    "chunk_minutes": (0.001, set()),
+    "run": ("other", {"ranking", "atlas_figures"}),
+}
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_what_a_key_changes(key):
+    """Truth: what depends on it, and no more."""
+    base, changed = ({"run": "test", "atlas": {"N": 3}} for _ in range(2))
+    inner, name = changed, key.split(".")[-1]
+    inner = changed["atlas"] if "." in key else changed
+    inner[name] = CHANGES[key][0]
+    one, two = (recipes_of(configured(copy.deepcopy(own), "test")) for own in (base, changed))
+    assert {x for x in one | two if one.get(x) != two.get(x)} == CHANGES[key][1]
+    assert (one.chunks == two.chunks) == (
+        "atlas_chunk" not in CHANGES[key][1] and key != "chunk_minutes"
+    )
+
+
+def test_every_key_is_changed():
+    """Truth: the schema."""
+    schema = load_schema("atlas")["properties"]
+    keys = {*schema, *(f"atlas.{key}" for key in schema["atlas"]["properties"])} - {"atlas"}
+    assert keys == set(CHANGES)
+
+
+def test_chunks_hold_all_models():
+    """Truth: counting; of about equal size."""
+    for minutes in (1e-6, 0.1, 3, 1440):
+        run = AtlasConfiguration({"run": "a", "atlas": {"N": 3}, "chunk_minutes": minutes})
+        starts, stops = zip(*run.chunks, strict=True)
+        assert (starts[0], stops[-1]) == (0, len(run.models))
+        assert starts[1:] == stops[:-1]
+        sizes = np.subtract(stops, starts)
+        assert 1 <= sizes.min() >= sizes.max() - 1
+        assert run.longest_chunk < max(minutes, 1) * 1.01
+
+
+def test_marked_models_are_found():
+    """Truth: config/models; charges up to 3 hold both, up to 2 the second, up to 1 none."""
+    for N, names in ((1, ()), (2, recipes.MARKED[1:]), (3, recipes.MARKED)):
+        run = AtlasConfiguration({"run": "a", "atlas": {"N": N}})
+        found = fitting.Fitted.empty(run.models, run.categories)
+        known = recipes_of(run)["ranking"].settings["known"]
+        assert set(ranking.places(found, known)) == set(names)

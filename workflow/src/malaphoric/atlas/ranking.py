@@ -1,0 +1,121 @@
+"""All fitted models in one table, the best first.
+
+Fits are in `fitting`; the table is drawn by `figures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from malaphoric import store
+from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS, PARAMETERS, Fitted
+from malaphoric.atlas.flavour import Models, find
+from malaphoric.atlas.solutions import SPECIES
+from malaphoric.physics.model import Model
+
+#: The fit that models are ranked by.
+MAIN = list(FITS)[-1]
+
+
+def merge(paths: Iterable[str | Path], recipe: str, models: Models) -> Fitted:
+    """The fits of all models, the largest improvement on the Standard Model first.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files of `Fitted.save`, in the order of the models.
+    recipe : str
+        What they must have been made by.
+    models : Models
+        All that there must be.
+
+    Returns
+    -------
+    Fitted
+        By dchi2 of the main fit; models without one last, in the order of the models.
+
+    Raises
+    ------
+    StoreError
+        If a file is damaged or made by another recipe, or models are missing.
+    """
+    parts = [Fitted.load(path, recipe) for path in paths]
+    charges = np.concatenate([part.models.charges for part in parts])
+    if not np.array_equal(charges, models.charges):
+        raise store.StoreError(
+            f"the files hold other models than those that are ranked: {len(charges)}"
+        )
+    columns = {
+        name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns
+    }
+    reason = np.concatenate([part.reason for part in parts])
+    found = Fitted(models, parts[0].categories, reason, columns)
+    return found.taken(np.argsort(-found.columns[f"{MAIN}/dchi2"][:, -1], kind="stable"))
+
+
+def places(found: Fitted, known: Iterable[dict]) -> dict[str, int]:
+    """Rows of known models, by name, of those that are ranked.
+
+    Parameters
+    ----------
+    found : Fitted
+    known : iterable of dict
+        From `Model.as_dict`.
+    """
+    rows = {own["name"]: find(found.models, Model.of(own)) for own in known}
+    return {name: row for name, row in rows.items() if row is not None}
+
+
+def rows(found: Fitted, known: dict[str, int]) -> list[dict]:
+    """Rows of a table as text and numbers; nothing where there is no number.
+
+    Parameters
+    ----------
+    found : Fitted
+    known : dict of str to int
+        From `places`.
+    """
+    names = {row: name for name, row in known.items()}
+    result = []
+    for row in range(len(found)):
+        charges = zip(SPECIES, found.models.charges[row].tolist(), strict=True)
+        result.append(
+            {
+                "rank": row + 1,
+                "known_as": names.get(row, ""),
+                **{f"X_{f}": " ".join(map(str, own)) for f, own in charges},
+                "X_H": int(found.models.higgs[row]),
+                **{key: x for fit in reversed(FITS) for key, x in _columns(found, fit, row)},
+                "reason": found.reason[row],
+            }
+        )
+    return result
+
+
+def _columns(found: Fitted, fit: str, row: int) -> list[tuple[str, object]]:
+    """Columns of a fit in the table."""
+    own = {name: found.columns[f"{fit}/{name}"][row].tolist() for name in COLUMNS}
+    limits = [name for name, yes in zip(PARAMETERS, own["at_limit"], strict=True) if yes == 1]
+    result = [(f"dchi2_{name}", x) for name, x in zip(found.categories, own["dchi2"], strict=True)]
+    for name, value, error in zip(PARAMETERS, own["values"], own["errors"], strict=True):
+        result += [(name, value), (f"{name}_error", error)]
+    result += [(name, own[name]) for name in ("AIC", "p_value", "width_over_mass")]
+    result += zip(COEFFICIENTS, own["coefficients"], strict=True)
+    shown = [(f"{fit}_{name}", "" if np.isnan(x) else x) for name, x in result]
+    shown.append((f"{fit}_at_limit", " ".join(limits)))
+    said = {1.0: "yes", 0.0: "no"}
+    return [*shown, *((f"{fit}_{n}", said.get(own[n], "")) for n in ("perturbative", "converged"))]
+
+
+def said(found: Fitted, known: dict[str, int]) -> str:
+    """What was found, in a sentence."""
+    failed = int(np.count_nonzero(found.reason))
+    best = found.columns[f"{MAIN}/dchi2"][:, -1]
+    parts = [f"{len(found)} models, {failed} without a fit"]
+    if np.isfinite(best).any():
+        parts.append(f"chi2_SM - chi2 up to {best[0]:.2f}, median {np.nanmedian(best):.2f}")
+    parts += [f"{name}: {best[row]:.2f}, number {row + 1}" for name, row in known.items()]
+    return "; ".join(parts)
