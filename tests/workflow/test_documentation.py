@@ -81,6 +81,10 @@ EXERCISED = {
     "snakemake --cores 2 --configfile config/paper.yaml": run(
         "snakemake --cores 2 --configfile config/paper.yaml -n --quiet rules"
     ),
+    "snakemake --cores 2 atlas --configfile config/atlas.yaml": run(
+        "snakemake --cores 2 atlas --configfile config/atlas.yaml -n --quiet rules"
+    ),
+    "python -m malaphoric check config/atlas.yaml": AS_IS,
     "snakemake -n": AS_IS,
     "snakemake --cores 2 --report report.html": AS_IS,
     "snakemake --cores 2 masses": run("snakemake --cores 2 masses -n --quiet rules"),
@@ -222,6 +226,7 @@ SAID = {
     MAKE + "why": "up to date",
     "snakemake --cores 2 masses -n --quiet rules": "mass",
     "python -m malaphoric check config/config.yaml": "accepted",
+    "python -m malaphoric check config/atlas.yaml": "526  no two alike but for hypercharge",
     "python -m malaphoric model b3-l2 --set epsilon_hat=-0.92 g_hat=0.078 theta_sb=-0.17": (
         "all but 13, 23, 31, 32"
     ),
