@@ -902,7 +902,7 @@ class CompiledEngine:
             self._by_ckm = _Linear(by_ckm.reshape(N_DELTA, self._n, -1))
         squares = [
             _SmoothQuadratic(self._n, quadratic, _QUADRATIC, _TAIL),
-            _SmoothQuadratic(self._n, running, _SECOND_ORDER, _TAIL_SMALL),
+            _SmoothQuadratic(self._n, running, _QUADRATIC, _TAIL_SMALL),
         ]
         self._squares = [part for part in squares if part.columns.size]
 
