@@ -193,12 +193,12 @@ def test_the_same_measurement_of_an_additional_observable(tmp_path, base, smelli
 
 @pytest.mark.slow
 def test_the_same_measurement_in_a_bin_that_flavio_computes(tmp_path, base, smelli):
-    """Truth: as before; the bin is wider by 1e-5 GeV^2, and flavio predicts 40 draws of it."""
+    """Truth: as before; the bin is wider by 1e-5 GeV^2, and flavio predicts 100 draws of it."""
     own = [(n, a, 4.0) for n, a, b in overlaid(tmp_path, 4.0)[1]]
     some = dataclasses.replace(
         smelli,
-        values=smelli.values[:40],
-        parameters={name: x[:40] for name, x in smelli.parameters.items()},
+        values=smelli.values[:100],
+        parameters={name: x[:100] for name, x in smelli.parameters.items()},
     )
     names = [(n, a, 4.00001) for n, a, _ in own]
     theirs = theory._predicted(names, some.parameters, lambda _: None)
@@ -216,7 +216,7 @@ def test_draws_of_flavio(base, smelli, extra):
     ours = [("<P2>(B0->K*mumu)", 4.0, 6.0), ("<P6p>(B0->K*mumu)", 1.1, 2.5)]
     ours += [("<dBR/dq2>(B0->K*mumu)", 4.0, 6.0)]
     own = categories.smelli_likelihood("quarks").sm_covariance
-    n, state = 80, np.random.get_state()
+    n, state = 200, np.random.get_state()
     np.random.seed(77)
     truth = flavio.sm_covariance([*ours, *names], N=n, par_obj=own.par_obj)
     np.random.set_state(state)
