@@ -4,7 +4,10 @@
 #                      running ─┘                                          │          ↑
 #            (compiled engine)                          exact points ──> validate ────┘
 #
-# An atlas of models (the key `atlas`): likelihood ─> atlas_chunk (many) ─> ranking ─> figures.
+# An atlas of models (the key `atlas`):
+#
+#   likelihood ─> atlas_chunk (many) ─> ranking ─┬─> exact_models ─> validate_models ─> figures
+#                                                └─> toys ─────────────────────────────────┘
 #
 # One run configuration, one folder results/<run>. Other configurations: --configfile FILE.
 
@@ -99,11 +102,14 @@ else:
     include: "workflow/rules/statistics.smk"
     include: "workflow/rules/figures.smk"
     include: "workflow/rules/masses.smk"
-    include: "workflow/rules/archive.smk"
 
-    rule all:
-        input:
-            results(),
-            rules.record.output,
-        default_target: True
-        localrule: True
+
+include: "workflow/rules/archive.smk"
+
+
+rule all:
+    input:
+        results(),
+        rules.record.output,
+    default_target: True
+    localrule: True

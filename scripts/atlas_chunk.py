@@ -10,7 +10,7 @@ with job(snakemake) as this:
     start, stop = chunks.range_of(path)
     models, _ = flavour.chosen(s["atlas"])
     data = Likelihood.load(given.likelihood, s["categories"])
-    progress = chunks.Progress(stop - start, this.log)
+    progress = chunks.Progress(stop - start, this.log, what="model")
     found = fitting.fitted(models.taken(slice(start, stop)), s["M_X"], data, progress)
     found.save(path)
     failed = [reason for reason in found.reason if reason]

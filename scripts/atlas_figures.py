@@ -1,5 +1,8 @@
 """Draw the best fits of all models of an atlas."""
 
+import json
+from pathlib import Path
+
 from malaphoric import store
 from malaphoric.atlas import ranking
 from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS, Fitted
@@ -18,7 +21,8 @@ with job(snakemake) as this:
         known = store.parse(file.attrs["known"])
     fitted = np.isfinite(every.columns[f"{ranking.MAIN}/dchi2"][:, -1])
     found = every.taken(np.flatnonzero(fitted))  # the first ones
-    said = ["Not checked against exact points.", *notes.of_data(s["overlays"])]
+    unchecked = [] if s["checked"] else ["Not checked against exact points."]
+    said = [*unchecked, *notes.of_data(s["overlays"])]
     page = figures.Page(s["title"], s["M_X"], tuple(s["levels"]), Fits(notes=said))
     main = {name: found.columns[f"{ranking.MAIN}/{name}"] for name in COLUMNS}
     columns = [COEFFICIENTS.index(name) for name in c9.PLANES["c9"]]
@@ -33,5 +37,6 @@ with job(snakemake) as this:
     by_fit = {names[fit]: found.columns[f"{fit}/dchi2"][:, -1] for fit in FITS}
     by_fit = {name: values[np.isfinite(values)] for name, values in by_fit.items()}
     marked = {title: dchi2[row] for title, row in marked.items()}
-    figures.atlas_dchi2(by_fit, marked, page, *next(shown))
+    chance = json.loads(Path(given.toys).read_text()) if given.toys else None
+    figures.atlas_dchi2(by_fit, marked, chance, page, *next(shown))
     this.done(", ".join(out.png))

@@ -7,8 +7,9 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from malaphoric.workflow.configuration import Configuration, load_configuration
-from malaphoric.workflow.recipes import Recipes
+from malaphoric.schema import load_yaml
+from malaphoric.workflow.configuration import AtlasConfiguration, Configuration, configured
+from malaphoric.workflow.recipes import recipes_of
 
 _SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
 
@@ -106,7 +107,7 @@ def _is_result(name: str) -> bool:
     return bool(name) and not name.startswith(".snakemake/")
 
 
-def recorded(run: Configuration) -> dict[str, dict]:
+def recorded(run: Configuration | AtlasConfiguration) -> dict[str, dict]:
     """Recipes by which the run was last made, in the record that it wrote at its end."""
     try:
         text = Path("results", run["run"], "record.json").read_text(encoding="utf-8")
@@ -130,11 +131,12 @@ def main(configuration: str = "config/config.yaml") -> int:
     if not found:
         print("Nothing would run: everything is up to date.")
         return 0
-    run = load_configuration(configuration)
-    old, new = recorded(run), {name: asdict(recipe) for name, recipe in Recipes(run).items()}
+    run = configured(load_yaml(Path(configuration)), configuration)
+    old, new = recorded(run), {name: asdict(recipe) for name, recipe in recipes_of(run).items()}
+    whole = "scan" if "scan" in new else "ranking"  # whose recipe has the configuration
     if not old:
         print(f"There is no complete run in results/{run['run']} yet.")
-    elif said := differences(*(side["scan"]["settings"]["configuration"] for side in (old, new))):
+    elif said := differences(*(side[whole]["settings"]["configuration"] for side in (old, new))):
         print("Since the last run:", "; ".join(said) + ".\n")
     for rule, reasons in found.items():
         name = _RECIPES.get(rule, rule)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from malaphoric import load_likelihood, store
-from malaphoric.atlas import anomaly_free, fitting, flavour, ranking
+from malaphoric.atlas import anomaly_free, fitting, flavour, ranking, toys
 from malaphoric.data.measurements import make_likelihood
+from malaphoric.engines.loading import ModelLikelihood, load_engine
 from malaphoric.inference import box, fits
 from malaphoric.inference.results import Minimum, ScanResult
 from malaphoric.physics.model import Model
@@ -129,6 +130,54 @@ def test_columns(fitted, data):
     assert (fitted.columns["unmixed/values"][:, 0] == 0).all()
 
 
+# ----------------------------------------------------------------------------- look-elsewhere
+
+
+def test_pseudo_data_have_the_covariance(data):
+    """Truth: the inverse covariances of all measurements, summed by hand."""
+    own = data.of(["EWPOs"])
+    mean, pull = own.pseudo_data(np.random.default_rng(3), 4000)
+    inverse = np.zeros((len(own.observables),) * 2)
+    for k in own.constraints:
+        covariance = k.arrays.get("covariance", np.diag(k.deviation() ** 2))
+        inverse[np.ix_(k.columns, k.columns)] += np.linalg.inv(covariance)
+    used = np.flatnonzero(inverse.diagonal())
+    unit = np.sqrt(inverse.diagonal()[used])
+    off = (np.cov(pull[:, used].T) - inverse[np.ix_(used, used)]) / np.outer(unit, unit)
+    assert abs(off).max() < 0.1
+    shift = np.zeros(len(own.observables))
+    shift[used] = np.linspace(-1, 1, len(used)) / unit
+    found = mean.chi2(np.stack([own.sm, own.sm + shift]))["global"]
+    np.testing.assert_allclose(found, [0, shift @ inverse @ shift], rtol=1e-6, atol=1e-9)
+
+
+def test_toys_find_the_minimum(two, data):
+    """Truth: other random points, none of which is lower; the lowest are near the minimum."""
+    found = toys.improvements(two.taken([0]), 3000.0, data, 3, 1)
+    mean, pull = data.pseudo_data(np.random.default_rng(1), 3)
+    model = two.model(0)
+    likelihood = ModelLikelihood(model, 3000.0, load_engine(model, "compiled", 3000.0), mean)
+    points = box.random_points(box.physical(likelihood), 8_000)
+    predictions = likelihood.predictions(points)
+    delta = mean.chi2(predictions)["global"][:, None] - 2 * (predictions - data.sm) @ pull.T
+    lowest = np.nanmax(-delta, axis=0)
+    assert found.shape == (3, 1)
+    assert (found[:, 0] > lowest - 0.1).all()
+    assert (found[:, 0] < lowest + 1).all()
+
+
+def test_summary_of_toys():
+    """Truth: counting."""
+    found = np.array([[1.0, 3.0, 2.0], [4.0, 0.0, 5.0], [0.0, 0.0, 0.0]])
+    said = toys.summary(found, 4.5)
+    assert said["best"] == [3.0, 5.0, 0.0]
+    assert said["p_value"] == 2 / 4
+    assert {n: x["median"] for n, x in said["best_of"].items()} == {"1": 1.0, "2": 3.0, "3": 3.0}
+    rows = toys.chosen(9, 4, 1)
+    assert len(set(rows.tolist())) == 4
+    assert toys.chosen(9, 20, 1)[:4].tolist() == rows.tolist()
+
+
 # ------------------------------------------------------------------- configuration and recipes
 
 
@@ -140,6 +189,8 @@ def test_columns(fitted, data):
         ({"atlas": {"N": 1, "right_handed_neutrinos": False}}, "0  no two alike but for hyper"),
         ({"atlas": {"N": 1, "yukawa": ["top"]}}, "atlas.yukawa.0: 'top' is not accepted"),
         ({"M_X": 100}, "M_X: 100 is not accepted"),
+        ({"validation": {"models": -1}}, "validation.models: -1 is not accepted"),
+        ({"toys": {"number": 1.5}}, "toys.number: 1.5 is not accepted"),
         ({"model": "b3-l2"}, "unknown key model"),
         ({"categories": []}, "categories: [] is not accepted"),
         ({"confidence_levels": [0.9, 0.1]}, "the first smaller"),
@@ -159,7 +210,9 @@ def test_what_is_refused(changes, said):
 
 
 #: Another value of every key, and the recipes that it changes.
-FITS_CHANGED = {"atlas_chunk", "ranking", "atlas_figures"}
+RECORDED = {"record", "export"}
+FITS_CHANGED = {"atlas_chunk", "ranking", "exact_models", "validate_models", "toys"}
+FITS_CHANGED |= {"atlas_figures", *RECORDED}
 CHANGES = {
     "atlas.N": (2, FITS_CHANGED),
     "atlas.right_handed_neutrinos": (False, FITS_CHANGED),
@@ -174,9 +227,13 @@ CHANGES = {
         {"likelihood", *FITS_CHANGED},
     ),
     "covariance": ({"draws": 2000}, {"measurements", "likelihood", *FITS_CHANGED}),
-    "confidence_levels": ([0.5, 0.9], {"atlas_figures"}),
-    "chunk_minutes": (0.001, set()),
-    "run": ("other", {"ranking", "atlas_figures"}),
+    "confidence_levels": ([0.5, 0.9], {"atlas_figures", *RECORDED}),
+    "validation.models": (2, {"validate_models", *RECORDED}),
+    "toys.number": (2, {"toys", "atlas_figures", *RECORDED}),
+    "toys.models": (2, {"toys", "atlas_figures", *RECORDED}),
+    "toys.seed": (2, {"toys", "atlas_figures", *RECORDED}),
+    "chunk_minutes": (0.001, RECORDED),
+    "run": ("other", FITS_CHANGED - {"atlas_chunk"}),
 }
 
 
@@ -184,8 +241,8 @@ CHANGES = {
 def test_what_a_key_changes(key):
     """Truth: what depends on it, and no more."""
     base, changed = ({"run": "test", "atlas": {"N": 3}} for _ in range(2))
-    inner, name = changed, key.split(".")[-1]
-    inner = changed["atlas"] if "." in key else changed
+    *outer, name = key.split(".")
+    inner = changed.setdefault(outer[0], {}) if outer else changed
     inner[name] = CHANGES[key][0]
     one, two = (recipes_of(configured(copy.deepcopy(own), "test")) for own in (base, changed))
     assert {x for x in one | two if one.get(x) != two.get(x)} == CHANGES[key][1]
@@ -197,8 +254,9 @@ def test_what_a_key_changes(key):
 def test_every_key_is_changed():
     """Truth: the schema."""
     schema = load_schema("atlas")["properties"]
-    keys = {*schema, *(f"atlas.{key}" for key in schema["atlas"]["properties"])} - {"atlas"}
-    assert keys == set(CHANGES)
+    nested = ("atlas", "validation", "toys")
+    inner = {f"{name}.{key}" for name in nested for key in schema[name]["properties"]}
+    assert {*schema, *inner} - {*nested} == set(CHANGES)
 
 
 def test_chunks_hold_all_models():

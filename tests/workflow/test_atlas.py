@@ -1,7 +1,10 @@
-"""An atlas of models: from nothing to figures, in any chunks, and again after a loss."""
+"""An atlas of models: from nothing to figures and record, and again after a loss."""
 
 import csv
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 import yaml
@@ -9,6 +12,12 @@ import yaml
 from harness import ROOT, Workflow
 
 ATLAS = {"run": "atlas", "atlas": {"N": 1}}
+
+# two chunks of a model, one exact point
+QUICK = {"chunk_minutes": 0.001, "validation": {"models": 1}, "toys": {"number": 2}}
+
+#: Files of a run that its record does not list.
+NOT_RESULTS = {"likelihood.h5", "record.json"}
 
 
 def configured(folder, **changes):
@@ -19,32 +28,46 @@ def configured(folder, **changes):
 
 
 @pytest.mark.slow
-def test_in_any_chunks_and_again(tmp_path):
-    """Truth: the same bytes; a chunk that is lost is made again, a damaged one refused."""
-    ours = configured(tmp_path / "ours", chunk_minutes=0.001)
-    other = configured(tmp_path / "other")
-    assert ours.plan("atlas")["atlas_chunk"] == 2
-    for workflow, cores in ((ours, "2"), (other, "1")):
-        workflow.run("--cores", cores, "atlas")
-        assert workflow.plan("atlas") == {}
-    found, expected = ours.files("atlas"), other.files("atlas")
-    names = {"likelihood.h5", "ranking.csv", "ranking.h5"}
+def test_whole_and_again(tmp_path):
+    """Truth: the same bytes after a chunk is lost; a damaged one is refused; what the files say."""
+    ours = configured(tmp_path, **QUICK)
+    assert ours.plan()["atlas_chunk"] == 2
+    ours.run("--cores", "2", "atlas")
+    assert ours.plan("atlas") == {} == ours.plan()
+    found = ours.files("atlas")
+    names = {"likelihood.h5", "ranking.csv", "ranking.h5", "toys.json", "record.json"}
     names |= {f"figures/atlas_{x}.{kind}" for x in ("c9", "dchi2") for kind in ("pdf", "png")}
-    assert set(found) == names
-    assert found == expected
+    assert set(found) == names | {"validation/models.csv"}
     rows = list(csv.DictReader(found["ranking.csv"].decode().splitlines()))
     assert [row["rank"] for row in rows] == ["1", "2"]
-    assert [float(row["mixed_dchi2_global"]) for row in rows] == pytest.approx(
-        [37.1, 35.3], abs=0.2
-    )
+    dchi2 = [float(row["mixed_dchi2_global"]) for row in rows]
+    assert dchi2 == pytest.approx([37.1, 35.3], abs=0.2)
+    (exact,) = csv.DictReader(found["validation/models.csv"].decode().splitlines())
+    assert float(exact["exact_dchi2_global"]) == pytest.approx(dchi2[0], abs=0.02)
+    assert float(exact["error_quarks"]) > 0
+    toys = json.loads(found["toys.json"])
+    assert (len(toys["best"]), toys["models"]) == (2, 2)
+    assert toys["observed"] == pytest.approx(dchi2[0], abs=1e-9)
+    record = json.loads(found["record.json"])
+    assert set(record["files"]) == {f"results/atlas/{x}" for x in {*names} - NOT_RESULTS} | {
+        "results/atlas/validation/models.csv"
+    }
+    assert record["versions"]["smelli"]
+    command = [sys.executable, str(ROOT / "scripts/why.py"), "config.yaml"]
+    about = {"cwd": tmp_path, "capture_output": True, "text": True, "check": True}
+    configured(tmp_path, **QUICK, M_X=2900)
+    said = subprocess.run(command, **about).stdout
+    assert "M_X was 3000, is 2900" in said
+    assert "atlas_chunk (2 jobs): M_X was 3000.0, is 2900.0" in said
+    configured(tmp_path, **QUICK)
 
     first, second = sorted((ours.folder / "results/atlas/chunks").glob("*.h5"))
     ranking = ours.folder / "results/atlas/ranking.h5"
     for path in (first, ranking):
         path.unlink()
     assert ours.plan("atlas")["atlas_chunk"] == 1
-    ours.run("--cores", "1", "atlas")
-    assert ours.files("atlas") == expected
+    ours.run("--cores", "2", "atlas")
+    assert ours.files("atlas") == found
     second.write_bytes(second.read_bytes()[:-9])
     ranking.unlink()
     said = ours.run("--cores", "1", "atlas", check=False).stdout

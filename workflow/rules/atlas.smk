@@ -40,6 +40,72 @@ rule ranking:
         "../../scripts/ranking.py"
 
 
+if RUN.checked:
+    RANKS = range(1, RUN.exact_models + 1)
+
+    rule exact_models:
+        """The best fit of one of the best models, by its rank, evaluated by smelli itself."""
+        input:
+            recipe=recipe("exact_models", *(f"{OUT}/exact/{rank}.h5" for rank in RANKS)),
+            ranking=f"{OUT}/ranking.h5",
+        output:
+            f"{OUT}/exact/{{number}}.h5",
+        log:
+            f"{OUT}/logs/exact/{{number}}.log",
+        params:
+            recipe=text("exact_models"),
+            kept=KEPT,
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: 15 * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/exact_models.py"
+
+    rule validate_models:
+        """The compiled engine against these; fails above its bounds."""
+        localrule: True
+        input:
+            recipe=recipe("validate_models"),
+            likelihood=f"{OUT}/likelihood.h5",
+            ranking=f"{OUT}/ranking.h5",
+            **{f"exact_{rank}": f"{OUT}/exact/{rank}.h5" for rank in RANKS},
+        output:
+            report(f"{OUT}/validation/models.csv", category="Validation"),
+        log:
+            f"{OUT}/logs/validate_models.log",
+        params:
+            recipe=text("validate_models"),
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/validate_models.py"
+
+
+if "toys" in RECIPES:
+
+    rule toys:
+        """Look-elsewhere: what the best of some of the models improves by chance."""
+        input:
+            recipe=recipe("toys", f"{OUT}/toys.json"),
+            likelihood=f"{OUT}/likelihood.h5",
+            ranking=f"{OUT}/ranking.h5",
+        output:
+            f"{OUT}/toys.json",
+        log:
+            f"{OUT}/logs/toys.log",
+        params:
+            recipe=text("toys"),
+        resources:
+            mem_mb=lambda wildcards, attempt: 2000 * attempt,
+            runtime=lambda wildcards, attempt: int(2 * RUN.minutes_of_toys + 15) * attempt,
+        conda:
+            "../envs/malaphoric.yaml"
+        script:
+            "../../scripts/toys.py"
+
+
 rule atlas_figures:
     """Best fits of all models in the plane of C9, and how much they improve."""
     localrule: True
@@ -47,6 +113,8 @@ rule atlas_figures:
         recipe=recipe("atlas_figures"),
         likelihood=f"{OUT}/likelihood.h5",
         ranking=f"{OUT}/ranking.h5",
+        toys=f"{OUT}/toys.json" if "toys" in RECIPES else [],
+        checked=f"{OUT}/validation/models.csv" if RUN.checked else [],
     output:
         pdf=[f"{OUT}/figures/{name}.pdf" for name in ("atlas_c9", "atlas_dchi2")],
         png=[
@@ -64,9 +132,8 @@ rule atlas_figures:
 
 
 rule atlas:
-    """What an atlas is made for."""
-    input:
-        rules.ranking.output,
-        rules.atlas_figures.output,
-    default_target: True
+    """What an atlas is made for: its ranking, the checks of it, figures and a record."""
     localrule: True
+    input:
+        results(),
+        f"{OUT}/record.json",

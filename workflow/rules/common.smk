@@ -85,6 +85,13 @@ def checked(wildcards):
 
 def results():
     """What a run is made for."""
+    if ATLAS:
+        names = ["ranking.h5", "ranking.csv"]
+        names += ["validation/models.csv"] if RUN.checked else []
+        names += ["toys.json"] if "toys" in RECIPES else []
+        figures = ("atlas_c9", "atlas_dchi2")
+        names += [f"figures/{name}.{kind}" for name in figures for kind in ("pdf", "png")]
+        return [f"{OUT}/{name}" for name in names]
     names = ["scan.h5", "profile.h5", "best_fit.json"]
     names += ["c9.h5"] if "c9" in RECIPES else []
     names += ["comparison.md", "analytic.md"] if "comparison" in RECIPES else []

@@ -52,7 +52,7 @@ _CONTENT = "malaphoric fits of models"
 
 # Random points that are looked at, and how many of them are followed down: more of both have found
 # no lower minimum, see docs/atlas.md.
-_LOOKS, _FOLLOWED = 2048, 8
+_LOOKS, _FOLLOWED = 512, 5
 
 
 @dataclass(frozen=True, eq=False)

@@ -56,6 +56,17 @@ def merge(paths: Iterable[str | Path], recipe: str, models: Models) -> Fitted:
     return found.taken(np.argsort(-found.columns[f"{MAIN}/dchi2"][:, -1], kind="stable"))
 
 
+def best(found: Fitted) -> float:
+    """The largest chi2_SM - chi2 of the main fit; 0, the Standard Model, if no model has a fit."""
+    return float(np.nan_to_num(found.columns[f"{MAIN}/dchi2"][0, -1]))
+
+
+def best_fit(found: Fitted, rank: int) -> tuple[Model, np.ndarray]:
+    """A ranked model and the point of its main fit, shape (1, 3); of one without a fit (0, 3)."""
+    point = found.columns[f"{MAIN}/values"][rank - 1 : rank]
+    return found.models.model(rank - 1), point[np.isfinite(point).all(axis=1)]
+
+
 def places(found: Fitted, known: Iterable[dict]) -> dict[str, int]:
     """Rows of known models, by name, of those that are ranked.
 

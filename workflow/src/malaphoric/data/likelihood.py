@@ -321,6 +321,34 @@ class Likelihood:
         result[categories.GLOBAL] = sum(result.values(), np.zeros(predictions.shape[1]))
         return result
 
+    def pseudo_data(self, rng: np.random.Generator, number: int) -> tuple[Likelihood, np.ndarray]:
+        """Pseudo-data of the Standard Model: without fluctuations, and fluctuations.
+
+        chi2 of predictions p for the n-th pseudo-data is that of the likelihood returned, less
+        2 pull[n] . (p - sm), up to what is the same for all p.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+        number : int
+
+        Returns
+        -------
+        likelihood : Likelihood
+            Every measurement finds the Standard Model. The few that are not normal are treated as
+            normal.
+        pull : ndarray, shape (number, n_observables)
+            Inverse covariance times a fluctuation that is drawn from the total covariance.
+        """
+        constraints, pull = [], np.zeros((number, len(self.observables)))
+        for k in self.constraints:
+            covariance = k.arrays.get("covariance", np.diag(k.deviation() ** 2))
+            arrays = {"central": self.sm[k.columns], "covariance": covariance}
+            constraints.append(replace(k, kind=NORMAL, arrays=arrays))
+            noise = rng.standard_normal((number, len(k.columns)))
+            pull[:, k.columns] += noise @ _whitening(covariance)
+        return replace(self, constraints=constraints), pull
+
     def measured(self) -> tuple[np.ndarray, np.ndarray]:
         """Weighted average and total uncertainty of every observable, correlations neglected.
 

@@ -171,22 +171,27 @@ def minima(chi2: fits.Chi2, box: Box, looks: int, followed: int) -> np.ndarray:
     ndarray, shape (n, n_parameters)
         The lowest first; none that cannot be computed.
     """
-    names, (low, high) = list(box), fits.limits_of(box)
-    rng = np.random.default_rng(_SEED)
-    unit = rng.uniform(-1, 1, (looks, len(names)))
-    # more at small couplings and angles, where less is excluded
-    for column, name in zip(unit.T, names, strict=True):
-        if name == "g_hat":
-            column[:] = 2 * column**2 - 1
-        elif name not in (*HATTED, MASS):
-            column **= 3
-    points = low + (unit + 1) / 2 * (high - low)
+    low, high = fits.limits_of(box)
+    points = random_points(box, looks)
     values = chi2(points)[GLOBAL]
     points = points[np.argsort(np.where(np.isfinite(values), values, np.inf))[:followed]]
     points, values = fits.minima(
         lambda x: chi2(x)[GLOBAL], points, np.flatnonzero(low < high), low, high
     )
     return points[np.isfinite(values)][np.argsort(values[np.isfinite(values)])]
+
+
+def random_points(box: Box, number: int) -> np.ndarray:
+    """Random points of a large box (number, n_parameters), the same for each number."""
+    names, (low, high) = list(box), fits.limits_of(box)
+    unit = np.random.default_rng(_SEED).uniform(-1, 1, (number, len(names)))
+    # more at small couplings and angles, where less is excluded
+    for column, name in zip(unit.T, names, strict=True):
+        if name == "g_hat":
+            column[:] = 2 * column**2 - 1
+        elif name not in (*HATTED, MASS):
+            column **= 3
+    return low + (unit + 1) / 2 * (high - low)
 
 
 def named(points: np.ndarray, box: Box) -> list[dict[str, float]]:

@@ -966,6 +966,7 @@ _IMPROVED = r"$\chi^2_\mathrm{SM} - \chi^2_\mathrm{min}$"
 def atlas_dchi2(
     dchi2: dict[str, np.ndarray],
     known: dict[str, float],
+    chance: dict | None,
     page: Page,
     pdf: str | Path,
     png: str | Path,
@@ -978,6 +979,8 @@ def atlas_dchi2(
         By what is fitted.
     known : dict of str to float
         That of models that are marked, by their titles.
+    chance : dict, optional
+        From `toys.summary`, and the number of ``models``: what the best of them improves by chance.
     page : Page
     pdf, png : path
         Files to write.
@@ -992,6 +995,11 @@ def atlas_dchi2(
         for (title, x), style in zip(known.items(), ("dashed", "dotted"), strict=False):
             axes.axvline(x, color="black", linestyle=style, linewidth=1)
             handles.append(Line2D([], [], color="black", linestyle=style, label=title))
+        if chance:
+            look = {"color": "0.75", "zorder": 0}
+            axes.axvspan(*np.quantile(chance["best"], [0.025, 0.975]), **look)
+            label = f"the best of {chance['models']} by chance (95% of pseudo-data)"
+            handles.append(Patch(label=label, **look))
         axes.set_xlabel(_IMPROVED)
         axes.set_ylabel("models")
         _title(axes, page)

@@ -30,8 +30,10 @@ _KEEP_AFTER = 32
 class Progress:
     """Points done, rate and time left, a line whenever half a minute has passed."""
 
-    def __init__(self, total: int, out: Callable[[str], None], every: float = 30.0) -> None:
-        self.total, self.out, self.every = total, out, every
+    def __init__(
+        self, total: int, out: Callable[[str], None], every: float = 30.0, what: str = "point"
+    ) -> None:
+        self.total, self.out, self.every, self.what = total, out, every, what
         self.start = self.last = time.monotonic()
 
     def __call__(self, done: int) -> None:
@@ -44,8 +46,8 @@ class Progress:
         rate = done / elapsed
         left = (self.total - done) / rate
         self.out(
-            f"{done}/{self.total} points, {elapsed:.0f} s, "
-            + (f"{rate:.0f} points/s" if rate > 10 else f"{1 / rate:.1f} s/point")
+            f"{done}/{self.total} {self.what}s, {elapsed:.0f} s, "
+            + (f"{rate:.0f} {self.what}s/s" if rate > 10 else f"{1 / rate:.1f} s/{self.what}")
             + f", {left:.0f} s left"
         )
 

@@ -22,12 +22,14 @@ from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.schema import ROOT, checkout, load_yaml, validate
 from malaphoric.workflow import difference
+from malaphoric.workflow.configuration import schema_of
 from malaphoric.workflow.recipes import FIGURES, VALIDATION
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
 _SOMETIMES += ["c9.h5", "measurements.h5", "comparison.md", "analytic.md"]
+_SOMETIMES += ["validation/models.csv", "toys.json"]
 _LISTED = ("planes", "profiles")
 _MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
 
@@ -86,7 +88,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
         ``recipes`` by rule: what the rule ``masses`` made stays while it is made so, which its
         figure is marked with. ``chunks``,
         their names: others of the compiled engine, which evaluates them again in no time, go;
-        predictions of the exact engine stay, because they may be found again.
+        predictions of the exact engine and fits of models stay, because they may be found again.
     """
     recipes = settings["recipes"]
     drawn, masses = folder / "figures/masses.png", False
@@ -99,7 +101,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.p??"))]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
-    gone += [path for path in chunks if not _has_predictions(path)]
+    gone += [path for path in chunks if _is_cheap(path)]
     for path in gone:
         store.check_counts(path)
         path.unlink()
@@ -108,12 +110,13 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     return gone
 
 
-def _has_predictions(path: Path) -> bool:
+def _is_cheap(path: Path) -> bool:
+    """Whether a chunk has chi2 of the compiled engine alone."""
     try:
         with h5py.File(path) as file:
-            return "predictions" in file
+            return "chi2" in file and "predictions" not in file
     except OSError:  # damaged: not ours to judge
-        return True
+        return False
 
 
 def _git(*arguments: str) -> str:
@@ -139,7 +142,7 @@ def export(settings: dict, files: list[str], path: str | Path) -> None:
     Parameters
     ----------
     settings : dict
-        ``configuration`` of the run, and the paths ``model`` and ``overlays``.
+        ``configuration`` of the run, and the paths ``model`` (None of an atlas) and ``overlays``.
     files : list of str
         Result files; they are included as they are.
     path : path
@@ -160,7 +163,9 @@ def export(settings: dict, files: list[str], path: str | Path) -> None:
         ) from error
     content = {name: (ROOT / name).read_bytes() for name in names if (ROOT / name).is_file()}
     configuration = settings["configuration"]
-    content[f"config/models/{configuration['model']}.yaml"] = Path(settings["model"]).read_bytes()
+    if settings["model"]:
+        own = f"config/models/{configuration['model']}.yaml"
+        content[own] = Path(settings["model"]).read_bytes()
     for overlay in map(Path, settings["overlays"]):
         content[f"config/data/{overlay.stem}.yml"] = overlay.read_bytes()
     text = yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True)
@@ -210,7 +215,7 @@ def check(archive: str | Path = FOLDER, here: str | Path = ".") -> tuple[list[st
     """
     archive, here = Path(archive), Path(here)
     configuration = load_yaml(archive / "config.yaml")
-    validate(configuration, "config", str(archive / "config.yaml"))
+    validate(configuration, schema_of(configuration), str(archive / "config.yaml"))
     run = configuration["run"]
     name = f"results/{run}/record.json"
     digests = _digests(archive / name)

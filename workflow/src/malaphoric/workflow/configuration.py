@@ -38,6 +38,9 @@ SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
 #: The same per model of an atlas, see docs/atlas.md.
 SECONDS_PER_MODEL = 0.7
 
+#: The same per model and pseudo-data of its toys.
+SECONDS_PER_TOY = 0.05
+
 #: Axes of a grid.
 _MOST_AXES = 5
 
@@ -152,6 +155,17 @@ class DataConfiguration:
         """What of the measurements counts, as plain data."""
         selection = {c: self.data["data"][c] for c in CATEGORIES if c in self.data["data"]}
         return {"lep2_set": self.data["lep2_set"], "selection": selection}
+
+    def _theory(self, engine: str, M_X: float | None, smeft_accuracy: str = "leadinglog") -> dict:
+        """Everything a prediction depends on but the model, as plain data."""
+        tables = {"table": self.digest(TABLE), "running": self.digest(RUNNING)}
+        return {
+            **(tables if engine == "compiled" else {}),
+            "engine": engine,
+            "M_X": M_X,
+            "smeft_accuracy": smeft_accuracy,
+            **source.code(*_ENGINES[engine], without=_NO_THEORY),
+        }
 
     @property
     def portable(self) -> dict:
@@ -390,18 +404,13 @@ class Configuration(DataConfiguration):
             With the additional observables of the configuration.
         """
         engine = engine or self.data["engine"]
-        tables = {"table": self.digest(TABLE), "running": self.digest(RUNNING)}
-        if extra and self.shipped:
-            tables["extra_table"] = self.digest(EXTRA_TABLE)
-        return {
-            **(tables if engine == "compiled" else {}),
-            **({"additional": list(map(observable_key, self.selection.extra))} if extra else {}),
-            "engine": engine,
-            "model": self.model.as_dict(),
-            "M_X": self.mass,
-            "smeft_accuracy": self.data["smeft_accuracy"],
-            **source.code(*_ENGINES[engine], without=_NO_THEORY),
-        }
+        additional: dict = {}
+        if extra:
+            additional["additional"] = list(map(observable_key, self.selection.extra))
+            if engine == "compiled" and self.shipped:
+                additional["extra_table"] = self.digest(EXTRA_TABLE)
+        about = (engine, self.mass, self.data["smeft_accuracy"])
+        return {**additional, "model": self.model.as_dict(), **self._theory(*about)}
 
     def layers(self, engine: str | None = None) -> list[dict]:
         """Theories of the files that together hold a point.
@@ -547,16 +556,50 @@ class AtlasConfiguration(DataConfiguration):
     @property
     def record(self) -> dict:
         """The configuration as written into results: without what cannot change a number there."""
-        style = ("chunk_minutes", "confidence_levels")
+        style = ("chunk_minutes", "confidence_levels", "validation", "toys")
         return {key: value for key, value in self.portable.items() if key not in style}
+
+    def theory(self, engine: str = "compiled") -> dict:
+        """Everything a prediction depends on but the model, as plain data."""
+        return self._theory(engine, self.mass)
+
+    @property
+    def mass(self) -> float:
+        """Mass of the X boson in GeV."""
+        return float(self.data[MASS])
+
+    @property
+    def minutes_of_toys(self) -> float:
+        """Expected CPU minutes of all toys."""
+        toys = self.data["toys"]
+        each = SECONDS_PER_MODEL + toys["number"] * SECONDS_PER_TOY
+        return min(toys["models"], len(self.models)) * each / 60
+
+    @property
+    def exact_models(self) -> int:
+        """How many of the best models are evaluated exactly."""
+        return min(self.data["validation"]["models"], len(self.models))
+
+    @property
+    def checked(self) -> bool:
+        """Whether exact points check the compiled engine in this run."""
+        return self.exact_models > 0
+
+    @property
+    def check(self) -> str:
+        """How far the numbers of the run are exact, for their readers."""
+        exact = f"see validation for the {self.exact_models} best models by smelli itself"
+        unchecked = "not checked against exact points"
+        return f"by the compiled engine, {exact if self.checked else unchecked}"
 
 
 def configured(data: dict, source: str) -> Configuration | AtlasConfiguration:
     """A run configuration of either kind: that of an atlas has the key ``atlas``."""
-    return (AtlasConfiguration if _schema_of(data) == "atlas" else Configuration)(data, source)
+    return (AtlasConfiguration if schema_of(data) == "atlas" else Configuration)(data, source)
 
 
-def _schema_of(data: object) -> str:
+def schema_of(data: object) -> str:
+    """Name of the schema of a configuration of either kind."""
     return "atlas" if isinstance(data, dict) and "atlas" in data else "config"
 
 
@@ -590,7 +633,7 @@ def check_file(path: str | Path) -> None:
     """
     data = load_yaml(Path(path))
     _refuse_old_form(data, str(path))
-    validate(data, _schema_of(data), str(path), partial=True)
+    validate(data, schema_of(data), str(path), partial=True)
 
 
 def load_configuration(path: str | Path) -> Configuration:

@@ -110,6 +110,17 @@ class DataRecipes(dict):
         files += [*filter(None, [run.packaged_measurements]), *run.selection.overlays, *lep2.DATA]
         self._add("likelihood", {**run.likelihood(), "extra": extra}, inputs, files)
 
+    def _record(self, model: Path | None = None, **about: object) -> None:
+        """What all was made from, and its export; after all other recipes of results."""
+        run = self.run
+        recipes = {name: asdict(recipe) for name, recipe in self.items()}
+        settings = {"configuration": run.portable, "categories": run.categories, **about}
+        settings |= {"recipes": recipes}
+        self._add("record", settings, {"likelihood": "likelihood"})
+        files = [*filter(None, [model]), *run.selection.overlays]
+        paths = {"model": model and str(model), "overlays": list(map(str, run.selection.overlays))}
+        self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
+
 
 class Recipes(DataRecipes):
     """Recipes of a run by the name of the rule (``mass-1000``: of that mass).
@@ -127,7 +138,9 @@ class Recipes(DataRecipes):
         self._statistics()
         self._results()
         self._masses()
-        self._record()
+        about = {"theory": run.layers()[-1], "check": run.check, "chunks": self.chunks}
+        self._record(run.model_file, **about)
+        self._tables_that_ship()
 
     @cached_property
     def prefixes(self) -> list[str]:
@@ -338,15 +351,7 @@ class Recipes(DataRecipes):
         }
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
-    def _record(self) -> None:
-        run = self.run
-        recipes = {name: asdict(recipe) for name, recipe in self.items()}
-        settings = {"configuration": run.portable, "theory": run.layers()[-1], "check": run.check}
-        settings |= {"categories": run.categories, "recipes": recipes, "chunks": self.chunks}
-        self._add("record", settings, {"likelihood": "likelihood"})
-        paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
-        files = [run.model_file, *run.selection.overlays]
-        self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
+    def _tables_that_ship(self) -> None:
         for name in ("compile_part", "compile", "compile_running"):
             self._add(name, {})
         for name in ("compile_draws", "compile_theory"):
@@ -375,18 +380,29 @@ class AtlasRecipes(DataRecipes):
     def __init__(self, run: AtlasConfiguration) -> None:
         super().__init__(run)
         data = {"likelihood": "likelihood"}
-        settings = {"atlas": run["atlas"], MASS: run[MASS], "categories": run.categories}
+        settings = {"atlas": run["atlas"], MASS: run.mass, "categories": run.categories}
         self._add("atlas_chunk", settings, data, [TABLE, RUNNING])
         known = [Model.load(name) for name in MARKED]
         about = {"configuration": run.record, "known": [model.as_dict() for model in known]}
         about["made_by"] = self["atlas_chunk"].digest
         self._add("ranking", {**settings, **about}, data)
+        ranked = {**data, "ranking": "ranking"}
+        if run.checked:
+            theory = {"theory": run.theory("exact"), MASS: run.mass}
+            self._add("exact_models", theory, {"ranking": "ranking"}, code=_IN_LAYERS)
+            exact = {f"exact_{rank}": "exact_models" for rank in range(1, run.exact_models + 1)}
+            settings = {**theory, "categories": run.categories}
+            self._add("validate_models", settings, {**ranked, **exact}, [TABLE, RUNNING])
+        if run["toys"]["number"]:
+            settings = {"toys": run["toys"], MASS: run.mass, "categories": run.categories}
+            self._add("toys", settings, ranked, [TABLE, RUNNING])
         title = f"charges up to {run['atlas']['N']}"
-        settings = {"title": title, MASS: run[MASS], "levels": list(run["confidence_levels"])}
-        settings |= {"categories": run.categories}
+        settings = {"title": title, MASS: run.mass, "levels": list(run["confidence_levels"])}
+        settings |= {"categories": run.categories, "checked": run.checked}
         settings["known"] = {model.name: model.title for model in known}
         settings["overlays"] = run.portable["data"]["overlays"]
-        self._add("atlas_figures", settings, {**data, "ranking": "ranking"}, [TABLE])
+        self._add("atlas_figures", settings, {**ranked, "toys": "toys"}, [TABLE])
+        self._record(theory=run.theory(), check=run.check, chunks=self.chunks)
 
     @property
     def chunks(self) -> list[str]:
