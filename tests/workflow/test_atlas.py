@@ -67,7 +67,10 @@ def test_whole_and_again(tmp_path):
         path.unlink()
     assert ours.plan("atlas")["atlas_chunk"] == 1
     ours.run("--cores", "2", "atlas")
-    assert ours.files("atlas") == found
+    again = ours.files("atlas")
+    for files in (found, again):
+        del files["record.json"]  # it has the state of the repository
+    assert again == found
     second.write_bytes(second.read_bytes()[:-9])
     ranking.unlink()
     said = ours.run("--cores", "1", "atlas", check=False).stdout
