@@ -15,7 +15,7 @@ from malaphoric.inference.results import Minimum, ScanResult
 from malaphoric.physics.model import Model
 from malaphoric.schema import ConfigurationError, load_schema
 from malaphoric.workflow import recipes
-from malaphoric.workflow.configuration import AtlasConfiguration, configured
+from malaphoric.workflow.configuration import AtlasConfiguration, check_file, configured
 from malaphoric.workflow.recipes import recipes_of
 
 MINIMAL = {"run": "test", "atlas": {"N": 1}}
@@ -212,6 +212,16 @@ def test_what_is_refused(changes, said):
         configured({**MINIMAL, **changes}, "mine.yaml")
     assert said in str(error.value)
     assert str(error.value).startswith("mine.yaml: ")
+
+
+def test_what_is_accepted(tmp_path):
+    """Every key, by what looks at files and by what looks at their content."""
+    data = {**MINIMAL, "M_X": 2900, "toys": {"models": 3}, "validation": {"models": 50}}
+    (tmp_path / "a.yaml").write_text(store.canonical(data))
+    check_file(tmp_path / "a.yaml")
+    run = configured(data, "a.yaml")
+    assert (run.mass, run.exact_models) == (2900.0, 2)
+    assert run["toys"] == {"number": 50, "models": 3, "seed": 1}
 
 
 #: Another value of every key, and the recipes that it changes.

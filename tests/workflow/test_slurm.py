@@ -44,6 +44,18 @@ def test_compiled_run_in_arrays(slurm, compiled, tmp_path):
     assert not slurm.jobs("profile"), "a rule of a second went to the queue"
 
 
+def test_atlas(slurm, tmp_path):
+    """Chunks of models in the queue, the ranking here."""
+    ours = Workflow(tmp_path)
+    text = "{run: atlas, atlas: {N: 1}, validation: {models: 0}, toys: {number: 0}}"
+    (tmp_path / "config.yaml").write_text(text)
+    options = [*PROFILE, "--config", "chunk_minutes=0.001", "--until", "ranking"]
+    output = ours.run("atlas", *options, environment=slurm.environment).stdout
+    assert list(slurm.jobs("atlas_chunk").values()) == ["COMPLETED"] * 2
+    assert "2 models, 0 without a fit; chi2_SM - chi2 up to 37." in output
+    assert not slurm.jobs("ranking"), "a rule of a second went to the queue"
+
+
 def test_part_of_the_table(slurm, tmp_path):
     """Compiling on the cluster and here: the same bytes."""
     runs = {}

@@ -605,7 +605,9 @@ def schema_of(data: object) -> str:
 
 def _refuse_old_form(data: object, source: str) -> None:
     """Say how a configuration with the keys grid and M_X is written now."""
-    if not isinstance(data, dict) or not {"grid", "M_X"} & data.keys():
+    if schema_of(data) == "atlas" or not isinstance(data, dict):  # an atlas has the key M_X
+        return
+    if not {"grid", "M_X"} & data.keys():
         return
     rows = []
     grid = data.get("grid")
