@@ -48,7 +48,7 @@ def test_whole_and_again(tmp_path):
     """Truth: what is found, refused and said; the same bytes after a chunk is lost."""
     ours = configured(tmp_path, **QUICK)
     assert ours.plan()["atlas_chunk"] == 2
-    ours.run("--cores", "2", "atlas", "--until", "ranking", "toys")
+    ours.run("--cores", "2", "atlas", "--until", "toys")
     keep_exact(tmp_path, errors=0.01)
     said = ours.run("--cores", "1", "atlas", check=False).stdout
     assert "not good enough for this atlas" in said
