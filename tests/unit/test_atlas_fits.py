@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import tarfile
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from malaphoric.engines.loading import ModelLikelihood, load_engine
 from malaphoric.inference import box, fits
 from malaphoric.inference.results import Minimum, ScanResult
 from malaphoric.physics.model import Model
-from malaphoric.schema import ConfigurationError, load_schema
-from malaphoric.workflow import recipes
+from malaphoric.schema import ConfigurationError, load_schema, load_yaml
+from malaphoric.workflow import archive, recipes
 from malaphoric.workflow.configuration import AtlasConfiguration, check_file, configured
 from malaphoric.workflow.recipes import recipes_of
 
@@ -272,6 +273,21 @@ def test_every_key_is_changed():
     nested = ("atlas", "validation", "toys")
     inner = {f"{name}.{key}" for name in nested for key in schema[name]["properties"]}
     assert {*schema, *inner} - {*nested} == set(CHANGES)
+
+
+def test_export_is_a_run_of_its_own(tmp_path):
+    """Truth: the configuration, as it is read again; `make check` takes it."""
+    run = configured({**MINIMAL, "toys": {"number": 0}}, "a.yaml")
+    archive.export(recipes_of(run)["export"].settings, [], tmp_path / "a.tar.gz")
+    with tarfile.open(tmp_path / "a.tar.gz") as file:
+        member = file.extractfile("malaphoric-test/archive/config.yaml")
+        (tmp_path / "config.yaml").write_bytes(member.read())
+    again = configured(load_yaml(tmp_path / "config.yaml"), "b.yaml")
+    assert again.data == run.data
+    store.write_json(tmp_path / "results/test/record.json", {"files": {"results/test/a": "0"}})
+    lines, good = archive.check(tmp_path, tmp_path)
+    assert "results/test/a: in the record, and missing in the archive" in lines
+    assert not good
 
 
 def test_chunks_hold_all_models():
