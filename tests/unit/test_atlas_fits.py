@@ -72,7 +72,9 @@ def test_models_in_any_chunks(fitted, two, data, tmp_path):
         store.write_csv(tmp_path / f"{len(chunks)}.csv", ranking.rows(found, {}))
     for kind in ("h5", "csv"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
-    assert ranking.said(found, {}).startswith("2 models, 0 without a fit; chi2_SM - chi2 up to")
+    said = ranking.said(found, {"one": 1})
+    assert said.startswith("2 models, 0 without a fit; mixed: chi2_SM - chi2 from 35.")
+    assert said.endswith(f"one: {found.columns['mixed/dchi2'][1, -1]:.2f}, number 2")
     dchi2 = found.columns["mixed/dchi2"][:, -1]
     assert sorted(dchi2, reverse=True) == dchi2.tolist()
     assert (dchi2 > found.columns["unmixed/dchi2"][:, -1] - 1e-6).all()

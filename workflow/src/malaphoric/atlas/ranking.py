@@ -123,10 +123,18 @@ def _columns(found: Fitted, fit: str, row: int) -> list[tuple[str, object]]:
 
 def said(found: Fitted, known: dict[str, int]) -> str:
     """What was found, in a sentence."""
-    failed = int(np.count_nonzero(found.reason))
-    best = found.columns[f"{MAIN}/dchi2"][:, -1]
-    parts = [f"{len(found)} models, {failed} without a fit"]
-    if np.isfinite(best).any():
-        parts.append(f"chi2_SM - chi2 up to {best[0]:.2f}, median {np.nanmedian(best):.2f}")
-    parts += [f"{name}: {best[row]:.2f}, number {row + 1}" for name, row in known.items()]
+    parts = [f"{len(found)} models, {np.count_nonzero(found.reason)} without a fit"]
+    for fit in reversed(FITS):
+        own = {name: found.columns[f"{fit}/{name}"] for name in COLUMNS}
+        dchi2 = own["dchi2"][:, -1]
+        if np.isfinite(dchi2).any():
+            ends, median = (np.nanmin(dchi2), np.nanmax(dchi2)), np.nanmedian(dchi2)
+            parts.append(
+                f"{fit}: chi2_SM - chi2 from {ends[0]:.2f} to {ends[1]:.2f}, median {median:.2f}, "
+                f"{np.sum((own['at_limit'] == 1).any(axis=1))} at a limit, "
+                f"{np.sum(own['perturbative'] == 1)} perturbative"
+            )
+    for name, row in known.items():
+        own_dchi2 = found.columns[f"{MAIN}/dchi2"][row, -1]
+        parts.append(f"{name}: {own_dchi2:.2f}, number {row + 1}")
     return "; ".join(parts)
