@@ -103,7 +103,8 @@ def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def test_agrees_with_smelli(b3_l2, data):
-    compare(b3_l2, ExactEngine(Model.load("b3-l2")), POINTS, data)
+    """Near the best fit; at twelve more points in tests/workflow/test_compiled_run.py."""
+    compare(b3_l2, ExactEngine(Model.load("b3-l2")), POINTS[:1], data)
 
 
 @pytest.mark.slow

@@ -14,7 +14,15 @@ from malaphoric.engines.loading import ModelLikelihood, load_likelihood
 from malaphoric.engines.protocol import Evaluation
 from malaphoric.physics.model import Model
 from malaphoric.report.paper import PARAMETERS as AXES
-from malaphoric.scan.chunks import Progress, read_points, write_kept, write_points
+from malaphoric.scan.chunks import (
+    Progress,
+    keep,
+    kept_in,
+    others,
+    read_points,
+    write_kept,
+    write_points,
+)
 from malaphoric.scan.grid import Grid
 from malaphoric.scan.merging import merge
 from malaphoric.schema import ConfigurationError
@@ -586,6 +594,24 @@ def test_parts_serve_their_theory_only(tmp_path, change):
     fresh = tmp_path / "fresh.h5"
     write_points(fresh, points, FakeEngine(), likelihood(), description, True)
     assert path.read_bytes() == fresh.read_bytes()
+
+
+def test_deleted_chunk_is_found_where_it_is_kept(tmp_path):
+    """Truth: the same bytes, nothing computed; chunks of the same grid's other points are not."""
+    path, points = tmp_path / "chunks" / "0123456789abcdef-0-6.h5", grid().points()[:6]
+    kept = kept_in(tmp_path / "kept", DESCRIPTION)
+    path.parent.mkdir()
+    write_points(path, points, FakeEngine(), likelihood(), DESCRIPTION, True)
+    content = path.read_bytes()
+    for _ in range(2):
+        keep(path, kept)
+    (kept / "0123456789abcdef-6-9.h5").touch()
+    path.unlink()
+    engine, earlier = FakeEngine(), others(path, kept)
+    assert earlier == [kept / path.name]
+    write_points(path, points, engine, likelihood(), DESCRIPTION, True, earlier=earlier)
+    assert engine.evaluated == 0
+    assert path.read_bytes() == content
 
 
 class Kept:

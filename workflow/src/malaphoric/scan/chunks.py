@@ -5,6 +5,7 @@ Their merge is in `scan`.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -68,16 +69,36 @@ def pair(paths: Iterable[str]) -> list[tuple[list[str], int, int]]:
     return [(files, *points) for points, files in sorted(found.items())]
 
 
-def others(path: str | Path) -> list[Path]:
-    """Files beside a chunk that may hold some of its points: not those of its own grid's others."""
+def others(path: str | Path, kept: str | Path) -> list[Path]:
+    """Files that may hold some points of a chunk: beside it and kept, but not those of its own
+    grid's others.
+    """
     path, (start, stop) = Path(path), range_of(path)
     prefix = path.stem.split("-")[0]
     found = []
-    for other in sorted(path.parent.glob("*-*-*.h5")):
-        first, last = range_of(other)
-        if other.stem.split("-")[0] != prefix or (first < stop and start < last):
-            found.append(other)
+    for folder in (path.parent, Path(kept)):
+        for other in sorted(folder.glob("*-*-*.h5")):
+            first, last = range_of(other)
+            if other.stem.split("-")[0] != prefix or (first < stop and start < last):
+                found.append(other)
     return found
+
+
+def keep(path: str | Path, kept: str | Path) -> None:
+    """Keep a chunk's points for other runs, and for this one: Snakemake may delete its file.
+
+    A second name of a file takes no room; where a file cannot have one, it is not kept.
+    """
+    target = Path(kept, Path(path).name)
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.hardlink_to(path)
+
+
+def kept_in(folder: str | Path, description: dict) -> Path:
+    """Where exact points of a theory are kept."""
+    return Path(folder, store.digest(description)[:16])
 
 
 def said(counts: dict[str, int], engine: str) -> str:
@@ -204,7 +225,7 @@ def write_kept(
     ckm, reason = np.full((n, 4), np.nan), np.full(n, "", dtype=object)
     predictions, observables = [np.empty((n, 0))], []
     for description, make in layers:
-        kept = Path(folder) / store.digest(description)[:16]
+        kept = kept_in(folder, description)
         computed = _keep(points, description, make, kept, out)
         found = min(found, n - computed)
         parts = [_read_chunk(kept / _kept_name(point), description) for point in points]
