@@ -78,7 +78,11 @@ CHANGES = {
         (),
     ),
     "parameters: profile": (
-        {**GRID, "theta_sb": {"min": -0.6, "max": 0.05, "profile": True}},
+        {
+            "epsilon_hat": {**GRID["epsilon_hat"], "points": 6},
+            "g_hat": {**GRID["g_hat"], "points": 6},
+            "theta_sb": {"min": -0.6, "max": 0.05, "profile": True},
+        },
         (),
     ),
     "chunk_minutes": (0.00031, ()),
