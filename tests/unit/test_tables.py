@@ -115,7 +115,8 @@ def test_a_point_names_the_physical_boson():
     """Text of `python -m malaphoric point`: mass and couplings, or that there is none."""
     place = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "M_X": 3000.0}
     place |= {"epsilon": -0.6, "g_X": 0.08, "g_prime": 0.3647}
-    description = {"model": "m", "parameters": place, "reason": "ckm", "wilson_coefficients": {}}
+    description = {"model": "m", "parameters": place, "reason": "ckm"}
+    description |= {"wilson_coefficients": {}, "b_to_sll": None}
     description["units"] = {"theta_sb": "rad", "M_X": "GeV"} | dict.fromkeys(
         ("epsilon_hat", "g_hat"), ""
     )

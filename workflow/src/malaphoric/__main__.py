@@ -153,6 +153,8 @@ def _box(options: argparse.Namespace) -> None:
         print(f"# 95% region (two parameters): {name} from {low} to {high}")
     for name in found.best.undetermined:
         print(f"# chi2 does not depend on {name}")
+    asked = {"run": "box", "model": options.model, "parameters": found.grid}
+    print(f"# {Configuration(asked).cost}")
     print(box.text(found.grid))
 
 

@@ -129,13 +129,14 @@ def text(description: dict, rows: int = 12) -> str:
                     f"{row['pull']:7.2f}{row['pull_sm']:7.2f}"
                 )
     if found := description["b_to_sll"]:
+        shown = [item for item in found.items() if abs(item[1]) >= 5e-4]
         lines += ["", "New physics in b -> s l l at 4.8 GeV (WCxf, flavio; real parts)"]
-        lines += _three_a_line([f"{name} = {value:.3f}" for name, value in found.items() if value])
+        lines += _three_a_line([f"{name} = {value:.3f}" for name, value in shown])
     lines += ["", f"SMEFT coefficients at mu = {p['M_X']:g} GeV (WCxf, Warsaw) [GeV^-2]"]
     largest = sorted(description["wilson_coefficients"].items(), key=lambda item: -abs(item[1]))
-    lines += _three_a_line([f"{name} = {value:.4e}" for name, value in largest[: 3 * rows]])
-    if smaller := len(largest[3 * rows :]):
-        lines.append(f"  and {smaller} smaller ones: --rows {-(-len(largest) // 3)} shows all")
+    lines += _three_a_line([f"{name} = {value:.4e}" for name, value in largest[:rows]])
+    if smaller := len(largest[rows:]):
+        lines.append(f"  and {smaller} smaller ones: --rows {len(largest)} shows all")
     return "\n".join(line.rstrip() for line in lines)
 
 
