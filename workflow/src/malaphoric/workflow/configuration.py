@@ -23,7 +23,7 @@ from malaphoric.data.theory import shipped
 from malaphoric.engines import compiled
 from malaphoric.engines.basis import parameters
 from malaphoric.physics.model import Model
-from malaphoric.physics.parameters import M_X_RANGE, MASS
+from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS
 from malaphoric.physics.smeft import COUPLINGS, M_REFERENCE
 from malaphoric.report.paper import CATEGORIES as PAPERS_CATEGORIES
 from malaphoric.report.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
@@ -128,6 +128,15 @@ class Configuration:
         return {
             k: (x["min"], x["max"]) for k, x in values if isinstance(x, dict) and "profile" in x
         }
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Values of the parameters other than M_X that are numbers, and no trivial ones: not 0.
+
+        Of epsilon_hat and g_hat 0 is named, too.
+        """
+        numbers = {k: float(x) for k, x in self._values.items() if not isinstance(x, dict)}
+        return {k: x for k, x in numbers.items() if x or k in HATTED}
 
     @property
     def _values(self) -> dict:
