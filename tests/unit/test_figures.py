@@ -174,23 +174,11 @@ def test_notes_have_the_symbols_of_the_axes():
     about = {**Model.load("b3-l2").records, "a": dimensionless("a")}
     for text, expected in [
         ("at g_hat = 0.3: a limit", r"at $\hat g_X$ = 0.3: a limit"),
-        ("steps of theta_sb, |epsilon| <= 1", r"steps of $\theta_{sb}$, |$\epsilon$| <= 1"),
+        ("steps of theta_sb, |epsilon| <= 1", r"steps of $\theta_{sb}$, |$\epsilon$| ≤ 1"),
         ("a = 0.1 and chi2_SM - chi2, $5", r"$a$ = 0.1 and chi2_SM - $\chi^2$, \$5"),
         ("`box b3-l2 --data results/g_hat/x.h5`", "`box b3-l2 --data results/g_hat/x.h5`"),
     ]:
         assert figures._typeset(text, about) == expected
-
-
-def test_a_region_is_cut_where_the_model_ends_without_a_border():
-    """A model that reaches x <= 10.2: chi2 at the node 11 is of the edge, and says nothing."""
-    x = np.arange(21.0)
-    off = np.tile(np.maximum(x - 10.2, 0)[:, np.newaxis], 21)
-    chi2 = np.tile((0.2 * (x - 8) ** 2)[:, np.newaxis], 21) + 2.0 * ((off > 0) & (off < 1))
-    chi2[15:] = np.nan
-    found = figures._extended(chi2, off)
-    assert (found[:11] == chi2[:11]).all()
-    assert (found[11:14] == chi2[10]).all()
-    assert (found[14:] == 20).all()
 
 
 def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, **about):

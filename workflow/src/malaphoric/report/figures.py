@@ -31,7 +31,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
-from scipy import ndimage
 
 from malaphoric import store
 from malaphoric.data.categories import GLOBAL, RECORDS
@@ -188,7 +187,8 @@ def _typeset(text: str, about: Mapping[str, Parameter]) -> str:
     valued = [name for name in symbols if name not in alone]
     names = "|".join(map(re.escape, alone)), "|".join(map(re.escape, valued))
     pattern = rf"(?<![\w/-])(?:(?:{names[0]})|(?:{names[1]})(?=\|| =| \())(?![\w-])"
-    return re.sub(pattern, lambda m: f"${symbols[m.group()]}$", text.replace("$", r"\$"))
+    plain = text.replace("$", r"\$").replace("<=", "≤")
+    return re.sub(pattern, lambda m: f"${symbols[m.group()]}$", plain)
 
 
 def _regions(
@@ -336,7 +336,7 @@ def _title(axes: Axes, page: Page, *parts: str) -> None:
     said = [page.title, *filter(None, said)]
     title = axes.set_title(", ".join(said))
     renderer = axes.figure.canvas.get_renderer()
-    if title.get_window_extent(renderer).width > axes.get_window_extent(renderer).width:
+    if title.get_window_extent(renderer).width > 0.85 * axes.figure.bbox.width:
         half = -(-len(said) // 2)
         axes.set_title(", ".join(said[:half]) + ",\n" + ", ".join(said[half:]))
 
@@ -758,7 +758,8 @@ def _reached_plane(
     off = np.fmin.reduce([np.hypot(*np.moveaxis(p - nodes, -1, 0)) for p in places.values()])
     off = np.nan_to_num(off / (x[1] - x[0]), nan=1.0)
     before = len(axes.collections)
-    filled = {name: _extended(values, off) for name, values in chi2.items()}
+    # nodes that were left out are far above the minimum
+    filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
     handles = _allowed(axes, x, y, filled, levels)
     drawn = axes.collections[before:]
     if (off > c9.NEAR).any():
@@ -774,21 +775,6 @@ def _reached_plane(
             look = {"color": "0.5", "linestyle": "dotted"}
             handles.append(Line2D([], [], label=r"edge of the box or $|\epsilon| = 1$", **look))
     return handles
-
-
-def _extended(values: np.ndarray, off: np.ndarray) -> np.ndarray:
-    """chi2 at nodes (n_x, n_y), beyond the edge of what the model reaches that of the nearest node.
-
-    So no border is drawn along the edge, where regions are cut. A node is beyond it where the model
-    is away from it (in steps), much further than from one of its neighbours. Elsewhere chi2 is far
-    above the minimum where it is unknown.
-    """
-    filled = np.where(np.isfinite(values), values, np.nanmin(values) + 20)
-    beyond = off > np.clip(3 * ndimage.minimum_filter(off, size=3), 0.1, c9.NEAR)
-    if beyond.all():
-        return filled
-    distance, nearest = ndimage.distance_transform_edt(beyond, return_indices=True)
-    return np.where(distance > 3, np.nanmin(values) + 20, filled[tuple(nearest)])
 
 
 def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, float]) -> list:
