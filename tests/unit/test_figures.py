@@ -160,7 +160,8 @@ def titles(figure):
 def test_a_fixed_parameter_is_named_by_every_figure(draw, name):
     """Truth: what the page says of the run; the pulls name it, too."""
     fixed = {"theta_R": 0.32, "theta_13": -0.1, "theta_12": 0.25}
-    (title,) = titles(draw(name, AXES, parabola, fixed=fixed))
+    about = {"fixed": fixed, "title": "model with a name that is long " * 2}
+    (title,) = titles(draw(name, AXES, parabola, **about))
     for words in (r"$\theta_{R} = 0.32$", r"$\theta_{13} = -0.1$", "$M_X = 3$ TeV", "model"):
         assert words in title
     assert title.count("\n") == 1  # too long for one line
