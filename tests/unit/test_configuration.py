@@ -238,10 +238,14 @@ def test_cost_is_said():
     grid = {"epsilon_hat": axis, "g_hat": {**axis, "points": 7}, "theta_sb": 0.1}
     c = Configuration(changed(["parameters"], grid, changed(["engine"], "exact", MINIMAL)))
     assert c.cost == "700 points: about 85 minutes of CPU time on a quiet core"
+    grid["g_hat"]["points"] = 8
     grid["theta_sb"] = {"min": 0, "max": 0.3, "profile": True}
     c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
     minimised = "at each of which chi2 is minimised over theta_sb"
-    assert c.cost == f"700 points, {minimised}: about 7.6 s of CPU time on a quiet core"
+    assert c.cost == f"800 points, {minimised}: about 8.6 s of CPU time on a quiet core"
+    grid["g_hat"]["points"] = 107
+    c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
+    assert c.cost.endswith("about 100 s of CPU time on a quiet core")
 
 
 def test_a_missing_parameter_is_told_all_it_may_be():

@@ -431,7 +431,7 @@ class Configuration:
         return (
             f"{self.grid.size} points"
             + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
-            + f": about {seconds:.2g} {unit} of CPU time on a quiet core"
+            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core"
         )
 
     @property
