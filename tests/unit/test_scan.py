@@ -507,6 +507,8 @@ def test_progress_tells_points_rate_and_time_left():
     assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
     assert all("left" in line and "point" in line for line in lines)
     assert " 0 s left" in lines[-1]
+    Progress(4, lines.append, every=0)(0)  # no rate is known yet
+    assert len(lines) == 4
     quiet = []
     progress = Progress(4, quiet.append, every=1e9)
     for done in range(1, 5):

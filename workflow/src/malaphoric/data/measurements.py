@@ -32,10 +32,9 @@ from malaphoric.data.likelihood import (
     read_constraints,
     write_constraints,
 )
-from malaphoric.data.overlays import MOST
-from malaphoric.data.overlays import read as check_overlay
+from malaphoric.data.overlays import MOST, read
 from malaphoric.data.theory import Additional, label
-from malaphoric.schema import ConfigurationError, load_yaml
+from malaphoric.schema import ROOT, ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
 
@@ -44,6 +43,9 @@ PACKAGED = Path(__file__).parent / "measurements.h5"
 
 #: Standard deviations, or a factor, off the Standard Model: beyond, a value is doubted.
 _FAR = 20.0
+
+# Overlays that come with the project, and where what is doubted of them is answered.
+_ANSWERED, _ANSWER = ROOT / "config" / "data" / "2026", "answered in docs/data-2026.md"
 
 #: Nodes of a tabulated density: fewer than the first become the second.
 _COARSE, _FINE = 50, 1000
@@ -319,14 +321,17 @@ def doubts(
     Parameters as for `combine`. A value is doubted if it is 20 standard deviations (with the
     theory's) or a factor of 20 off the Standard Model: the whole interval of one standard
     deviation, and where the Standard Model is nearly zero, relative to the theory's uncertainty.
-    Observables that neither `base` nor `extra` has are passed over.
+    Observables that neither `base` nor `extra` has are passed over. Of the overlays that come with
+    the project the sentences say where they are answered.
 
     Returns
     -------
     list of str
         One sentence each; empty if there is nothing to say.
     """
+    overlays = list(overlays)
     overlaid = [name for path in overlays for name in read_overlay(path)]
+    answered = {name for path in overlays if path.parent == _ANSWERED for name in read(path)}
     base = base.joined(extra)
     deviations = np.sqrt(np.diag(base.theory_covariance))
     theory = dict(zip(base.observables, zip(base.sm, deviations, strict=True), strict=True))
@@ -345,8 +350,9 @@ def doubts(
                 names = [base.observables[c] for c in k.columns]
                 measured[k.measurement] = measured.get(k.measurement, []) + names
         for name in added:
-            result += _far_off(name, theory, counting)
-            result += _counted_twice(name, measured, counting)
+            said = _far_off(name, theory, counting) + _counted_twice(name, measured, counting)
+            answer = f" ({_ANSWER})" if name in answered else ""
+            result += [sentence + answer for sentence in said]
             measured[name] = _observables(name)
     return result
 
@@ -474,7 +480,7 @@ def read_overlay(path: Path) -> list[str]:
     """
     import flavio
 
-    check_overlay(path)
+    read(path)
     lep2.register()
     try:
         return flavio.measurements.read_file(str(path))

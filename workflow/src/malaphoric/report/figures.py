@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -71,6 +72,9 @@ _STYLE = {
     "savefig.dpi": 300,
 }
 
+# what its star is called: of the model without kinetic mixing
+_UNMIXED = r"unmixed best fit ($\hat\epsilon = 0$)"
+
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
@@ -92,6 +96,8 @@ class Page:
         Best fits, profiles and notes, as far as there are any.
     about : mapping, optional
         What is known of the parameters, see `Model.records`.
+    fixed : mapping, optional
+        Values of parameters other than M_X that are the same in the whole run, to be named.
     """
 
     title: str
@@ -99,6 +105,7 @@ class Page:
     levels: tuple[float, float]
     fits: Fits = field(default_factory=Fits)
     about: Mapping[str, Parameter] = field(default_factory=lambda: BY_NAME)
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -114,28 +121,42 @@ def _new_figure(
 
 @contextmanager
 def _drawn(
-    pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = "", **shape: Any
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
+    mark: str = "",
+    **shape: Any,
 ) -> Iterator[tuple[Figure, Any]]:
     """A new figure in our style and its axes, written in the end; `shape` is for `_new_figure`."""
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure(**shape)
         yield figure, axes
-        _save(figure, pdf, png, notes, mark)
+        _save(figure, pdf, png, notes, about, mark)
 
 
 @contextmanager
 def _panel(
-    pdf: str | Path, png: str | Path, notes: Iterable[str], mark: str = ""
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str],
+    about: Mapping[str, Parameter],
+    mark: str = "",
 ) -> Iterator[tuple[Axes, list]]:
     """The axes of a figure of one panel, and the handles of its legend, which are to be added."""
-    with _drawn(pdf, png, notes, mark) as (_, axes):
+    with _drawn(pdf, png, notes, about, mark) as (_, axes):
         handles: list = []
         yield axes, handles
         _legend(axes, handles)
 
 
 def _save(
-    figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = ""
+    figure: Figure,
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
+    mark: str = "",
 ) -> None:
     """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
@@ -146,7 +167,8 @@ def _save(
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     if lines:
         style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
-        figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
+        text = "\n".join(_typeset(line, about) for line in lines)
+        figure.text(0.02, -0.02 / height, text, **style)
     area = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None, "Comment": mark}
@@ -156,9 +178,17 @@ def _save(
     plt.close(figure)
 
 
-def _plain(text: str) -> str:
-    """Text in which nothing is LaTeX."""
-    return text.replace("$", r"\$")
+def _typeset(text: str, about: Mapping[str, Parameter]) -> str:
+    """Text with the symbols of parameters instead of their names; nothing else in it is LaTeX."""
+    symbols = {name: record.symbol for name, record in about.items()}
+    symbols |= {"chi2": r"\chi^2", "epsilon": r"\epsilon"}
+    # a name without an index may be an English word, too
+    alone = [name for name in symbols if "_" in name or name == "chi2"]
+    valued = [name for name in symbols if name not in alone]
+    names = "|".join(map(re.escape, alone)), "|".join(map(re.escape, valued))
+    pattern = rf"(?<![\w/-])(?:(?:{names[0]})|(?:{names[1]})(?=\|| =| \())(?![\w-])"
+    plain = text.replace("$", r"\$").replace("<=", "≤")
+    return re.sub(pattern, lambda m: f"${symbols[m.group()]}$", plain)
 
 
 def _regions(
@@ -295,14 +325,20 @@ def _star(
     return [Line2D([], [], **style)]
 
 
-def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str]) -> list:
+def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str], label: str = "best fit") -> list:
     """The star of a fit, if there is one, in a plane of two parameters."""
-    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair)) if fit else []
+    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair), label) if fit else []
 
 
 def _title(axes: Axes, page: Page, *parts: str) -> None:
-    mass = [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
-    axes.set_title(", ".join(filter(None, [page.title, *parts, *mass])))
+    said = [*parts, *(f"${page.about[name].symbol} = {x:g}$" for name, x in page.fixed.items())]
+    said += [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
+    said = [page.title, *filter(None, said)]
+    title = axes.set_title(", ".join(said))
+    renderer = axes.figure.canvas.get_renderer()
+    if title.get_window_extent(renderer).width > 0.85 * axes.figure.bbox.width:
+        half = -(-len(said) // 2)
+        axes.set_title(", ".join(said[:half]) + ",\n" + ", ".join(said[half:]))
 
 
 def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
@@ -345,13 +381,15 @@ def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> Non
     pair = (first, second)
     values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.fits.notes) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels)
-        handles += _star_of(axes, page.fits.unmixed, pair)
+        handles += _star_of(axes, page.fits.unmixed, pair, _UNMIXED)
         _label(axes, pair, page.about)
         _limit(axes, x, y)
-        others = _others(grid, (*pair, grid.names[0]), profiled, page.about)
-        _title(axes, page, r"$\hat\epsilon = 0$", others)
+        others = _profiled(grid, (*pair, grid.names[0]), profiled, page.about)
+        _title(
+            axes, page, *([] if "epsilon_hat" in page.fixed else [r"$\hat\epsilon = 0$"]), others
+        )
 
 
 _UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
@@ -395,10 +433,10 @@ def profile_regions(
         chi2 = _plane_in(file, grid, pair)["chi2"][:]
         values = dict(zip(category_names(file), chi2, strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels, _physical(pair, grid, page.M_X))
         handles += _finish_profile(axes, pair, grid, page)
-        _title(axes, page, _others(grid, pair, profiled, page.about))
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
@@ -407,22 +445,22 @@ def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Pa
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        grid = grid_of(file)
+        grid, profiled = grid_of(file), profiled_of(file)
         pair = planes_of(grid)[0]
-        others = (*grid.scanned, *profiled_of(file))
+        others = (*grid.scanned, *profiled)
         name = [name for name in others if name not in pair][-1]
         index = category_names(file).index("global")
         best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
     x, y = (grid.named[name] for name in pair)
     known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         if known.any():
             label = f"best-fit {page.about[name].label}"
             handles += _best_map(axes, x, y, best, chi2 - chi2[known].min(), page.levels, label)
         else:
             handles += _regions(axes, x, y, {"global": chi2}, page.levels, known)
         handles += _finish_profile(axes, pair, grid, page)
-        _title(axes, page)
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 def _best_map(
@@ -434,9 +472,11 @@ def _best_map(
     levels: tuple[float, float],
     label: str,
 ) -> list:
-    """Colours for the 95% region, pale elsewhere: at tiny couplings an angle is anything."""
+    """Colours in the 95% region alone: at tiny couplings an angle is anything."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     inside = delta <= heights[1]
+    known = np.where(np.isfinite(delta), 1.0, np.nan)
+    axes.contourf(x, y, known.T, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
     low, high = float(best[inside].min()), float(best[inside].max())
     colours = "viridis"
     if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
@@ -447,9 +487,8 @@ def _best_map(
     mesh = axes.pcolormesh(
         x, y, best.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
     )
-    veil = np.where(inside, 0.0, 1.0)
-    if not inside.all():
-        axes.contourf(x, y, veil.T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
+    region = axes.contourf(x, y, delta.T, levels=[_BELOW, heights[1]], colors="none")
+    mesh.set_clip_path(region.get_paths()[0], axes.transData)
     axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
     styles = ("solid", "dashed")
     look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
@@ -481,7 +520,7 @@ def profiles(
     columns, rows = min(number, 3), -(-number // 3)
     shape: dict[str, Any] = {"rows": rows, "columns": columns, "sharey": True, "squeeze": False}
     shape["size"] = 2.4 * max(columns, 2), 0.4 + 2.4 * rows
-    with _drawn(pdf, png, page.notes, **shape) as (figure, panels):
+    with _drawn(pdf, png, page.notes, page.about, **shape) as (figure, panels):
         unphysical: list = []
         for axes in panels.flat[number:]:
             axes.remove()
@@ -550,7 +589,7 @@ def masses(
         Digest of the recipe, kept in the PNG.
     """
     said, cut = list(notes), []
-    with _panel(pdf, png, said, mark) as (axes, handles):
+    with _panel(pdf, png, said, page.about, mark) as (axes, handles):
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
         for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
             with store.read(path) as file:
@@ -581,7 +620,7 @@ def masses(
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         _label(axes, pair, page.about)
         percent = " and ".join(f"{100 * level:g}%" for level in page.levels)
-        others = _others(grid, pair, (), page.about)
+        others = _profiled(grid, pair, (), page.about)
         _title(axes, page, f"global {percent} (solid, dashed)", others)
         said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
@@ -637,7 +676,7 @@ def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | P
     x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
     # on the grid epsilon_hat is at the limit where the next node would be beyond
     reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, chi2, page.levels)
         if len(grid.named.get("epsilon_hat", ())) == 1:
             handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
@@ -651,7 +690,7 @@ def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | P
         axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
         axes.set_xlim(x.min(), x.max())
         axes.set_ylim(y.min(), y.max())
-        _title(axes, page, _others(grid, pair, profiled, page.about))
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 # What is shown of the coefficients of b → s l l, by their names.
@@ -676,7 +715,7 @@ def c9_plane(
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
         axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         if not np.isfinite(chi2["global"]).any():
@@ -707,8 +746,7 @@ def _fits_of_c9(axes: Axes, fits: Fits, names: tuple[str, str]) -> list:
     )
     handles = _star(axes, best) if best else []
     if unmixed and not (best and np.abs(np.subtract(unmixed, best)).max() < 1e-4):
-        label = r"best fit, $\hat\epsilon = 0$"
-        handles += _star(axes, unmixed, label=label, colour="0.6")
+        handles += _star(axes, unmixed, label=_UNMIXED, colour="0.6")
     return handles
 
 
@@ -728,7 +766,9 @@ def _reached_plane(
         inside = axes.contourf(x, y, off.T, levels=[-1, c9.NEAR], colors="none")
         for artist in drawn:
             artist.set_clip_path(inside.get_paths()[0], axes.transData)
-        near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
+        heights = {name: delta_chi2_level(levels[name == GLOBAL], 2) for name in filled}
+        cut = [v - v.min() <= heights[name] for name, v in filled.items()]
+        near = np.logical_or.reduce(cut)  # the edge is drawn where it cuts a region
         look = {"levels": [c9.NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
         _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
         if seen:
@@ -818,21 +858,15 @@ def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarra
     return np.asarray(is_physical({MASS: mass, **mesh}))
 
 
-def _others(
+def _profiled(
     grid: Grid,
     shown: tuple[str, ...],
     profiled: tuple[str, ...],
     about: Mapping[str, Parameter],
 ) -> str:
-    """What is done with the parameters that a plane does not show."""
-    said = []
-    for name, axis in grid.named.items():
-        if name not in shown:
-            symbol = about[name].symbol
-            value = f" = {axis[0]:g}$" if len(axis) == 1 else "$ profiled"
-            said.append(f"${symbol}{value}")
-    said += [f"${about[name].symbol}$ profiled" for name in profiled]
-    return ", ".join(said)
+    """Which parameters that a plane does not show are profiled."""
+    names = [name for name in (*grid.scanned, *profiled) if name not in shown]
+    return ", ".join(f"${about[name].symbol}$" for name in names) + " profiled" * bool(names)
 
 
 def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -> list:
@@ -864,8 +898,8 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
     pdf, png : path
         Files to write.
     """
-    size = 6.2, 0.9 + 0.2 * max(len(rows), 4)
-    with _drawn(pdf, png, page.notes, size=size) as (figure, axes):
+    size = 6.2, 0.9 + 0.24 * max(len(rows), 4)  # room for fractions in labels
+    with _drawn(pdf, png, page.notes, page.about, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)

@@ -38,7 +38,7 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Report that `done` points are finished."""
         now = time.monotonic()
-        if done < self.total and now - self.last < self.every:
+        if not done or (done < self.total and now - self.last < self.every):
             return
         self.last = now
         elapsed = max(now - self.start, 1e-9)
