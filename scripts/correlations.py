@@ -118,8 +118,8 @@ def main(path: str) -> None:
         said = [f"{c} {data.chi2_sm[c]:.1f} ({data.n_obs[c]})" for c in data.chi2_sm]
         print(f"{name}: {', '.join(said)}", end="; ")
         if best:
-            place = [f"{key} {best[key]:.4g} ± {best['errors'].get(key, 0):.2g}" for key in box]
-            gain = {c: data.chi2_sm[c] - best["chi2"][c] for c in data.chi2_sm}
+            place = [f"{key} {best.values[key]:.4g} ± {best.errors.get(key, 0):.2g}" for key in box]
+            gain = {c: data.chi2_sm[c] - best.chi2[c] for c in data.chi2_sm}
             print(", ".join(place), end="; ")
             print(f"{gain[GLOBAL]:.2f} ({', '.join(f'{c} {x:.2f}' for c, x in gain.items())})")
 
