@@ -102,6 +102,10 @@ EXERCISED = {
     "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
     "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 20"),
     "python scripts/correlations.py config/b3-l2-2026.yaml": AS_IS,
+    "python scripts/leave_out.py config/b3-l2-2026.yaml": AS_IS,
+    "python scripts/compare.py results/b3-l2 results/b3-l2-2026": see(
+        "tests/unit/test_compare.py::test_two_runs"
+    ),
     "python tests/benchmarks/scale.py": run(
         "python tests/benchmarks/scale.py small OUT/likelihood.h5"
     ),
