@@ -375,6 +375,7 @@ def without(name: str, selection: dict, overlays: Iterable[Path]) -> tuple[dict,
     selection, overlays
         As for `combine`.
     """
+    lep2.register()  # its measurements may be excluded, too
     overlays = list(overlays)
     left = brought(selection, overlays)
     gone = left.pop(name)

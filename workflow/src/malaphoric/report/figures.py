@@ -73,6 +73,8 @@ _STYLE = {
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
+_BEFORE = "0.4"  # the first of two runs
+
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
 
 
@@ -460,12 +462,12 @@ def compared_regions(
                 continue
             delta = chi2 - chi2[known].min()
             if name == old:
-                handles += _outlines(axes, x, y, delta, page.levels, name)
+                handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
                 continue
             heights = [delta_chi2_level(level, 2) for level in page.levels]
             percent = [f"{100 * level:g}%" for level in page.levels]
             handles += _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, name)
-        look = {"label": f"best fit, {old}", "colour": "0.45"}
+        look = {"label": f"best fit, {old}", "colour": _BEFORE}
         handles += _star_of(axes, before.main, pair, **look)
         handles += _finish_profile(axes, pair, grid, page, f"best fit, {new}")
         _title(axes, page, _others(grid, pair, profiled, page.about))
@@ -940,7 +942,7 @@ def compared_pulls(
         Files to write.
     """
     every = {row["observable"]: row for rows in runs.values() for row in rows}
-    looks = {"sm": "0.5", "fit": "0.5"}, {}
+    looks: tuple[dict[str, str], ...] = {"sm": _BEFORE, "fit": _BEFORE}, {}
     with _pull_chart(list(every.values()), page, pdf, png, 0.3) as (axes, y):
         height = dict(zip(every, y, strict=True))
         for (name, rows), shift, look in zip(runs.items(), (0.2, -0.2), looks, strict=True):
