@@ -9,7 +9,7 @@ import io
 import json
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -217,7 +217,7 @@ def _allowed(
     handles = []
     for name, values in chi2.items():
         delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
-        draw = _global_regions if name == "global" else _category_region
+        draw: Callable[..., list] = _global_regions if name == "global" else _category_region
         handles += draw(axes, x, y, delta, name, heights, percent)
     return handles
 
