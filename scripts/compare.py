@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from malaphoric import store
-from malaphoric.data.categories import observable_key
 from malaphoric.inference.results import Fits
 from malaphoric.inference.statistics import grid_of, planes_of
 from malaphoric.physics.model import Model
@@ -38,17 +37,17 @@ def planes(folder: Path) -> list[tuple[str, str]]:
         return planes_of(grid_of(file))
 
 
-def of_interest(folder: Path, observables: list) -> list[dict]:
+def of_interest(folder: Path, observables: list[str]) -> list[dict]:
     """Pulls of a run, as far as it has them, in the order of the observables."""
     found = {row["observable"]: row for row in store.read_csv(folder / "tables/pulls.csv")}
-    return [found[key] for key in map(observable_key, observables) if key in found]
+    return [found[key] for key in observables if key in found]
 
 
 def main(old: Path, new: Path, out: Path) -> None:
     """Write tables and figures."""
     found = records([old, new])
-    runs, record = dict(zip(found, (old, new), strict=True)), list(found.values())[-1]
-    settings, model = record["configuration"], Model.of(record["theory"]["model"])
+    runs = dict(zip(found, (old, new), strict=True))
+    _, drawn = (record["recipes"]["figures"]["settings"] for record in found.values())
     before, after = (Fits.read(folder / "best_fit.json") for folder in runs.values())
     out.mkdir(parents=True, exist_ok=True)
 
@@ -59,15 +58,14 @@ def main(old: Path, new: Path, out: Path) -> None:
         files = [out / f"{name}.{form}" for form in ("csv", "md")]
         tables.write(compared(both), *files, f"Table {number}: {title}", tables.COMPARED)
 
-    levels = tuple(settings["confidence_levels"])
-    page = figures.Page(model.title, record["theory"]["M_X"], levels, after, model.records)
+    common = (tuple(drawn["levels"]), after, Model.of(drawn["model"]).records)
+    page = figures.Page(drawn["title"], drawn["M_X"], *common)
     profiles = {run: folder / "profile.h5" for run, folder in runs.items()}
     for pair in planes(new):
         if pair in planes(old):
             files = [out / f"regions-{'-'.join(pair)}.{form}" for form in ("pdf", "png")]
             figures.compared_regions(profiles, before, page, *files, pair)
-    wanted = settings["observables_of_interest"]
-    pulls = {run: of_interest(folder, wanted) for run, folder in runs.items()}
+    pulls = {run: of_interest(folder, drawn["observables"]) for run, folder in runs.items()}
     figures.compared_pulls(pulls, page, out / "pulls.pdf", out / "pulls.png")
     print(f"{out}: tables, regions and pulls of {title}")
 

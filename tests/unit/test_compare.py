@@ -20,7 +20,7 @@ SCRIPT = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(SCRIPT)
 
 SHIFT = np.array([0.1, 0.03, 0.0])
-INTEREST = ["m_W", ["<P5p>(B0->K*mumu)", 4, 6], "DeltaM_s"]
+INTEREST = ["m_W", "<P5p>(B0->K*mumu) 4 6", "DeltaM_s"]
 PULLS = {"m_W": (-2.0, -1.5), "<P5p>(B0->K*mumu) 4 6": (-2.5, -0.5), "not asked for": (9, 9)}
 
 
@@ -33,10 +33,14 @@ def run(folder, name, chi2=parabola, minimum=MINIMUM, M_X=3000.0, pulls=PULLS):
     fit = Fit(values=dict(zip(NAMES, minimum.tolist(), strict=True)))
     fits = Fits(held=FITS, found={"malaphoric": fit})
     store.write_json(folder / "best_fit.json", fits.as_dict())
-    settings = {"run": name, "confidence_levels": [0.68, 0.95]}
-    settings["observables_of_interest"] = INTEREST
-    theory = {"model": Model.load("b3-l2").as_dict(), "M_X": M_X}
-    store.write_json(folder / "record.json", {"configuration": settings, "theory": theory})
+    model = Model.load("b3-l2")
+    drawn = {"title": "a model", "levels": [0.68, 0.95], "observables": INTEREST, "M_X": M_X}
+    record = {
+        "configuration": {"run": name},
+        "theory": {"model": model.as_dict(), "M_X": M_X},
+        "recipes": {"figures": {"settings": {**drawn, "model": model.as_dict("label")}}},
+    }
+    store.write_json(folder / "record.json", record)
     written = {
         "table1": [{"set": "global", "chi2": 600.0, "n_obs": 509, "p_value": 0.003}],
         "table4": [{"fit": x, "dchi2_global": 38.0} for x in ("SM", "unmixed: the paper")],
