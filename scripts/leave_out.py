@@ -1,4 +1,4 @@
-"""Which measurement moves what: python scripts/leave_out.py CONFIGURATION (a minute).
+"""Which measurement moves what: python scripts/leave_out.py CONFIGURATION.
 
 Each overlay and each included measurement of the configuration is left out in turn, and what it
 replaces is put back; prints the Standard Model's chi2 and the best fit of the model each time.
