@@ -636,13 +636,8 @@ def _distribution(
 
 def _draw(measurement: Any, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
     """Mean and covariance of random draws from a measurement, as smelli's, but seeded."""
-    state = np.random.get_state()
-    try:
-        # flavio draws from numpy's global generator
-        np.random.seed([seed, zlib.crc32(measurement.name.encode())])
+    with predicting.seeded([seed, zlib.crc32(measurement.name.encode())]):
         draws = measurement.get_random_all(size=nexp)
-    finally:
-        np.random.set_state(state)
     sample = np.array([draws[name] for name in observables])
     covariance = np.atleast_2d(np.cov(sample))
     if not np.all(np.diag(covariance) > 0):

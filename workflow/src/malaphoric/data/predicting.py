@@ -62,6 +62,17 @@ def standard_model(observables: list | None = None) -> np.ndarray:
 
 
 @contextlib.contextmanager
+def seeded(seed: list[int]) -> Iterator[None]:
+    """Numpy's global generator, which flavio draws from, seeded, and put back at the end."""
+    state = np.random.get_state()
+    try:
+        np.random.seed(seed)
+        yield
+    finally:
+        np.random.set_state(state)
+
+
+@contextlib.contextmanager
 def replaced(functions: list[tuple[Any, str, Callable]]) -> Iterator[None]:
     """Functions of flavio's replaced, and put back at the end: owner, name and the new one."""
     saved = [(owner, name, getattr(owner, name)) for owner, name, _ in functions]

@@ -213,12 +213,8 @@ def _draw(seed: list[int], number: int) -> dict[str, np.ndarray]:
     In single precision, which is 10⁻⁷ of a parameter: files hold what predictions are made for.
     """
     covariance = categories.smelli_likelihood(AVERAGED).sm_covariance
-    state = np.random.get_state()
-    try:
-        np.random.seed(seed)  # flavio draws from numpy's global generator
+    with predicting.seeded(seed):
         drawn = covariance.par_obj.get_random_all(size=number)
-    finally:
-        np.random.set_state(state)
     varied = {name: drawn[name] for name in covariance.vary_parameters if np.ptp(drawn[name]) > 0}
     return {name: np.asarray(values, dtype=np.float32) for name, values in varied.items()}
 

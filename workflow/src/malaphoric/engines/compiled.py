@@ -68,7 +68,7 @@ _ROUNDING = 1e-5
 _CKM_ITERATIONS, _CKM_SETTLED = 10, 1e-6
 
 # Singular values of what is quadratic in monomials that count, relative to the largest; of the
-# second order of the running, a correction of 1e-4, fewer.
+# second order of the running of b → q, a correction of 1e-4, fewer.
 _SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
 
 # Numbers that stay in the cache of a core (1 MB).
@@ -654,8 +654,8 @@ class _SmoothQuadratic:
     n_monomials : int
     parts : list of (ndarray, ndarray)
         Columns, and tensors of shape (k, k, N_DELTA, n) at `chebyshev_nodes`, which add up.
-    tolerance, tail : float
-        As for `_Quadratic` and `_Linear`.
+    tail : float
+        As for `_Linear`.
 
     Attributes
     ----------
@@ -667,7 +667,6 @@ class _SmoothQuadratic:
         self,
         n_monomials: int,
         parts: list[tuple[np.ndarray, np.ndarray]],
-        tolerance: float,
         tail: float,
     ) -> None:
         used = [x.any(axis=(0, 1, 2)) for _, x in parts]
@@ -683,7 +682,7 @@ class _SmoothQuadratic:
         expansion = _expand((total / unit).transpose(2, 0, 1, 3), tail)
         self._n = len(expansion)
         flat = expansion.transpose(1, 2, 0, 3).reshape(n_monomials, n_monomials, -1)
-        self._of_squares = _Quadratic(flat, tolerance)
+        self._of_squares = _Quadratic(flat, _QUADRATIC)
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
@@ -901,8 +900,8 @@ class CompiledEngine:
             by_ckm = by_ckm[..., self._moved].transpose(1, 2, 0, 3)
             self._by_ckm = _Linear(by_ckm.reshape(N_DELTA, self._n, -1))
         squares = [
-            _SmoothQuadratic(self._n, quadratic, _QUADRATIC, _TAIL),
-            _SmoothQuadratic(self._n, running, _SECOND_ORDER, _TAIL_SMALL),
+            _SmoothQuadratic(self._n, quadratic, _TAIL),
+            _SmoothQuadratic(self._n, running, _TAIL_SMALL),
         ]
         self._squares = [part for part in squares if part.columns.size]
 

@@ -43,8 +43,10 @@ _HEIGHT, _FURTHEST, _MARGIN = 12.0, 3.0, 1.1
 # What a model reaches is a line, or a point, where it is thinner than this part of the plane.
 _THIN = 0.02
 
-# A model is held at a node with a standard deviation of this many steps between nodes.
+# A model is held at a node with a standard deviation of this many steps between nodes, and reaches
+# it if it comes as near as this.
 _HOLD = 0.25
+NEAR = 0.35
 
 # Points evaluated together: minimising asks for few at its end.
 _BLOCK = 256
@@ -244,7 +246,7 @@ class Reach:
         -------
         chi2 : dict of str to ndarray, shape (...)
             By category and "global"; NaN where no point was found, or all are far above the
-            minimum.
+            minimum; where the model does not reach the node, of the place next to it.
         places : dict of str to ndarray, shape (..., 2)
             The coefficients at each minimum: those of the node, where the model reaches it.
         """
@@ -254,9 +256,10 @@ class Reach:
             found, place = self.evaluate(x.reshape(-1, x.shape[-1]))
             place = place.reshape(*nodes.shape[:-1], 2)
             off = ((place @ directions - nodes) ** 2).sum(axis=-1) / hold**2
-            # chi2 of the node itself, by its slope, which is that of what holds the coefficients.
-            # Where off is large the model does not reach the node, and there is no slope
-            chi2[name] = found[name].reshape(off.shape) + 2 * np.minimum(off, 1)
+            # chi2 of the node itself, by its slope, which is that of what holds the coefficients;
+            # of a node that the model does not reach, chi2 where it comes nearest
+            slope = np.where(off < (NEAR / _HOLD) ** 2, 2 * np.minimum(off, 1), 0)
+            chi2[name] = found[name].reshape(off.shape) + slope
             places[name] = place
         return chi2, places
 

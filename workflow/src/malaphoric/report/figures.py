@@ -725,9 +725,6 @@ _C9 = {
     "C9p_bsmumu": r"$\mathrm{Re}\,C_9^{\prime\,\mu}$ (new physics, 4.8 GeV)",
 }
 
-# A model reaches a node of the lattice if it comes as near as this, in steps.
-_NEAR = 0.35
-
 
 def c9_plane(
     planes: str | Path, page: Page, pdf: str | Path, png: str | Path, plane: str = "c9"
@@ -791,12 +788,12 @@ def _reached_plane(
     filled = {n: np.where(np.isfinite(v), v, np.nanmin(v) + 20) for n, v in chi2.items()}
     handles = _allowed(axes, x, y, filled, levels)
     drawn = axes.collections[before:]
-    if (off > _NEAR).any():
-        inside = axes.contourf(x, y, off.T, levels=[-1, _NEAR], colors="none")
+    if (off > c9.NEAR).any():
+        inside = axes.contourf(x, y, off.T, levels=[-1, c9.NEAR], colors="none")
         for artist in drawn:
             artist.set_clip_path(inside.get_paths()[0], axes.transData)
         near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
-        look = {"levels": [_NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
+        look = {"levels": [c9.NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
         _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
         if seen:
             look = {"color": "0.5", "linestyle": "dotted"}
