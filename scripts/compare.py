@@ -7,6 +7,7 @@ pulls in the Standard Model and at the best fit of each (`pulls`: what is of int
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from malaphoric import store
@@ -48,7 +49,9 @@ def main(old: Path, new: Path, out: Path) -> None:
     found = records([old, new])
     runs = dict(zip(found, (old, new), strict=True))
     _, drawn = (record["recipes"]["figures"]["settings"] for record in found.values())
-    before, after = (Fits.read(folder / "best_fit.json") for folder in runs.values())
+    fits = {run: Fits.read(folder / "best_fit.json") for run, folder in runs.items()}
+    before, after = fits.values()
+    notes = [f"{run}: {note}" for run, own in fits.items() for note in own.notes]
     out.mkdir(parents=True, exist_ok=True)
 
     title = " and ".join(runs)
@@ -58,7 +61,8 @@ def main(old: Path, new: Path, out: Path) -> None:
         files = [out / f"{name}.{form}" for form in ("csv", "md")]
         tables.write(compared(both), *files, f"Table {number}: {title}", tables.COMPARED)
 
-    common = (tuple(drawn["levels"]), after, Model.of(drawn["model"]).records)
+    shown = replace(after, notes=notes)
+    common = (tuple(drawn["levels"]), shown, Model.of(drawn["model"]).records)
     page = figures.Page(drawn["title"], drawn["M_X"], *common)
     profiles = {run: folder / "profile.h5" for run, folder in runs.items()}
     for pair in planes(new):

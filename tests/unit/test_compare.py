@@ -31,7 +31,7 @@ def run(folder, name, chi2=parabola, minimum=MINIMUM, M_X=3000.0, pulls=PULLS):
     write_scan(folder / "scan.h5", AXES, chi2)
     statistics.profile(folder / "scan.h5", folder / "profile.h5")
     fit = Fit(values=dict(zip(NAMES, minimum.tolist(), strict=True)))
-    fits = Fits(held=FITS, found={"malaphoric": fit})
+    fits = Fits(held=FITS, found={"malaphoric": fit}, notes=["A note."])
     store.write_json(folder / "best_fit.json", fits.as_dict())
     model = Model.load("b3-l2")
     drawn = {"title": "a model", "levels": [0.68, 0.95], "observables": INTEREST, "M_X": M_X}
@@ -61,12 +61,12 @@ def moved(points):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """Figures that were written, by the names of their files."""
-    kept, save = {}, figures._save
+    """Figures and their notes, by the names of their files, which take long to write."""
+    kept = {}
 
-    def keep(figure, pdf, *rest):
-        kept[pdf.stem] = figure
-        save(figure, pdf, *rest)
+    def keep(figure, pdf, png, notes, mark):
+        kept[pdf.stem] = figure, notes
+        figures.plt.close(figure)
 
     monkeypatch.setattr(figures, "_save", keep)
     return kept
@@ -79,9 +79,8 @@ def test_two_runs(tmp_path, drawn):
     SCRIPT.main(old, new, tmp_path / "out")
     planes = {"regions-epsilon_hat-g_hat", "regions-epsilon_hat-theta_sb", "regions-g_hat-theta_sb"}
     assert set(drawn) == {*planes, "pulls"}
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".md", ".pdf", ".png"}
-
-    figure = drawn["regions-epsilon_hat-g_hat"]
+    figure, notes = drawn["regions-epsilon_hat-g_hat"]
+    assert notes == ["old: A note.", "new: A note."]
     labels = ["old 68%", "old 95%", "new 68%", "new 95%", "best fit, old"]
     assert entries(figure)[:5] == labels
     assert entries(figure)[-1] == "best fit, new"
@@ -102,7 +101,7 @@ def test_pulls_of_two_runs(tmp_path, drawn):
     old = run(tmp_path, "old")
     new = run(tmp_path, "new", pulls={**PULLS, "DeltaM_s": (0.5, 0.1), "m_W": (-1.0, 0.0)})
     SCRIPT.main(old, new, tmp_path / "out")
-    axes = drawn["pulls"].axes[0]
+    axes = drawn["pulls"][0].axes[0]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == [*list(PULLS)[:2], "DeltaM_s"]
     points = {line.get_label(): line for line in axes.lines if line.get_marker() == "o"}
     assert points["SM, old"].get_xdata().tolist() == [-2.0, -2.5]
@@ -113,7 +112,7 @@ def test_pulls_of_two_runs(tmp_path, drawn):
 def test_a_run_without_a_valid_point(tmp_path, drawn):
     """Nothing to draw is said in the legend, not raised."""
     SCRIPT.main(run(tmp_path, "old", nothing), run(tmp_path, "new"), tmp_path / "out")
-    assert entries(drawn["regions-epsilon_hat-g_hat"])[0] == "old: no physical point"
+    assert entries(drawn["regions-epsilon_hat-g_hat"][0])[0] == "old: no physical point"
 
 
 def test_other_theory_is_refused(tmp_path):

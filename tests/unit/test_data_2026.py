@@ -320,7 +320,7 @@ def test_each_overlay_can_be_left_out():
     excluded = {
         (category, name)
         for category in given[0]
-        for name in given[0][category]["measurements"].get("exclude", [])
+        for name in given[0][category].get("measurements", {}).get("exclude", [])
     }
     back = {}
     for name in brought(*given):

@@ -141,7 +141,8 @@ def _save(
 ) -> None:
     """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
-    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    wrap = textwrap.TextWrapper(int(26 * width), break_on_hyphens=False).wrap  # names have some
+    lines = [line for note in notes for line in wrap(note)]
     figure.draw_without_rendering()  # everything stays where it is when the page grows
     figure.set_layout_engine("none")
     for legend in figure.legends:
