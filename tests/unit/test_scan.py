@@ -41,7 +41,11 @@ class FakeEngine:
     def __init__(self, message="ValueError: bad luck"):
         self.message, self.evaluated = message, 0
 
-    def evaluate(self, points, progress=None):
+    def extract(self, points):
+        n = len(points)
+        return Evaluation(np.empty((n, 0)), np.full((n, 4), np.nan), np.full(n, "", dtype=object))
+
+    def evaluate(self, points, progress=None, ckm=None):
         e, g, t = np.atleast_2d(points).T
         predictions = np.stack([1 + e * g, 2 - e + t, np.abs(g - e), 1 + 3 * t * g], axis=1)
         ckm = np.stack([0.22 + 0 * e, 0.04 + 0 * e, 0.003 + 0 * e, 1.1 + t], axis=1)
@@ -160,7 +164,7 @@ class TestChunk:
         """Truth: the folder's listing."""
 
         class Interrupted(FakeEngine):
-            def evaluate(self, points, progress=None):
+            def evaluate(self, points, progress=None, ckm=None):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -427,7 +431,7 @@ class TestMerge:
         """Truth: every point fails with a long message; all are counted, 100 are quoted."""
 
         class Failing(FakeEngine):
-            def evaluate(self, points, progress=None):
+            def evaluate(self, points, progress=None, ckm=None):
                 n = len(points)
                 nan = np.full((n, 4), np.nan)
                 return Evaluation(nan, nan, np.full(n, "Error: " + "é" * 490, dtype=object))

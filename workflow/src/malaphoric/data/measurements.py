@@ -357,6 +357,64 @@ def doubts(
     return result
 
 
+def brought(selection: dict, overlays: Iterable[Path]) -> dict[str, list[str]]:
+    """Measurements beyond smelli's, by what brings them: the name of an overlay, or their own.
+
+    Parameters as for `combine`.
+    """
+    rules = [_Rule(category, rule) for category, rule in selection.items()]
+    found = {path.stem: read_overlay(path) for path in overlays}
+    return found | {name: [name] for rule in rules for name in rule.with_measurements}
+
+
+def without(name: str, selection: dict, overlays: Iterable[Path]) -> tuple[dict, list[Path]]:
+    """Selection and overlays without an overlay or an included measurement.
+
+    Excluded measurements count again if the same experiment has measured the same in overlapping
+    bins in what is left out, and not in what is left; included observables that nothing measures
+    any more are dropped.
+
+    Parameters
+    ----------
+    name : str
+        One of `brought`.
+    selection, overlays
+        As for `combine`.
+    """
+    lep2.register()  # its measurements may be excluded, too
+    overlays = list(overlays)
+    left = brought(selection, overlays)
+    gone = left.pop(name)
+    kept = [measurement for names in left.values() for measurement in names]
+    measured = {observable_key(o) for measurement in kept for o in _observables(measurement)}
+
+    def stays(what: str, how: str, entry: Any) -> bool:
+        if (what, how) == ("measurements", "exclude"):
+            return not _replace(gone, entry) or _replace(kept, entry)
+        if (what, how) == ("observables", "include"):
+            return observable_key(entry) in measured
+        return entry != name
+
+    result = {
+        category: {
+            what: {how: [x for x in names if stays(what, how, x)] for how, names in lists.items()}
+            for what, lists in rule.items()
+        }
+        for category, rule in selection.items()
+    }
+    return result, [path for path in overlays if path.stem != name]
+
+
+def _replace(names: Iterable[str], other: str) -> bool:
+    """Whether the experiment of a measurement has measured the same in one of those named."""
+    theirs = _observables(other)
+    return any(
+        _experiments(name) & _experiments(other)
+        and any(_overlap(o, p) for o in _observables(name) for p in theirs)
+        for name in names
+    )
+
+
 def _observables(measurement: str) -> list[Observable]:
     import flavio
 
@@ -449,7 +507,7 @@ class _Rule:
             return rule.get(what, {}).get(how, [])
 
         self._category = category
-        self._with_measurements = names("measurements", "include")
+        self.with_measurements = names("measurements", "include")
         self.without_measurements = names("measurements", "exclude")
         self.with_observables = [observable_key(x) for x in names("observables", "include")]
         self.without_observables = {observable_key(x) for x in names("observables", "exclude")}
@@ -457,7 +515,7 @@ class _Rule:
     def added(self, overlaid: list[str]) -> list[str]:
         """Measurements beyond smelli's: overlaid ones, and those that are included by name."""
         added = [m for m in overlaid if m not in self.without_measurements]
-        return added + [m for m in self._with_measurements if m not in added]
+        return added + [m for m in self.with_measurements if m not in added]
 
     def check(self, measured: set[str]) -> None:
         """Refuse an included observable that is not among the measured ones."""

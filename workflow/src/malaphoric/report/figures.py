@@ -10,7 +10,7 @@ import json
 import re
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -76,6 +76,8 @@ _STYLE = {
 _UNMIXED = r"unmixed best fit ($\hat\epsilon = 0$)"
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
+
+_BEFORE = "0.4"  # the first of two runs
 
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
 
@@ -160,7 +162,8 @@ def _save(
 ) -> None:
     """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
-    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    wrap = textwrap.TextWrapper(int(26 * width), break_on_hyphens=False).wrap  # names have some
+    lines = [line for note in notes for line in wrap(note)]
     figure.draw_without_rendering()  # everything stays where it is when the page grows
     figure.set_layout_engine("none")
     for legend in figure.legends:
@@ -245,7 +248,7 @@ def _allowed(
     handles = []
     for name, values in chi2.items():
         delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
-        draw = _global_regions if name == "global" else _category_region
+        draw: Callable[..., list] = _global_regions if name == "global" else _category_region
         handles += draw(axes, x, y, delta, name, heights, percent)
     return handles
 
@@ -263,6 +266,29 @@ def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style:
     return lines, [len(path.vertices) > 0 for path in lines.get_paths()]
 
 
+def _outlines(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    levels: tuple[float, float],
+    label: str,
+    colour: str = "black",
+    width: float = 1.0,
+) -> list:
+    """Borders of the 68/95% regions of chi2 above its minimum, (nx, ny); returns handles."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    styles = ("solid", "dashed")
+    look = {"colors": colour, "linewidths": width, "linestyles": styles, "zorder": 5}
+    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    return [
+        Line2D([], [], color=colour, lw=width, linestyle=style, label=f"{label} {100 * level:g}%")
+        if drawn
+        else _said(f"{label} {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
 def _global_regions(
     axes: Axes,
     x: np.ndarray,
@@ -271,16 +297,17 @@ def _global_regions(
     name: str,
     heights: list[float],
     percent: list[str],
+    label: str = "global",
 ) -> list:
     colour = COLOURS[name]
     axes.contourf(x, y, delta, levels=[_BELOW, heights[0]], colors=[colour], alpha=0.75, zorder=3)
     styles = {"linewidths": [1.2, 1.2], "linestyles": ["solid", "dashed"], "zorder": 4}
     _, seen = _lines(axes, x, y, delta, levels=heights, colors=[colour], **styles)
     return [
-        Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
-        Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}")
+        Patch(facecolor=colour, alpha=0.75, label=f"{label} {percent[0]}"),
+        Line2D([], [], color=colour, linestyle="dashed", label=f"{label} {percent[1]}")
         if seen[1]
-        else _said(f"global {percent[1]}: no bound"),
+        else _said(f"{label} {percent[1]}: no bound"),
     ]
 
 
@@ -325,9 +352,9 @@ def _star(
     return [Line2D([], [], **style)]
 
 
-def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str], label: str = "best fit") -> list:
-    """The star of a fit, if there is one, in a plane of two parameters."""
-    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair), label) if fit else []
+def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str], **look: str) -> list:
+    """The star of a fit, if there is one, in a plane of two parameters; `look` is for `_star`."""
+    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair), **look) if fit else []
 
 
 def _title(axes: Axes, page: Page, *parts: str) -> None:
@@ -383,7 +410,7 @@ def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> Non
     x, y = (grid.named[name] for name in pair)
     with _panel(pdf, png, page.fits.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels)
-        handles += _star_of(axes, page.fits.unmixed, pair, _UNMIXED)
+        handles += _star_of(axes, page.fits.unmixed, pair, label=_UNMIXED)
         _label(axes, pair, page.about)
         _limit(axes, x, y)
         others = _profiled(grid, (*pair, grid.names[0]), profiled, page.about)
@@ -439,6 +466,52 @@ def profile_regions(
         _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
+def compared_regions(
+    profiles: Mapping[str, str | Path],
+    before: Fits,
+    page: Page,
+    pdf: str | Path,
+    png: str | Path,
+    pair: tuple[str, str],
+) -> None:
+    """Global regions of two runs in a plane, all other parameters profiled.
+
+    Parameters
+    ----------
+    profiles : mapping of str to path
+        By the names of the runs, a ``profile.h5`` each: outlines of the first, the second filled.
+    before : Fits
+        Of the first run; those of the second are the page's.
+    page : Page
+    pdf, png : path
+        Files to write.
+    pair : tuple of str
+        The plane.
+    """
+    old, new = profiles
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+        for name, path in profiles.items():
+            with store.read(path) as file:
+                grid, profiled = grid_of(file), profiled_of(file)
+                chi2 = _plane_in(file, grid, pair)["chi2"][category_names(file).index(GLOBAL)]
+            x, y = (grid.named[name] for name in pair)
+            known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
+            if not known.any():
+                handles.append(_said(f"{name}: no physical point"))
+                continue
+            delta = chi2 - chi2[known].min()
+            if name == old:
+                handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
+                continue
+            heights = [delta_chi2_level(level, 2) for level in page.levels]
+            percent = [f"{100 * level:g}%" for level in page.levels]
+            handles += _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, name)
+        look = {"label": f"best fit, {old}", "colour": _BEFORE}
+        handles += _star_of(axes, before.main, pair, **look)
+        handles += _finish_profile(axes, pair, grid, page, f"best fit, {new}")
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
+
+
 def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
     """Figure 3, right: best value of the last profiled parameter across the first plane.
 
@@ -490,15 +563,7 @@ def _best_map(
     region = axes.contourf(x, y, delta.T, levels=[_BELOW, heights[1]], colors="none")
     mesh.set_clip_path(region.get_paths()[0], axes.transData)
     axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
-    styles = ("solid", "dashed")
-    look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
-    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
-    return [
-        Line2D([], [], color="black", linestyle=style, label=f"global {100 * level:g}%")
-        if drawn
-        else _said(f"global {100 * level:g}%: no bound")
-        for style, level, drawn in zip(styles, levels, seen, strict=True)
-    ]
+    return _outlines(axes, x, y, delta, levels, "global")
 
 
 def profiles(
@@ -821,19 +886,10 @@ def _direct(
     best: np.ndarray,
 ) -> list:
     """What the data want, whatever the model."""
-    heights = [delta_chi2_level(level, 2) for level in levels]
-    styles = ("solid", "dashed")
-    look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
     x, y = (np.linspace(ends[0], ends[1], n) for ends, n in zip((x, y), chi2.shape, strict=True))
-    _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
     cross = {"marker": "+", "color": "black", "markersize": 7}
     axes.plot(*best, zorder=5, **cross)
-    return [
-        Line2D([], [], color="black", lw=0.9, linestyle=style, label=f"direct fit {100 * level:g}%")
-        if drawn
-        else _said(f"direct fit {100 * level:g}%: no bound")
-        for style, level, drawn in zip(styles, levels, seen, strict=True)
-    ]
+    return _outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit", width=0.9)
 
 
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.
@@ -869,7 +925,9 @@ def _profiled(
     return ", ".join(f"${about[name].symbol}$" for name in names) + " profiled" * bool(names)
 
 
-def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -> list:
+def _finish_profile(
+    axes: Axes, pair: tuple[str, str], grid: Grid, page: Page, label: str = "best fit"
+) -> list:
     """Unphysical points, best fit, labels and limits of a plane; returns handles."""
     x, y = (grid.named[name] for name in pair)
     handles = []
@@ -881,7 +939,7 @@ def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -
             handles.append(_unphysical_patch())
     elif pair[0] == "epsilon_hat" and (mass := page.M_X or grid.named.get(MASS, [None])[0]):
         handles += _mark_unphysical(axes, x, mass)
-    handles += _star_of(axes, page.fits.main, pair)
+    handles += _star_of(axes, page.fits.main, pair, label=label)
     _label(axes, pair, page.about)
     _limit(axes, x, y)
     return handles
@@ -898,7 +956,41 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
     pdf, png : path
         Files to write.
     """
-    size = 6.2, 0.9 + 0.24 * max(len(rows), 4)  # room for fractions in labels
+    with _pull_chart(rows, page, pdf, png, 0.24) as (axes, y):
+        _pulls(axes, y, rows)
+
+
+def compared_pulls(
+    runs: Mapping[str, list[dict]], page: Page, pdf: str | Path, png: str | Path
+) -> None:
+    """Figure 4 of two runs, each with the Standard Model and its own best fit.
+
+    Parameters
+    ----------
+    runs : mapping of str to list of dict
+        By the names of the runs, rows as for `pulls`; the first is drawn in grey above the second.
+    page : Page
+    pdf, png : path
+        Files to write.
+    """
+    every = {row["observable"]: row for rows in runs.values() for row in rows}
+    looks: tuple[dict[str, str], ...] = {"sm": _BEFORE, "fit": _BEFORE}, {}
+    with _pull_chart(list(every.values()), page, pdf, png, 0.3) as (axes, y):
+        height = dict(zip(every, y, strict=True))
+        for (name, rows), shift, look in zip(runs.items(), (0.2, -0.2), looks, strict=True):
+            places = np.array([height[row["observable"]] + shift for row in rows])
+            _pulls(axes, places, rows, f", {name}", **look)
+
+
+@contextmanager
+def _pull_chart(
+    rows: list[dict], page: Page, pdf: str | Path, png: str | Path, height: float
+) -> Iterator[tuple[Axes, np.ndarray]]:
+    """The axes of a figure of pulls, without them, and where each row is.
+
+    A row has room for fractions in its label.
+    """
+    size = 6.2, 0.9 + height * max(len(rows), 4)
     with _drawn(pdf, png, page.notes, page.about, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
@@ -909,13 +1001,6 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
         starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
         for first, last in list(pairwise([*starts, len(rows)]))[::2]:
             axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
-        before = np.array([row["pull_sm"] for row in rows])
-        axes.plot(before, y, "o", markersize=4.5, mfc="white", color="black", label="SM", zorder=2)
-        if all(row["pull"] != "" for row in rows):  # there is a best fit
-            after = np.array([row["pull"] for row in rows])
-            axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
-            look = {"markersize": 4.5, "color": COLOURS["global"], "zorder": 3}
-            axes.plot(after, y, "o", label="best fit", **look)
         for sigma in (-2, -1, 0, 1, 2):
             axes.axvline(sigma, color="0.85" if sigma else "0.5", linewidth=0.7, zorder=0)
         axes.set_yticks(y, [row["label"] for row in rows], fontsize=8)
@@ -923,12 +1008,31 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
         axes.set_ylim(-0.8, len(rows) - 0.2)
         axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
         _title(axes, page)
+        yield axes, y
         figure.legend(
             loc="outside lower right",
             ncols=2,
             title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
             title_fontsize=8,
         )
+
+
+def _pulls(
+    axes: Axes,
+    y: np.ndarray,
+    rows: list[dict],
+    label: str = "",
+    sm: str = "black",
+    fit: str = COLOURS[GLOBAL],
+) -> None:
+    """Pulls in the Standard Model and, where there is one, at the best fit, in their colours."""
+    before = np.array([row["pull_sm"] for row in rows])
+    look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4.5}
+    axes.plot(before, y, mfc="white", color=sm, label=f"SM{label}", zorder=2, **look)
+    if all(row["pull"] != "" for row in rows):
+        after = np.array([row["pull"] for row in rows])
+        axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
+        axes.plot(after, y, color=fit, label=f"best fit{label}", zorder=3, **look)
 
 
 def validation(
