@@ -35,6 +35,7 @@ def run(folder, name, chi2=parabola, minimum=MINIMUM, M_X=3000.0, pulls=PULLS):
     store.write_json(folder / "best_fit.json", fits.as_dict())
     model = Model.load("b3-l2")
     drawn = {"title": "a model", "levels": [0.68, 0.95], "observables": INTEREST, "M_X": M_X}
+    drawn["fixed"] = {}
     record = {
         "configuration": {"run": name},
         "theory": {"model": model.as_dict(), "M_X": M_X},
@@ -64,7 +65,7 @@ def drawn(monkeypatch):
     """Figures and their notes, by the names of their files, which take long to write."""
     kept = {}
 
-    def keep(figure, pdf, png, notes, mark):
+    def keep(figure, pdf, png, notes, about, mark):
         kept[pdf.stem] = figure, notes
         figures.plt.close(figure)
 
