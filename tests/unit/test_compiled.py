@@ -50,7 +50,7 @@ def b3_l2(table: compiled.Table) -> compiled.CompiledEngine:
 
 @pytest.fixture(scope="module")
 def data() -> Likelihood:
-    return measurements.make_likelihood(nexp=5000)
+    return measurements.make_likelihood()
 
 
 def anything() -> Model:
