@@ -33,11 +33,14 @@ bench: setup
 setup: .venv/.installed
 
 # The lock holds hashes and no address, so pip takes the files from whatever index it is set up for.
+# The package is compiled like those that pip installs: where Python may not write beside the source
+# every job would do so again.
 .venv/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "malaphoric needs Python >= 3.11: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q workflow/src
 	touch $@
 
 # Remake what comes with the package for the installed smelli, flavio and wilson

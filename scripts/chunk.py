@@ -21,6 +21,7 @@ with job(snakemake) as this:
         found = profiling.minimised(likelihood, grid, s["profiled"], start, stop, progress)
         counts = chunks.save_profiled(path, grid, found, data, engine.observables, s["layer"])
     else:
+        kept = chunks.kept_in(snakemake.params.kept, s["layer"])
         counts = chunks.write_points(
             path,
             grid.points(*chunks.range_of(path)),
@@ -29,6 +30,8 @@ with job(snakemake) as this:
             s["layer"],
             keep_predictions=exact,
             out=this.log,
-            earlier=chunks.others(path),
+            earlier=chunks.others(path, kept),
         )
+        if exact:
+            chunks.keep(path, kept)
     this.done(chunks.said(counts, s["engine"]))

@@ -14,7 +14,7 @@ with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     files = dict(zip(s["figures"], zip(out.pdf, out.png, strict=True), strict=True))
     common = (tuple(s["levels"]), Fits.read(given.best_fit), Model.of(s["model"]).records)
-    page = figures.Page(s["title"], s["M_X"], *common)
+    page = figures.Page(s["title"], s["M_X"], *common, s["fixed"])
     for name in s["figures"]:
         if name in figures.DRAWN:
             data, draw = figures.DRAWN[name]

@@ -14,7 +14,7 @@ with job(snakemake) as this:
     profiles = {mass: given[f"profile_{mass}"] for mass in masses}
     said = ["Not checked against exact points at these masses.", *notes.of_data(s["overlays"])]
     model, rows = Model.of(s["model"]), []
-    page = figures.Page(s["title"], None, tuple(s["levels"]), about=model.records)
+    page = figures.Page(s["title"], None, tuple(s["levels"]), about=model.records, fixed=s["fixed"])
     figures.masses(profiles, page, out.pdf, out.png, said, this.recipe)
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())

@@ -29,4 +29,7 @@ with job(snakemake) as this:
     pulls = statistics.pulls(statistics.best_prediction(best), data)
     pulls.sort(key=lambda row: -abs(row["pull_sm"] if row["pull"] == "" else row["pull"]))
     store.write_csv(out.pulls, pulls)
-    this.done(f"{out.table1}, {out.table4}, and {len(pulls)} observables in {out.pulls}")
+    this.done(
+        f"{out.table1}, {out.table4}, and in {out.pulls} the {len(pulls)} of "
+        f"{len(data.observables)} observables of which a measurement counts"
+    )

@@ -37,9 +37,14 @@ class Free:
     def __init__(self, data: Likelihood) -> None:
         self.data, self.observables = data, data.observables
 
-    def evaluate(self, points, progress):
+    def extract(self, points):
         n = len(points)
-        progress(n)
+        return Evaluation(np.empty((n, 0)), np.full((n, 4), 0.2), np.full(n, "", dtype=object))
+
+    def evaluate(self, points, progress=None, ckm=None):
+        n = len(points)
+        if progress:
+            progress(n)
         predictions = np.tile(self.data.sm, (n, 1))
         return Evaluation(predictions, np.full((n, 4), 0.2), np.full(n, "", dtype=object))
 

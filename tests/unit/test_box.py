@@ -58,6 +58,22 @@ def test_a_parameter_without_effect_has_one_point():
     assert found.grid["theta_sb"] == 0.0
 
 
+def test_more_axes_than_a_grid_can_have_are_profiled():
+    """Four parameters of a parabola: a grid of two, the others minimised at its points."""
+    own = Known(
+        lambda points: {"global": parabola(points[:, :3])["global"] + 1e3 * points[:, 3] ** 2}
+    )
+    own.model = Model.load("deformed-hypercharge")
+    own.parameters = (*AXES, "theta_R")
+    found = box.propose(own)
+    written = yaml.safe_load(box.text(found.grid))["parameters"]
+    assert [name for name, x in written.items() if "points" in str(x)] == list(AXES[:2])
+    for name in ("theta_sb", "theta_R"):
+        assert written[name]["profile"] is True
+        assert written[name]["min"] < found.region[name][0]
+        assert written[name]["max"] > found.region[name][1]
+
+
 def test_a_range_is_where_a_box_is():
     """Truth: the range of a parameter, which no axis leaves; the largest coupling is 3 g_X."""
 
@@ -99,4 +115,6 @@ def test_the_command_prints_what_a_configuration_takes(monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "chi2_SM - chi2 = 59.00" in text
     assert "epsilon_hat from the physical limit to" in text
+    size = Grid.from_dict(yaml.safe_load(text)["parameters"]).size
+    assert f"# {size} points: about " in text
     assert set(yaml.safe_load(text)["parameters"]) == {*AXES, "M_X"}

@@ -154,6 +154,16 @@ def test_what_the_box_does_not_reach():
     np.testing.assert_allclose(places["quarks"][:, 0], [0.2, 0.4], atol=0.01)
 
 
+def test_no_bump_beside_the_edge():
+    """Truth: chi2 at the edge, 0.38, from where no chi2 pulls a node a fifth of a step beyond."""
+    box = {"a": (-3.0, 0.38), "b": (0.0, 0.0), "c": (-3.0, 3.0)}
+    x, y = np.linspace(0, 0.4, 5), np.linspace(-0.2, 0.2, 5)
+    chi2, _ = reach(box=box).held(c9._lattice(x, y), np.eye(2), 0.25 * 0.1)
+    point = np.array([[0.38, 0.0, -2 * value] for value in y])
+    truth = (((point - MINIMUM) / ERRORS) ** 2).sum(axis=1)
+    np.testing.assert_allclose(chi2["quarks"][-1, 1:-1], truth[1:-1], atol=0.06)
+
+
 @pytest.mark.parametrize(
     ("linear", "box", "number"),
     [

@@ -21,6 +21,7 @@ from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import compiled, compiling, loading, running
 from malaphoric.engines.exact import ExactEngine
 from malaphoric.engines.loading import ModelLikelihood
+from malaphoric.engines.protocol import weigh
 from malaphoric.inference import validation
 from malaphoric.physics.model import Model
 
@@ -49,7 +50,7 @@ def b3_l2(table: compiled.Table) -> compiled.CompiledEngine:
 
 @pytest.fixture(scope="module")
 def data() -> Likelihood:
-    return measurements.make_likelihood(nexp=5000)
+    return measurements.make_likelihood()
 
 
 def anything() -> Model:
@@ -103,7 +104,8 @@ def subsets(names: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def test_agrees_with_smelli(b3_l2, data):
-    compare(b3_l2, ExactEngine(Model.load("b3-l2")), POINTS, data)
+    """Near the best fit; at twelve more points in tests/workflow/test_compiled_run.py."""
+    compare(b3_l2, ExactEngine(Model.load("b3-l2")), POINTS[:1], data)
 
 
 @pytest.mark.slow
@@ -309,6 +311,28 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
         np.testing.assert_array_equal(
             b3_l2.evaluate(points[i]).predictions[0], together.predictions[i]
         )
+
+
+def test_only_points_with_ckm_elements_are_predicted(b3_l2, data, monkeypatch):
+    """Truth: chi2 of all predictions, to the last bit; some points are none."""
+    points = np.random.default_rng(6).uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (3 * BLOCK, 3))
+    points[7, 1] = np.nan
+    whole = b3_l2.evaluate(points)
+    expected = data.chi2(whole.predictions)
+    predicted, block = [], compiled.CompiledEngine._block
+    monkeypatch.setattr(
+        compiled.CompiledEngine, "_block", lambda *x: predicted.append(len(x[1])) or block(*x)
+    )
+    chi2, found = weigh(b3_l2, data, points)
+    assert BLOCK < np.sum(whole.reason == "") < 2 * BLOCK
+    assert sum(predicted) == 2 * BLOCK
+    assert found.reason.tolist() == whole.reason.tolist()
+    np.testing.assert_array_equal(found.ckm, whole.ckm)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(chi2[name], values)
+    few = points[whole.reason != ""][:3]
+    assert np.isnan(weigh(b3_l2, data, few)[0]["global"]).all()
+    assert sum(predicted) == 2 * BLOCK
 
 
 #: Prints digests of predictions and chi2; the points are moved by so many rows meanwhile.

@@ -237,6 +237,32 @@ def test_huge_scans_have_longer_chunks_instead_of_more():
     assert c.longest_chunk == pytest.approx(10**8 / 4000 * SECONDS_PER_POINT["exact"] / 60)
 
 
+def test_cost_is_said():
+    """Truth: 7.3 s a point; per profiled parameter 500 times 19 us a point; 1 s a plane."""
+    assert Configuration(MINIMAL).cost.startswith(f"{Configuration(MINIMAL).grid.size} points: ab")
+    axis = {"min": 0, "max": 0.3, "points": 100}
+    grid = {"epsilon_hat": axis, "g_hat": {**axis, "points": 7}, "theta_sb": 0.1}
+    c = Configuration(changed(["parameters"], grid, changed(["engine"], "exact", MINIMAL)))
+    assert c.cost == "700 points: about 85 minutes of CPU time on a quiet core"
+    grid["g_hat"]["points"] = 8
+    grid["theta_sb"] = {"min": 0, "max": 0.3, "profile": True}
+    c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
+    minimised = "at each of which chi2 is minimised over theta_sb"
+    assert c.cost == f"800 points, {minimised}: about 8.6 s of CPU time on a quiet core"
+    grid["g_hat"]["points"] = 107
+    c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
+    assert c.cost.endswith("about 100 s of CPU time on a quiet core")
+
+
+def test_a_missing_parameter_is_told_all_it_may_be():
+    """A number, an axis, or a minimum at every point."""
+    grid = {name: x for name, x in MINIMAL["parameters"].items() if name != "theta_sb"}
+    with pytest.raises(ConfigurationError, match=r"missing key parameters\.theta_sb") as caught:
+        Configuration(changed(["parameters"], grid, MINIMAL))
+    for words in ("a number", "{min, max, points}", "{min, max, profile: true}"):
+        assert words in str(caught.value)
+
+
 @pytest.mark.parametrize(("points", "parts"), [(0, 2), (8, 2), (58, 2), (59, 3), (100_000, 3334)])
 def test_exact_points_are_shared_by_jobs(points, parts):
     """Truth: at least two jobs, of at most 30 points with the two best fits."""

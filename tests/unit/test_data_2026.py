@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from malaphoric.data import overlays
-from malaphoric.data.measurements import PACKAGED, Measurements, doubts
+from malaphoric.data.measurements import PACKAGED, Measurements, brought, doubts, without
 from malaphoric.schema import ROOT, ConfigurationError
 from malaphoric.workflow.configuration import load_configuration
 
@@ -283,6 +283,7 @@ def test_what_is_replaced_is_excluded():
     assert [text.split(":")[0] for text in said] == [
         f"CMS B->K*mumu 2024 {low}" for low in ("1.1-2", "2-4.3", "4.3-6")
     ]
+    assert all(text.endswith("(answered in docs/data-2026.md)") for text in said)
     others = {other for text in said for other in re.findall(r"'(.*?)'", text)}
     assert all(re.match(r"CMS B->K\*mumu 201[357]", other) for other in others)
 
@@ -311,3 +312,31 @@ def test_names_of_the_overlays_stand_in_the_documentation():
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     for path in FOLDER.glob("*.yml"):
         assert path.stem in text
+
+
+def test_each_overlay_can_be_left_out():
+    """Truth: the table in config/data/2026/README.md; all left out are smelli's data."""
+    run = load_configuration(RUN)
+    rest = given = run.likelihood()["selection"], run.selection.overlays
+    excluded = {
+        (category, name)
+        for category in given[0]
+        for name in given[0][category].get("measurements", {}).get("exclude", [])
+    }
+    back = {}
+    for name in brought(*given):
+        (selection, _), rest = without(name, *given), without(name, *rest)
+        back[name] = {(c, x) for c, x in excluded if x not in _names(selection, c, "exclude")}
+    first, second = (x for x in excluded if x[1].startswith("m_W"))
+    assert back.pop("m-w-without-cdf") == {first, second}
+    bin_of_2020 = ("quarks", "LHCb B->K*mumu 2020 P 0.1-0.98")
+    assert back.pop("lhcb-kstarmumu-2025-first-bin") == {bin_of_2020}
+    assert back.pop("lhcb-kstarmumu-2025") == excluded - {first, second, bin_of_2020}
+    assert set().union(*back.values()) == set()
+    assert not any(_names(rest[0], c, how) for c in rest[0] for how in ("include", "exclude"))
+    assert rest[1] == []
+
+
+def _names(selection, category, how):
+    """Measurements and observables that a selection includes or excludes."""
+    return [x for lists in selection[category].values() for x in lists.get(how, [])]

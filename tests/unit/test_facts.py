@@ -327,6 +327,9 @@ def test_warnings_of_a_point(epsilon_hat, g_hat, good, beginnings):
         assert sentence.startswith(beginning)
     text = facts.text(found)
     assert ("no Z'\n" in text) == (good is None)
+    assert ("no coupling above sqrt(4 pi) = 3.54, and Gamma/M not above 0.3" in text) == (
+        good is not None
+    )
     assert all(sentence in text for sentence in found["warnings"])
 
 

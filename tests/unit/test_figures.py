@@ -42,6 +42,7 @@ def draw(tmp_path, monkeypatch):
         return kept[-1]
 
     draw.kept = lambda: kept
+    draw.folder = tmp_path
     draw.png = lambda: matplotlib.image.imread(tmp_path / "figure.png")
     return draw
 
@@ -144,11 +145,41 @@ def test_legend_stays_on_the_page():
 
 
 def test_theta_is_profiled_only_where_it_varies(draw):
-    """The title of a plane at fixed theta_sb names it."""
+    """The title of a plane says it nowhere else."""
     assert "profiled" in draw("profile_regions", AXES, parabola).axes[0].get_title()
     fixed = draw("profile_regions", (*AXES[:2], np.array([-0.15])), parabola).axes[0].get_title()
     assert "profiled" not in fixed
-    assert "-0.15" in fixed
+
+
+def titles(figure):
+    """Titles of the panels that have one."""
+    return [axes.get_title() for axes in figure.axes if axes.get_title()]
+
+
+@pytest.mark.parametrize("name", ["profile_best", "profiles"])
+def test_a_fixed_parameter_is_named_by_every_figure(draw, name):
+    """Truth: what the page says of the run; the pulls name it, too."""
+    fixed = {"theta_R": 0.32, "theta_13": -0.1, "theta_12": 0.25}
+    about = {"fixed": fixed, "title": "model with a name that is long " * 2}
+    (title,) = titles(draw(name, AXES, parabola, **about))
+    for words in (r"$\theta_{R} = 0.32$", r"$\theta_{13} = -0.1$", "$M_X = 3$ TeV", "model"):
+        assert words in title
+    assert title.count("\n") == 1  # too long for one line
+    files = [draw.folder / "pulls.pdf", draw.folder / "pulls.png"]
+    figures.pulls([], replace(PAGE, fixed=fixed), *files)
+    assert "0.32" in titles(draw.kept()[-1])[0]
+
+
+def test_notes_have_the_symbols_of_the_axes():
+    """Truth: by hand; English words and prices are neither parameters nor LaTeX."""
+    about = {**Model.load("b3-l2").records, "a": dimensionless("a")}
+    for text, expected in [
+        ("at g_hat = 0.3: a limit", r"at $\hat g_X$ = 0.3: a limit"),
+        ("steps of theta_sb, |epsilon| <= 1", r"steps of $\theta_{sb}$, |$\epsilon$| ≤ 1"),
+        ("a = 0.1 and chi2_SM - chi2, $5", r"$a$ = 0.1 and chi2_SM - $\chi^2$, \$5"),
+        ("`box b3-l2 --data results/g_hat/x.h5`", "`box b3-l2 --data results/g_hat/x.h5`"),
+    ]:
+        assert figures._typeset(text, about) == expected
 
 
 def coupling(tmp_path, monkeypatch, epsilon_hat, chi2, **about):

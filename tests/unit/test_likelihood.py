@@ -408,8 +408,9 @@ def test_unsupported_distribution_is_named():
             _distribution("some measurement", distribution, [0])
 
 
+@pytest.mark.slow
 class TestMade:
-    """The likelihood of the installed smelli and flavio."""
+    """The likelihood of the installed smelli and flavio, made anew."""
 
     def test_numbers_of_observations(self, made):
         """Truth: Table 1 of the paper."""
@@ -522,7 +523,6 @@ class TestMade:
         assert other.chi2_sm["quarks"] != made.chi2_sm["quarks"]
         assert other.chi2_sm["quarks"] == pytest.approx(made.chi2_sm["quarks"], abs=5)
 
-    @pytest.mark.slow
     def test_measurements_of_the_package(self, tmp_path):
         """Truth: made now, by a process whose sets and dicts of strings are ordered differently."""
         code = (
@@ -539,22 +539,6 @@ class TestMade:
         assert ours.settings == shipped.settings
         assert np.array_equal(ours.theory_covariance, shipped.theory_covariance)
 
-    def test_of_other_draws_or_versions(self, monkeypatch):
-        """Truth: what the package's file says of itself."""
-        assert packaged(100_000, 2) is packaged(2000, 1) is None
-        versions = {**store.versions(), "flavio": "99.0"}
-        monkeypatch.setattr(store, "versions", lambda: versions)
-        assert packaged() is None
-
-    def test_needs_no_flavio(self):
-        """The default likelihood, and its number of observations, by reading a file."""
-        code = (
-            "import sys; from malaphoric.data.measurements import make_likelihood\n"
-            "assert make_likelihood().n_obs['global'] == 509\n"
-            "assert not {'flavio', 'smelli', 'wilson', 'scipy'} & set(sys.modules)"
-        )
-        subprocess.run([sys.executable, "-c", code], check=True)
-
     def test_save_and_load(self, made, predictions, tmp_path):
         """Truth: chi2 before saving, bit by bit."""
         made.save(tmp_path / "lh.h5")
@@ -570,3 +554,23 @@ class TestMade:
         for i in range(3):
             for name, value in made.chi2(predictions[i : i + 1]).items():
                 np.testing.assert_allclose(bulk[name][i::3], value[0], rtol=0, atol=1e-9)
+
+
+class TestPackaged:
+    """The measurements that come with the package."""
+
+    def test_of_other_draws_or_versions(self, monkeypatch):
+        """Truth: what the package's file says of itself."""
+        assert packaged(100_000, 2) is packaged(2000, 1) is None
+        versions = {**store.versions(), "flavio": "99.0"}
+        monkeypatch.setattr(store, "versions", lambda: versions)
+        assert packaged() is None
+
+    def test_needs_no_flavio(self):
+        """The default likelihood, and its number of observations, by reading a file."""
+        code = (
+            "import sys; from malaphoric.data.measurements import make_likelihood\n"
+            "assert make_likelihood().n_obs['global'] == 509\n"
+            "assert not {'flavio', 'smelli', 'wilson', 'scipy'} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from malaphoric.data import overlays
 from malaphoric.data.categories import observable_key
 from malaphoric.data.likelihood import NORMAL, Constraint
-from malaphoric.data.measurements import Measurements, combine, doubts
+from malaphoric.data.measurements import Measurements, brought, combine, doubts, without
 from malaphoric.data.overlays import Selection
 from malaphoric.data.theory import Additional
 from malaphoric.schema import ConfigurationError
@@ -614,6 +614,33 @@ def test_what_counts_twice_is_pointed_out(tmp_path, content, words):
     for category in ("quarks", "EWPOs"):
         rules.setdefault(category, {})["measurements"] = {"exclude": [words, "new"]}
     assert doubts(named(), rules, [path]) == []
+
+
+def test_what_is_left_out_puts_back_what_it_replaces(tmp_path):
+    """Truth: the same experiment in overlapping bins, by hand, unless others replace it, too."""
+    replaced, other = "LHCb B->K*mumu 2020 P 4-6", "LHCb B->K*mumu 2020 P 1.1-2.5"
+    contents = {"lhcb": [binned(4.3, 7)], "again": [binned(5, 6)], "far": [binned(15, 19)]}
+    paths = [
+        write(tmp_path, {name: {"experiment": "LHCb", "values": values}}, f"{name}.yml")
+        for name, values in contents.items()
+    ]
+    bins = [[BIN["name"], 4.3, 7], [BIN["name"], 5, 6], [BIN["name"], 15, 19]]
+    measurements = {"include": ["CMS B+->Kmumu BR 2024"], "exclude": [replaced, other]}
+    rules = {"quarks": {"measurements": measurements, "observables": {"include": bins}}}
+    assert list(brought(rules, paths)) == [*contents, "CMS B+->Kmumu BR 2024"]
+
+    def left(name, *rest):
+        chosen, overlays = without(name, *(rest or (rules, paths)))
+        rule = chosen["quarks"]
+        return chosen, overlays, rule["measurements"], rule["observables"]["include"]
+
+    once = left("lhcb")
+    assert once[1:] == (paths[1:], measurements, bins[1:])
+    *_, found, included = left("again", *once[:2])
+    assert found == {**measurements, "exclude": [other]}
+    assert included == bins[2:]
+    *_, found, included = left("CMS B+->Kmumu BR 2024")
+    assert (found, included) == ({**measurements, "include": []}, bins)
 
 
 def test_distribution_that_vanishes_at_the_standard_model_is_refused(tmp_path):

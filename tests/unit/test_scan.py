@@ -14,7 +14,15 @@ from malaphoric.engines.loading import ModelLikelihood, load_likelihood
 from malaphoric.engines.protocol import Evaluation
 from malaphoric.physics.model import Model
 from malaphoric.report.paper import PARAMETERS as AXES
-from malaphoric.scan.chunks import Progress, read_points, write_kept, write_points
+from malaphoric.scan.chunks import (
+    Progress,
+    keep,
+    kept_in,
+    others,
+    read_points,
+    write_kept,
+    write_points,
+)
 from malaphoric.scan.grid import Grid
 from malaphoric.scan.merging import merge
 from malaphoric.schema import ConfigurationError
@@ -33,7 +41,11 @@ class FakeEngine:
     def __init__(self, message="ValueError: bad luck"):
         self.message, self.evaluated = message, 0
 
-    def evaluate(self, points, progress=None):
+    def extract(self, points):
+        n = len(points)
+        return Evaluation(np.empty((n, 0)), np.full((n, 4), np.nan), np.full(n, "", dtype=object))
+
+    def evaluate(self, points, progress=None, ckm=None):
         e, g, t = np.atleast_2d(points).T
         predictions = np.stack([1 + e * g, 2 - e + t, np.abs(g - e), 1 + 3 * t * g], axis=1)
         ckm = np.stack([0.22 + 0 * e, 0.04 + 0 * e, 0.003 + 0 * e, 1.1 + t], axis=1)
@@ -152,7 +164,7 @@ class TestChunk:
         """Truth: the folder's listing."""
 
         class Interrupted(FakeEngine):
-            def evaluate(self, points, progress=None):
+            def evaluate(self, points, progress=None, ckm=None):
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -419,7 +431,7 @@ class TestMerge:
         """Truth: every point fails with a long message; all are counted, 100 are quoted."""
 
         class Failing(FakeEngine):
-            def evaluate(self, points, progress=None):
+            def evaluate(self, points, progress=None, ckm=None):
                 n = len(points)
                 nan = np.full((n, 4), np.nan)
                 return Evaluation(nan, nan, np.full(n, "Error: " + "é" * 490, dtype=object))
@@ -499,6 +511,8 @@ def test_progress_tells_points_rate_and_time_left():
     assert [line.split()[0] for line in lines] == ["1/4", "2/4", "3/4", "4/4"]
     assert all("left" in line and "point" in line for line in lines)
     assert " 0 s left" in lines[-1]
+    Progress(4, lines.append, every=0)(0)  # no rate is known yet
+    assert len(lines) == 4
     quiet = []
     progress = Progress(4, quiet.append, every=1e9)
     for done in range(1, 5):
@@ -586,6 +600,24 @@ def test_parts_serve_their_theory_only(tmp_path, change):
     fresh = tmp_path / "fresh.h5"
     write_points(fresh, points, FakeEngine(), likelihood(), description, True)
     assert path.read_bytes() == fresh.read_bytes()
+
+
+def test_deleted_chunk_is_found_where_it_is_kept(tmp_path):
+    """Truth: the same bytes, nothing computed; chunks of the same grid's other points are not."""
+    path, points = tmp_path / "chunks" / "0123456789abcdef-0-6.h5", grid().points()[:6]
+    kept = kept_in(tmp_path / "kept", DESCRIPTION)
+    path.parent.mkdir()
+    write_points(path, points, FakeEngine(), likelihood(), DESCRIPTION, True)
+    content = path.read_bytes()
+    for _ in range(2):
+        keep(path, kept)
+    (kept / "0123456789abcdef-6-9.h5").touch()
+    path.unlink()
+    engine, earlier = FakeEngine(), others(path, kept)
+    assert earlier == [kept / path.name]
+    write_points(path, points, engine, likelihood(), DESCRIPTION, True, earlier=earlier)
+    assert engine.evaluated == 0
+    assert path.read_bytes() == content
 
 
 class Kept:

@@ -253,24 +253,42 @@ def test_a_box_beyond_the_physical_limit_has_no_best_fit(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("fixed", [{}, {"theta_R": 0.3}], ids=["", "with a fixed angle"])
 @pytest.mark.parametrize(("points", "ragged"), [(11, True), (61, False)])
-def test_steps_that_do_not_resolve_a_contour_are_said(tmp_path, points, ragged):
+@pytest.mark.parametrize("alone", [False, True], ids=["profiled", "in the plane"])
+def test_steps_that_do_not_resolve_a_contour_are_said(tmp_path, points, ragged, fixed, alone):
     """A valley of theta_sb as wide as 0.01 at g_hat = 0.3: steps of 0.02 are too many for it.
 
     chi2 = ((g * theta_sb + 0.03) / 0.003)^2: a parabola dips by step^2 (g / 0.003)^2 / 4 at most.
     """
-    axes = (np.linspace(-0.2, 0.2, 3), np.linspace(0.1, 0.3, 21), np.linspace(-0.4, -0.0, points))
+    first = np.array([-0.1]) if alone else np.linspace(-0.2, 0.2, 3)
+    axes = (first, np.linspace(0.1, 0.3, 21), np.linspace(-0.4, -0.0, points))
 
     def valley(points):
-        e, g, t = points.T
+        e, g, t = points.T[:3]
         value = ((g * t + 0.03) / 0.003) ** 2 + ((g - 0.2) / 0.03) ** 2
         return {"quarks": value, "LEP2": 0 * e, "global": value}
 
-    write_scan(tmp_path / "scan.h5", axes, valley)
+    axes, names = (*axes, *np.array([*fixed.values()]).reshape(-1, 1)), (*NAMES, *fixed)
+    write_scan(tmp_path / "scan.h5", axes, valley, names=names)
     notes = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
     assert len(notes) == ragged
     if ragged:
         assert "Steps of theta_sb of 0.04 do not resolve the contours of quarks, global" in notes[0]
+        assert ("(unmixed)" in notes[0]) is not alone
         enough = float(notes[0].split("; ")[1].split()[0])
         # at the largest g_hat of the region
         assert enough == pytest.approx((4 * 0.5) ** 0.5 * 0.003 / 0.25, rel=0.15)
+
+
+def test_islands_of_the_95_region_are_said(tmp_path):
+    """A valley that is too narrow for the steps at g_hat above 0.2, outside the 68% region."""
+    axes = (np.linspace(-0.2, -0.1, 3), np.linspace(0.1, 0.3, 81), np.linspace(-0.4, -0.0, 35))
+
+    def valley(points):
+        _, g, t = points.T
+        return {"global": ((g * t + 0.03) / 0.0012) ** 2 * (g > 0.2) + ((g - 0.1) / 0.065) ** 2}
+
+    write_scan(tmp_path / "scan.h5", axes, valley)
+    (note,) = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
+    assert "contours of global, which" in note

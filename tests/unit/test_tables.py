@@ -115,7 +115,8 @@ def test_a_point_names_the_physical_boson():
     """Text of `python -m malaphoric point`: mass and couplings, or that there is none."""
     place = {"epsilon_hat": -0.6, "g_hat": 0.08, "theta_sb": -0.2, "M_X": 3000.0}
     place |= {"epsilon": -0.6, "g_X": 0.08, "g_prime": 0.3647}
-    description = {"model": "m", "parameters": place, "reason": "ckm", "wilson_coefficients": {}}
+    description = {"model": "m", "parameters": place, "reason": "ckm"}
+    description |= {"wilson_coefficients": {}, "b_to_sll": None}
     description["units"] = {"theta_sb": "rad", "M_X": "GeV"} | dict.fromkeys(
         ("epsilon_hat", "g_hat"), ""
     )
@@ -123,5 +124,11 @@ def test_a_point_names_the_physical_boson():
     assert "physical Z': mass 3750 GeV, couplings 0.1 X + 0.2735 Y" in text
     text = point.text({**description, "Zprime": zprime(0.6, 0.08)})
     assert "couplings 0.1 X - 0.2735 Y" in text
+    coefficients = {f"ll_{i}": 1e-9 * i for i in range(1, 20)}
+    known = {"wilson_coefficients": coefficients, "b_to_sll": {"C9_bsmumu": -0.8, "C10_bsee": 1e-5}}
+    whole = point.text({**description, **known, "Zprime": zprime(0.6, 0.08)})
+    assert "C9_bsmumu = -0.800" in whole
+    assert "C10_bsee" not in whole  # three digits are zero
+    assert "ll_8 = 8.0000e-09\n  and 7 smaller ones: --rows 19 shows all" in whole
     text = point.text({**description, "Zprime": zprime(-1.1, 0.08)})
     assert "|epsilon| >= 1 is unphysical" in text

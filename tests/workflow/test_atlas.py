@@ -38,7 +38,7 @@ def keep_exact(folder, errors):
     engine = load_engine(model, "compiled", run.mass)
     found = engine.evaluate(points)
     found.predictions *= 1 + errors
-    kept = folder / "results/.exact" / store.digest(theory)[:16]
+    kept = chunks.kept_in(folder / "results/.exact", theory)
     path = kept / f"{store.digest(points[0])[:16]}.h5"
     chunks.save_points(path, points, found, engine.observables, None, theory)
 

@@ -5,6 +5,7 @@ import json
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 
 from harness import COMPILED, Workflow
@@ -34,6 +35,26 @@ def test_is_checked_against_exact_points(compiled):
             assert float(row[f"error_{category}"]) <= bound
     assert "validate: " in compiled.output
     assert compiled.plan() == {}
+
+
+def test_every_prediction_is_that_of_smelli(compiled):
+    """At the points of the check, to 1e-4 of itself or of its uncertainty; 3e-4 where it is far."""
+    folder = compiled.folder / OUT
+    data = Likelihood.load(folder / "likelihood.h5")
+    engine = load_engine(Model.load("b3-l2"), "compiled", 3000.0, running=folder / "running.h5")
+    number = 0
+    for path in (folder / "exact").glob("*.h5"):
+        with h5py.File(path) as file:
+            points, theirs, ckm = (file[name][:] for name in ("points", "predictions", "ckm"))
+        ours = engine.evaluate(points)
+        assert not any(ours.reason)
+        np.testing.assert_allclose(ours.ckm, ckm, rtol=0, atol=3e-5)
+        scale = np.maximum(abs(theirs), np.nan_to_num(data.measured()[1]))
+        worst = (abs(ours.predictions - theirs) / scale).max(axis=1)
+        near = data.chi2(theirs)["global"] < 585 + 100
+        assert (worst < np.where(near, 1e-4, 3e-4)).all()
+        number += len(points)
+    assert number == 8 + 2 + 2
 
 
 def test_every_figure_is_there(compiled):

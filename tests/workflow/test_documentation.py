@@ -108,6 +108,10 @@ EXERCISED = {
     "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
     "python scripts/coverage.py results/b3-l2 2000": run("python scripts/coverage.py OUT 20"),
     "python scripts/correlations.py config/b3-l2-2026.yaml": AS_IS,
+    "python scripts/leave_out.py config/b3-l2-2026.yaml": AS_IS,
+    "python scripts/compare.py results/b3-l2 results/b3-l2-2026": see(
+        "tests/unit/test_compare.py::test_two_runs"
+    ),
     "python tests/benchmarks/scale.py": run(
         "python tests/benchmarks/scale.py small OUT/likelihood.h5"
     ),
@@ -232,6 +236,8 @@ SAID = {
     "python -m malaphoric model b3-l2 --set epsilon_hat=-0.92 g_hat=0.078 theta_sb=-0.17": (
         "all but 13, 23, 31, 32"
     ),
+    # all left out are the paper's data
+    "python scripts/leave_out.py config/b3-l2-2026.yaml": "| 509 | 622.92 | -0.861 ",
     "python scripts/coverage.py OUT 20": "95% region of three parameters",
     "python tests/benchmarks/scale.py table": "| 10⁸ | exact | 10⁴ |",
 }

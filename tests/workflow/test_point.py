@@ -58,7 +58,13 @@ def test_text_says_it_in_words(asked):
     from malaphoric.report import point
 
     text = point.text(asked[0])
-    for words in ("Delta chi2", "CKM elements", "Largest pulls", "lq1_2223", "g'(M_X) = 0.3647"):
+    for words in (
+        "Delta chi2",
+        "CKM elements",
+        "Largest pulls",
+        "C9_bsmumu = -0.788",
+        "g'(M_X) = 0.3647",
+    ):
         assert words in text
 
 

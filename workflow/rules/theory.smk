@@ -72,6 +72,7 @@ rule chunk:
         f"{OUT}/logs/chunks/{{chunk}}.log",
     params:
         recipe=lambda wildcards: RECIPES.of_chunk(wildcards.chunk).text,
+        kept=KEPT,
     resources:
         mem_mb=lambda wildcards, attempt: 2000 * attempt,
         runtime=lambda wildcards, attempt: int(2 * RUN.longest_chunk + 15) * attempt,

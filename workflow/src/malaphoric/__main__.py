@@ -155,6 +155,8 @@ def _box(options: argparse.Namespace) -> None:
         print(f"# 95% region (two parameters): {name} from {low} to {high}")
     for name in found.best.undetermined:
         print(f"# chi2 does not depend on {name}")
+    asked = {"run": "box", "model": options.model, "parameters": found.grid}
+    print(f"# {Configuration(asked).cost}")
     print(box.text(found.grid))
 
 
@@ -175,9 +177,11 @@ def _check(options: argparse.Namespace) -> None:
         check_tables()
     if run.selection.extra:
         check_draws()
-    for path in run.selection.overlays:  # values are flavio's to read
+    if overlays := run.selection.overlays:  # values are flavio's to read
+        print(f"flavio reads {len(overlays)} overlays, in half a minute or less", file=sys.stderr)
+    for path in overlays:
         read_overlay(path)
-    print(f"{options.file}: accepted, {run.grid.size} points")
+    print(f"{options.file}: accepted, {run.cost}")
     for note in [*run.grid.notes, *_doubts(run)]:
         print(note)
 

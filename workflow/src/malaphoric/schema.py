@@ -11,9 +11,12 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 import yaml
+
+if TYPE_CHECKING:  # a fifth of what a job imports, and jobs validate nothing
+    import jsonschema
 
 # in a wheel only: models and schemas under their names in the project, see setup.py
 _COPIED = Path(str(files(__package__)), "project")
@@ -115,13 +118,16 @@ def load_yaml(path: Path, most: int = 100_000) -> dict:
         raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
 
 
-# JSON Schema takes 5.0 for a whole number; numpy does not
-_Validator = jsonschema.validators.extend(
-    jsonschema.Draft202012Validator,
-    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+@cache
+def _validator() -> Any:
+    """JSON Schema takes 5.0 for a whole number; numpy does not."""
+    import jsonschema
+
+    usual = jsonschema.Draft202012Validator
+    whole = usual.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
-)
+    )
+    return jsonschema.validators.extend(usual, type_checker=whole)
 
 
 @cache
@@ -160,7 +166,7 @@ def validate(data: object, schema: str, source: str, partial: bool = False) -> N
     except RecursionError as error:
         raise ConfigurationError(f"{source}: nested too deeply, or contains itself") from error
     errors = sorted(
-        _Validator(load_schema(schema)).iter_errors(data), key=lambda e: list(map(str, e.path))
+        _validator()(load_schema(schema)).iter_errors(data), key=lambda e: list(map(str, e.path))
     )
     errors = [e for e in errors if not (partial and e.validator == "required")]
     if errors:

@@ -176,6 +176,20 @@ def write_csv(path: str | Path, rows: list[dict], columns: list[str] | None = No
     write_text(path, text.getvalue())
 
 
+def read_csv(path: str | Path) -> list[dict]:
+    """Rows that `write_csv` wrote; what looks like a number is a float."""
+    with open(path, newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [{key: _number(text) for key, text in row.items()} for row in rows]
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 @contextlib.contextmanager
 def create(path: str | Path, *, size: int = 0, **attributes: object) -> Iterator[h5py.File]:
     """Create an HDF5 file whole, with root attributes and a digest of its bytes.

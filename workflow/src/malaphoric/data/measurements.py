@@ -32,10 +32,9 @@ from malaphoric.data.likelihood import (
     read_constraints,
     write_constraints,
 )
-from malaphoric.data.overlays import MOST
-from malaphoric.data.overlays import read as check_overlay
+from malaphoric.data.overlays import MOST, read
 from malaphoric.data.theory import Additional, label
-from malaphoric.schema import ConfigurationError, load_yaml
+from malaphoric.schema import ROOT, ConfigurationError, load_yaml
 
 _CONTENT = "malaphoric measurements"
 
@@ -44,6 +43,9 @@ PACKAGED = Path(__file__).parent / "measurements.h5"
 
 #: Standard deviations, or a factor, off the Standard Model: beyond, a value is doubted.
 _FAR = 20.0
+
+# Overlays that come with the project, and where what is doubted of them is answered.
+_ANSWERED, _ANSWER = ROOT / "config" / "data" / "2026", "answered in docs/data-2026.md"
 
 #: Nodes of a tabulated density: fewer than the first become the second.
 _COARSE, _FINE = 50, 1000
@@ -319,14 +321,17 @@ def doubts(
     Parameters as for `combine`. A value is doubted if it is 20 standard deviations (with the
     theory's) or a factor of 20 off the Standard Model: the whole interval of one standard
     deviation, and where the Standard Model is nearly zero, relative to the theory's uncertainty.
-    Observables that neither `base` nor `extra` has are passed over.
+    Observables that neither `base` nor `extra` has are passed over. Of the overlays that come with
+    the project the sentences say where they are answered.
 
     Returns
     -------
     list of str
         One sentence each; empty if there is nothing to say.
     """
+    overlays = list(overlays)
     overlaid = [name for path in overlays for name in read_overlay(path)]
+    answered = {name for path in overlays if path.parent == _ANSWERED for name in read(path)}
     base = base.joined(extra)
     deviations = np.sqrt(np.diag(base.theory_covariance))
     theory = dict(zip(base.observables, zip(base.sm, deviations, strict=True), strict=True))
@@ -345,10 +350,69 @@ def doubts(
                 names = [base.observables[c] for c in k.columns]
                 measured[k.measurement] = measured.get(k.measurement, []) + names
         for name in added:
-            result += _far_off(name, theory, counting)
-            result += _counted_twice(name, measured, counting)
+            said = _far_off(name, theory, counting) + _counted_twice(name, measured, counting)
+            answer = f" ({_ANSWER})" if name in answered else ""
+            result += [sentence + answer for sentence in said]
             measured[name] = _observables(name)
     return result
+
+
+def brought(selection: dict, overlays: Iterable[Path]) -> dict[str, list[str]]:
+    """Measurements beyond smelli's, by what brings them: the name of an overlay, or their own.
+
+    Parameters as for `combine`.
+    """
+    rules = [_Rule(category, rule) for category, rule in selection.items()]
+    found = {path.stem: read_overlay(path) for path in overlays}
+    return found | {name: [name] for rule in rules for name in rule.with_measurements}
+
+
+def without(name: str, selection: dict, overlays: Iterable[Path]) -> tuple[dict, list[Path]]:
+    """Selection and overlays without an overlay or an included measurement.
+
+    Excluded measurements count again if the same experiment has measured the same in overlapping
+    bins in what is left out, and not in what is left; included observables that nothing measures
+    any more are dropped.
+
+    Parameters
+    ----------
+    name : str
+        One of `brought`.
+    selection, overlays
+        As for `combine`.
+    """
+    lep2.register()  # its measurements may be excluded, too
+    overlays = list(overlays)
+    left = brought(selection, overlays)
+    gone = left.pop(name)
+    kept = [measurement for names in left.values() for measurement in names]
+    measured = {observable_key(o) for measurement in kept for o in _observables(measurement)}
+
+    def stays(what: str, how: str, entry: Any) -> bool:
+        if (what, how) == ("measurements", "exclude"):
+            return not _replace(gone, entry) or _replace(kept, entry)
+        if (what, how) == ("observables", "include"):
+            return observable_key(entry) in measured
+        return entry != name
+
+    result = {
+        category: {
+            what: {how: [x for x in names if stays(what, how, x)] for how, names in lists.items()}
+            for what, lists in rule.items()
+        }
+        for category, rule in selection.items()
+    }
+    return result, [path for path in overlays if path.stem != name]
+
+
+def _replace(names: Iterable[str], other: str) -> bool:
+    """Whether the experiment of a measurement has measured the same in one of those named."""
+    theirs = _observables(other)
+    return any(
+        _experiments(name) & _experiments(other)
+        and any(_overlap(o, p) for o in _observables(name) for p in theirs)
+        for name in names
+    )
 
 
 def _observables(measurement: str) -> list[Observable]:
@@ -443,7 +507,7 @@ class _Rule:
             return rule.get(what, {}).get(how, [])
 
         self._category = category
-        self._with_measurements = names("measurements", "include")
+        self.with_measurements = names("measurements", "include")
         self.without_measurements = names("measurements", "exclude")
         self.with_observables = [observable_key(x) for x in names("observables", "include")]
         self.without_observables = {observable_key(x) for x in names("observables", "exclude")}
@@ -451,7 +515,7 @@ class _Rule:
     def added(self, overlaid: list[str]) -> list[str]:
         """Measurements beyond smelli's: overlaid ones, and those that are included by name."""
         added = [m for m in overlaid if m not in self.without_measurements]
-        return added + [m for m in self._with_measurements if m not in added]
+        return added + [m for m in self.with_measurements if m not in added]
 
     def check(self, measured: set[str]) -> None:
         """Refuse an included observable that is not among the measured ones."""
@@ -474,7 +538,7 @@ def read_overlay(path: Path) -> list[str]:
     """
     import flavio
 
-    check_overlay(path)
+    read(path)
     lep2.register()
     try:
         return flavio.measurements.read_file(str(path))

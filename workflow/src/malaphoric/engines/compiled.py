@@ -71,6 +71,9 @@ _CKM_ITERATIONS, _CKM_SETTLED = 10, 1e-6
 # second order of the running of b → q, a correction of 1e-4, fewer.
 _SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
 
+# Every coordinate of what stands in for points that are none: its CKM extraction fails at once.
+_FAR_AWAY = 1000.0
+
 # Numbers that stay in the cache of a core (1 MB).
 _IN_CACHE = 2**17
 
@@ -943,6 +946,7 @@ class CompiledEngine:
         points: np.ndarray,
         progress: Callable[[int], None] | None = None,
         block: int = BLOCK,
+        ckm: np.ndarray | None = None,
     ) -> Evaluation:
         """Predictions at points.
 
@@ -955,6 +959,8 @@ class CompiledEngine:
         block : int
             Points evaluated together. A point's last bits depend on it, so that scans never change
             it; a fit, which asks for few points at a time, does.
+        ckm : ndarray, shape (n, 4), optional
+            CKM elements of the points, from `extract` (default: extracted now).
 
         Returns
         -------
@@ -962,35 +968,55 @@ class CompiledEngine:
             A row of NaN where the point cannot be computed; the reason is "ckm" where the CKM
             extraction fails.
         """
-        points = np.atleast_2d(np.asarray(points, dtype=float))
-        finite = np.isfinite(points).all(axis=1)
-        usable = finite
-        if self.running.basis.M_X is None:
-            usable = finite & inside(points[:, -1])
-        points = np.where(usable[:, None], points, 1000)
+        points, reason = self._checked(points)
         n = len(points)
         predictions = np.empty((len(self.observables), n))
-        ckm = np.empty((n, len(CKM)))
+        found = np.empty((n, len(CKM)))
         for start in range(0, n, block):
             rows = slice(start, min(start + block, n))
             size = rows.stop - rows.start
-            if size == block:
-                ckm[rows] = self._block(points[rows], predictions[:, rows])
-            else:
-                padded = np.full((block, len(self.parameters)), 1000.0)
-                out = np.empty((len(self.observables), block))
-                padded[:size] = points[rows]
-                ckm[rows] = self._block(padded, out)[:size]
+            known = None if ckm is None else _whole(ckm[rows], block, np.nan)
+            out = predictions[:, rows] if size == block else np.empty((len(predictions), block))
+            found[rows] = self._block(_whole(points[rows], block, _FAR_AWAY), out, known)[:size]
+            if size < block:
                 predictions[:, rows] = out[:, :size]
+        ckm = self._failures(found, reason)
+        predictions[:, reason != ""] = np.nan
         predictions = predictions.T
-        reason = np.where(np.isnan(ckm[:, 3]), CKM_FAILURE, "").astype(object)
-        reason[~usable], predictions[~usable], ckm[~usable] = NOT_INSIDE, np.nan, np.nan
-        reason[~finite] = NOT_FINITE
         for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
             bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
             predictions[i] = ckm[i] = np.nan
             reason[i] = f"prediction of {bad} is not finite"
         return Evaluation(predictions=predictions, ckm=ckm, reason=reason)
+
+    def extract(self, points: np.ndarray) -> Evaluation:
+        """CKM elements at points (n, n_parameters), as `evaluate`, without any prediction."""
+        basis, n_masses = self.running.basis, self.running.n_masses
+        points, reason = self._checked(points)
+        ckm = np.empty((len(points), len(CKM)))
+        for start in range(0, len(points), BLOCK):
+            own = points[start : start + BLOCK]
+            whole = _whole(own, BLOCK, _FAR_AWAY)
+            m = basis.monomials(whole)
+            if n_masses > 1:
+                m = _outer(basis.masses(whole, n_masses), m)
+            ckm[start : start + BLOCK] = self._extract_ckm(self._at_points(m))[: len(own)]
+        ckm = self._failures(ckm, reason)
+        return Evaluation(predictions=np.empty((len(points), 0)), ckm=ckm, reason=reason)
+
+    def _checked(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points with others in place of those that are none, and the reasons of these."""
+        points = np.atleast_2d(np.asarray(points, dtype=float))
+        reason = np.full(len(points), "", dtype=object)
+        if self.running.basis.M_X is None:
+            reason[~inside(points[:, -1])] = NOT_INSIDE
+        reason[~np.isfinite(points).all(axis=1)] = NOT_FINITE
+        return np.where((reason == "")[:, None], points, _FAR_AWAY), reason
+
+    def _failures(self, ckm: np.ndarray, reason: np.ndarray) -> np.ndarray:
+        """CKM elements (n, 4), NaN where there are none; completes the reasons (n,)."""
+        reason[np.isnan(ckm).any(axis=1) & (reason == "")] = CKM_FAILURE
+        return np.where((reason == "")[:, None], ckm, np.nan)
 
     def coefficients(
         self, points: np.ndarray, ckm: np.ndarray, port: Port, names: list[str]
@@ -1032,17 +1058,21 @@ class CompiledEngine:
         result[known] = (c[: len(names)] + 1j * sign * c[len(names) :]).T
         return result
 
-    def _block(self, points: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Fill the predictions (n_observables, n) of a block; returns its CKM elements (n, 4)."""
+    def _block(
+        self, points: np.ndarray, out: np.ndarray, ckm: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Fill the predictions (n_observables, n) of a block; returns its CKM elements (n, 4).
+
+        Where they are NaN, predictions mean nothing.
+        """
         basis, n_masses = self.running.basis, self.running.n_masses
         m = single = basis.monomials(points)
         if n_masses > 1:
             m = _outer(basis.masses(points, n_masses), m)
         running = self._at_points(m)
-        ckm = self._extract_ckm(running)
-        failed = np.isnan(ckm).any(axis=1)
-        ckm[failed] = np.nan
-        safe = np.where(failed[:, None], self.table.ckm_sm, ckm)
+        if ckm is None:
+            ckm = self._extract_ckm(running)
+        safe = np.where(np.isnan(ckm).any(axis=1)[:, None], self.table.ckm_sm, ckm)
         delta = ckm_delta(safe)
         factors = decay_factors(safe)
         sign = np.copysign(1, delta)
@@ -1078,9 +1108,6 @@ class CompiledEngine:
         if "lep2" in self._parts:
             at_mz = dict(zip(lep2.COEFFICIENTS, self._to_lep2 @ m, strict=True))
             out[self._lep2] = lep2.predictions(at_mz).T
-
-        if failed.any():
-            out[:, failed] = np.nan
         return ckm
 
     def _fill_mixing(
@@ -1273,6 +1300,13 @@ def _expand(values: np.ndarray, tail: float) -> np.ndarray:
     relative = np.abs(expansion) / np.where(size == 0, 1, size)
     needed = np.flatnonzero(relative.max(axis=tuple(range(1, expansion.ndim))) > tail)
     return expansion[: needed[-1] + 1 if needed.size else 1]
+
+
+def _whole(rows: np.ndarray, size: int, value: float) -> np.ndarray:
+    """Rows (n, k) and as many of a value as make a block of a size."""
+    if len(rows) == size:
+        return rows
+    return np.concatenate([rows, np.full((size - len(rows), rows.shape[1]), value)])
 
 
 def _outer(first: np.ndarray, second: np.ndarray) -> np.ndarray:

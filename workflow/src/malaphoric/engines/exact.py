@@ -59,6 +59,7 @@ class ExactEngine:
         points: np.ndarray,
         progress: Callable[[int], None] | None = None,
         block: int = 1,
+        ckm: np.ndarray | None = None,
     ) -> Evaluation:
         """Predictions at points.
 
@@ -68,8 +69,8 @@ class ExactEngine:
             The model's parameters, and the mass where it is one.
         progress : callable, optional
             Called with the number of points done after each point.
-        block : int
-            Of no consequence: points are evaluated one by one.
+        block, ckm
+            Of no consequence: points are evaluated one by one, and from the beginning.
 
         Returns
         -------
@@ -93,6 +94,12 @@ class ExactEngine:
             if progress:
                 progress(i + 1)
         return found
+
+    def extract(self, points: np.ndarray) -> Evaluation:
+        """Nothing is known of points (n, n_parameters) before they are evaluated."""
+        n = len(points)
+        ckm, reason = np.full((n, len(CKM)), np.nan), np.full(n, "", dtype=object)
+        return Evaluation(predictions=np.empty((n, 0)), ckm=ckm, reason=reason)
 
     def wilson(self, point: np.ndarray) -> object:
         """The `wilson.Wilson` of a point at mu = M_X."""

@@ -22,7 +22,7 @@ from malaphoric.data.measurements import make_likelihood
 from malaphoric.data.theory import shipped
 from malaphoric.engines.basis import parameters
 from malaphoric.engines.compiled import check_table
-from malaphoric.engines.protocol import Engine, Evaluation
+from malaphoric.engines.protocol import Engine, Evaluation, weigh
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import MASS
 from malaphoric.schema import ConfigurationError, validate
@@ -81,14 +81,7 @@ class ModelLikelihood:
             NaN where a point cannot be computed: the CKM extraction fails there, or a
             coordinate is not finite.
         """
-        points = self._columns(points)
-        names = [*self.data.categories, categories.GLOBAL]
-        result = {name: np.empty(len(points)) for name in names}
-        for start in range(0, len(points), BLOCK):  # bounded memory, whatever the number of points
-            block = slice(start, start + BLOCK)
-            for name, values in self.data.chi2(self.predictions(points[block])).items():
-                result[name][block] = values
-        return result
+        return weigh(self.engine, self.data, self._columns(points))[0]
 
     def log_likelihood(self, x: np.ndarray) -> float | np.ndarray:
         """-chi2/2 for samplers and minimisers: log of the likelihood, up to a constant.
@@ -215,10 +208,12 @@ class Joined:
         points: np.ndarray,
         progress: Callable[[int], None] | None = None,
         block: int = BLOCK,
+        ckm: np.ndarray | None = None,
     ) -> Evaluation:
         """As `CompiledEngine.evaluate`."""
-        first, *others = [engine.evaluate(points, block=block) for engine in self.engines]
-        for other in others:
+        first = self.engines[0].evaluate(points, block=block, ckm=ckm)
+        for engine in self.engines[1:]:
+            other = engine.evaluate(points, block=block, ckm=first.ckm)
             first.reason = np.where(first.reason == "", other.reason, first.reason)
             first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
         first.predictions = first.predictions[:, self._columns]
@@ -226,6 +221,10 @@ class Joined:
         if progress:
             progress(len(first.predictions))
         return first
+
+    def extract(self, points: np.ndarray) -> Evaluation:
+        """As `CompiledEngine.extract`."""
+        return self.engines[0].extract(points)
 
     def coefficients(self, *about: object) -> np.ndarray:
         """As `CompiledEngine.coefficients`."""

@@ -1,4 +1,4 @@
-"""What every engine can do: predictions at points, and what comes with them.
+"""What every engine can do: predictions at points, what comes with them, and their chi2.
 
 The engines are in `exact` and `compiled`; `loading` chooses.
 """
@@ -7,9 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+
+from malaphoric.arithmetic import BLOCK
+from malaphoric.data.categories import GLOBAL
+
+if TYPE_CHECKING:
+    from malaphoric.data.likelihood import Likelihood
 
 #: CKM parameters that smelli extracts anew at every point.
 CKM = ("Vus", "Vcb", "Vub", "gamma")
@@ -56,12 +62,17 @@ class Engine(Protocol):
         points: np.ndarray,
         progress: Callable[[int], None] | None = None,
         block: int = ...,
+        ckm: np.ndarray | None = None,
     ) -> Evaluation:
         """Predictions at points (n, n_parameters).
 
-        ``progress`` is told how many are done; ``block`` are evaluated together, where that is
-        quicker.
+        ``progress`` is told how many are done; ``block`` are evaluated together, and ``ckm`` of
+        `extract` used, where that is quicker.
         """
+        ...
+
+    def extract(self, points: np.ndarray) -> Evaluation:
+        """What is known of points without predictions: those with a reason need none."""
         ...
 
 
@@ -74,3 +85,41 @@ class HasCoefficients(Protocol):
     ) -> np.ndarray:
         """Wilson coefficients at a `compiled.Port`, shape (n, len(names)), complex."""
         ...
+
+
+def weigh(
+    engine: Engine,
+    data: Likelihood,
+    points: np.ndarray,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[dict[str, np.ndarray], Evaluation]:
+    """chi2 of points, however many: of predictions, a block is in memory at a time.
+
+    Parameters
+    ----------
+    engine : Engine
+    data : Likelihood
+        Of the observables of the engine.
+    points : ndarray, shape (n, n_parameters)
+    progress : callable, optional
+        Called with the number of points done after each block.
+
+    Returns
+    -------
+    chi2 : dict of str to ndarray, shape (n,)
+        By category and "global"; NaN where a point cannot be computed.
+    Evaluation
+        Without predictions.
+    """
+    result = engine.extract(points)
+    known = np.flatnonzero(result.reason == "")
+    chi2 = {name: np.full(len(points), np.nan) for name in (*data.categories, GLOBAL)}
+    for start in range(0, len(known), BLOCK):
+        rows = known[start : start + BLOCK]
+        found = engine.evaluate(points[rows], ckm=result.ckm[rows])
+        result.ckm[rows], result.reason[rows] = found.ckm, found.reason
+        for name, values in data.chi2(found.predictions).items():
+            chi2[name][rows] = values
+        if progress:
+            progress(len(points) - len(known) + start + len(rows))
+    return chi2, result

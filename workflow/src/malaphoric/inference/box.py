@@ -31,6 +31,9 @@ _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_
 # a parabola through three values of an angle is trusted while it dips by less, see `statistics`
 _DIP = 0.5
 
+# points of a grid that a user wants to wait for: three axes have fewer, four have more
+_MOST_OF_GRID = 2_000_000
+
 
 class Proposal(NamedTuple):
     """Ranges for a scan, and what they are found from.
@@ -39,7 +42,8 @@ class Proposal(NamedTuple):
     ----------
     grid : dict
         ``parameters`` of a run configuration, with epsilon_hat = 0 among their nodes and steps of
-        the last that resolve chi2.
+        the last that resolve chi2. Where that would be too many points, all but the first two
+        axes are profiled instead.
     best : Fit
         The best fit.
     region : dict
@@ -100,6 +104,10 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
     last = list(wide)[-1]
     if last not in HATTED and isinstance(grid[last], dict):
         grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
+    axes = [name for name, x in grid.items() if isinstance(x, dict)]
+    if math.prod(grid[name]["points"] for name in axes) > _MOST_OF_GRID:
+        for name in axes[2:]:
+            grid[name] = {"min": grid[name]["min"], "max": grid[name]["max"], "profile": True}
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
     return Proposal(grid, found, region)
@@ -112,10 +120,11 @@ def text(grid: dict) -> str:
 
 
 def as_yaml(value: float | dict) -> str:
-    """A number, or min, max and points, in YAML."""
+    """A number, or min, max and points or profile, in YAML."""
     if not isinstance(value, dict):
         return f"{value:g}"
-    return f"{{min: {value['min']:g}, max: {value['max']:g}, points: {value['points']}}}"
+    last = f"points: {value['points']}" if "points" in value else "profile: true"
+    return f"{{min: {value['min']:g}, max: {value['max']:g}, {last}}}"
 
 
 def physical(likelihood: ModelLikelihood) -> Box:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from malaphoric import store
 from malaphoric.arithmetic import BLOCK
@@ -47,9 +48,10 @@ _HEIGHT, _FURTHEST, _MARGIN = 12.0, 3.0, 1.1
 _THIN = 0.02
 
 # A model is held at a node with a standard deviation of this many steps between nodes, and reaches
-# it if it comes as near as this.
+# it if it comes as near as this; chi2 may pull it away so far that nothing else is suspected.
 _HOLD = 0.25
 NEAR = 0.35
+_PULLED = 0.1
 
 # Points evaluated together: minimising asks for few at its end.
 _BLOCK = 256
@@ -288,8 +290,12 @@ class Reach:
             place = place.reshape(*nodes.shape[:-1], 2)
             off = ((place @ directions - nodes) ** 2).sum(axis=-1) / hold**2
             # chi2 of the node itself, by its slope, which is that of what holds the coefficients;
-            # of a node that the model does not reach, chi2 where it comes nearest
-            slope = np.where(off < (NEAR / _HOLD) ** 2, 2 * np.minimum(off, 1), 0)
+            # of a node that the model does not reach, chi2 where it comes nearest: further away
+            # than chi2 pulls it at the neighbours
+            steps = _HOLD * np.sqrt(off)
+            pulled = ndimage.minimum_filter(np.nan_to_num(steps, nan=np.inf), size=3)
+            reached = steps < np.clip(3 * pulled, _PULLED, NEAR)
+            slope = np.where(reached, 2 * np.minimum(off, 1), 0)
             chi2[name] = found[name].reshape(off.shape) + slope
             places[name] = place
         return chi2, places

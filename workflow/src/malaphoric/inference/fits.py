@@ -51,12 +51,8 @@ class ModelChi2(Protocol):
     M_X: float | None
     parameters: tuple[str, ...]
 
-    def chi2(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """By category, of points (n, n_parameters)."""
-        ...
-
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """The same, quick for few points."""
+        """By category, of points (n, n_parameters), quick for few of them."""
         ...
 
 
@@ -171,18 +167,17 @@ def physical_box(
     return {**box, "epsilon_hat": (max(low, -limit), min(high, limit))}
 
 
-def physical_chi2(likelihood: ModelChi2, few: bool = True) -> Chi2:
-    """chi2 of (few) points by an `loading.ModelLikelihood`, NaN where |epsilon| > 1.
+def physical_chi2(likelihood: ModelChi2) -> Chi2:
+    """chi2 of few points by an `loading.ModelLikelihood`, NaN where |epsilon| > 1.
 
     A box has such points where M_X is a parameter, too.
     """
-    evaluate = likelihood.chi2_of_few if few else likelihood.chi2
     if likelihood.M_X is not None:
-        return evaluate
+        return likelihood.chi2_of_few
 
     def chi2(points: np.ndarray) -> dict[str, np.ndarray]:
         inside = physical(likelihood, points)
-        found = evaluate(points)
+        found = likelihood.chi2_of_few(points)
         return {name: np.where(inside, values, np.nan) for name, values in found.items()}
 
     return chi2

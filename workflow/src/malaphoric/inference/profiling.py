@@ -90,20 +90,22 @@ def minimised(
         np.full((stop - start, 4), np.nan),
         np.full(stop - start, CKM_FAILURE, dtype=object),
     )
-    problem = _Problem(fits.physical_chi2(likelihood, few=False), names, limits)
+    problem = _Problem(fits.physical_chi2(likelihood), names, limits)
     for first in range(start, stop, together):
         last = min(first + together, stop)
         points = np.full((last - first, len(names)), np.nan)
         points[:, fixed] = grid.points(first, last)
         rows = slice(first - start, last - start)
+        done, share = first - start, (last - first) / (2 * len(every))
         starts = problem.starts(points, every)
-        for number, name in enumerate(every, start=1):
+        for number, name in enumerate(every):
             x, value = problem.minima(name, starts[name])
+            progress(done + int(share * (2 * number + 1)))
             x, value = problem.spread(name, x, value, grid.slab)
             known = np.isfinite(value)
             result.chi2[name][rows] = np.where(known, value, np.nan)
             result.places[name][rows] = np.where(known[:, np.newaxis], x[:, free], np.nan)
-            progress(first - start + (last - first) * number // len(every))
+            progress(done + int(share * (2 * number + 2)))
         # x is that of the global chi2, the last
         at_best = likelihood.engine.evaluate(np.where(known[:, np.newaxis], x, np.nan))
         result.ckm[rows] = at_best.ckm

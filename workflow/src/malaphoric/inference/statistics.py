@@ -213,6 +213,7 @@ def profile(
         pairs = dict.fromkeys([*wanted, *((first, name) for name in grid.names[1:])])
         planes = {pair: _Plane(names, grid, pair, profiled) for pair in pairs}
         best, edges = _BestPoints(names, grid, profiled, fits or {}), []
+        unmixed = np.empty(0)
         for i, inside in enumerate(physical):
             slab = file["chi2"][:, i]
             places = {name: file[f"{name}_best"][:, i] for name in profiled}
@@ -222,10 +223,10 @@ def profile(
                 inner = np.where(inside, slab, np.nan)
                 best.add(i, inner, places)
                 if i == grid.unmixed:
-                    edges = _edges(inner[names.index(GLOBAL)], grid)
+                    edges, unmixed = _edges(inner[names.index(GLOBAL)], grid), inner
     lines = _lines(planes, grid)
     root = planes[wanted[0]]
-    notes = [*_census_notes(census), *grid.notes, *_ragged(names, root, grid)]
+    notes = [*_census_notes(census), *grid.notes, *_ragged(names, root, unmixed, grid)]
     attributes |= {"notes": notes, "content": "malaphoric profile"}
     _write_profile(path, attributes, names, grid, {p: planes[p] for p in wanted}, lines)
     return ScanResult(
@@ -320,7 +321,7 @@ def reduced(
     chi2 : ndarray, shape (category, kept parameters)
     places : dict of str to ndarray, same shape
         By name the values at the minimum of what was reduced or known; "": the deepest dip of a
-        parabola along the last parameter.
+        parabola along the last axis.
     """
     chi2, left, places = slab, list(grid.names[1:]), dict(known or {})
     for name in reversed(grid.names[1:]):
@@ -333,7 +334,7 @@ def reduced(
             key: np.take_along_axis(np.moveaxis(values, axis, -1), lowest, -1)[..., 0]
             for key, values in places.items()
         }
-        if name == grid.names[-1]:
+        if name == grid.scanned[-1]:
             places[""] = _deepest_dip(moved)
         chi2, places[name] = profile_last_axis(moved, grid.named[name])
         left.remove(name)
@@ -382,31 +383,60 @@ def _deepest_dip(chi2: np.ndarray) -> np.ndarray:
     return np.where(at_edge | ~np.isfinite(dip), np.nan, dip)
 
 
-def _ragged(names: list[str], plane: _Plane, grid: Grid) -> list[str]:
-    """Categories whose 68% border the last parameter's steps do not resolve, and steps that would.
+def _ragged(names: list[str], plane: _Plane, unmixed: np.ndarray, grid: Grid) -> list[str]:
+    """Categories whose borders the steps of the last axis do not resolve, and steps that would.
 
-    Of the first plane, in which it is profiled.
+    In the first plane, where it is shown or profiled, and in the plane of the unmixed model, whose
+    chi2 (category, others) is given, empty without one.
     """
-    last = grid.names[-1]
-    if last in plane.pair or last not in grid.steps:
+    last = grid.scanned[-1] if grid.scanned else ""
+    if last in plane.pair[:1] or last not in grid.steps:
         return []
-    ragged, enough, height = [], np.inf, delta_chi2_level(0.68, 2)
-    for name, chi2, dip in zip(names, plane.inside, plane.places[""], strict=True):
-        if (lowest := _smallest(chi2)) is None:
-            continue
-        delta = chi2 - lowest
-        near = np.isfinite(dip) & (delta - np.nan_to_num(dip) <= height)
-        bounded = np.nanmax(delta) > height
-        if bounded and np.sum(near & (dip > _MOST_REFINED)) > 0.02 * np.sum(near):
-            ragged.append(name)
-            worst = float(np.quantile(dip[near], 0.95))
-            enough = min(enough, grid.steps[last] * (_MOST_REFINED / worst) ** 0.5)
+    chi2, dip = plane.inside, plane.places[""]
+    if last == plane.pair[1]:
+        chi2, dip = profile_last_axis(chi2, grid.named[last])[0], _deepest_dip(chi2)
+    found = {name: _unresolved(chi2[i], dip[i], name == GLOBAL) for i, name in enumerate(names)}
+    if unmixed.size:
+        others = tuple(name for name in grid.names[1:] if name != last)
+        chi2, places = reduced(unmixed, grid, others)
+        found |= {
+            f"{name} (unmixed)": _unresolved(chi2[i], places[""][i], name == GLOBAL)
+            for i, name in enumerate(names)
+        }
+    ragged = {name: deepest for name, deepest in found.items() if deepest}
     if not ragged:
         return []
+    enough = grid.steps[last] * (_MOST_REFINED / max(ragged.values())) ** 0.5
     return [
         f"Steps of {last} of {grid.steps[last]:.2g} do not resolve the contours of "
-        f"{', '.join(ragged)}, which may be ragged; {enough:.2g} would."
+        f"{', '.join(ragged)}, which may be ragged or have islands; {enough:.2g} would."
     ]
+
+
+def _unresolved(chi2: np.ndarray, dip: np.ndarray, both: bool) -> float:
+    """How far chi2 dips between the nodes near a border of a region; 0 if that is resolved.
+
+    It is not where a node is outside, with the minimum between it and the next perhaps inside, and
+    no parabola is trusted: at more nodes than 2% of those inside.
+
+    Parameters
+    ----------
+    chi2, dip : ndarray, the same shape
+        Minimum over the last axis, and the deepest dip of a parabola there.
+    both : bool
+        Whether the 95% border is looked at, too, or that of 68% alone.
+    """
+    deepest = 0.0
+    if (lowest := _smallest(chi2)) is None:
+        return deepest
+    delta, dip = chi2 - lowest, np.nan_to_num(dip)
+    for level in (0.68, 0.95) if both else (0.68,):
+        height = delta_chi2_level(level, 2)
+        near = delta - dip <= height
+        doubtful = near & (delta > height) & (dip > _MOST_REFINED)
+        if np.sum(doubtful) > 0.02 * np.sum(near):
+            deepest = max(deepest, float(np.quantile(dip[near & (dip > _MOST_REFINED)], 0.95)))
+    return deepest
 
 
 def _smallest(values: np.ndarray) -> float | None:

@@ -464,8 +464,9 @@ def _point_lines(point: dict) -> list[str]:
         f"physical Z': mass {z['mass']:.5g} GeV, width {width * z['mass']:.4g} GeV, "
         f"Gamma/M = {width:.4g}",
         f"couplings {z['g_X']:.4g} X {'-' if z['g_Y'] < 0 else '+'} {abs(z['g_Y']):.4g} Y; the "
-        f"largest: {coupling:.4g} of {field}; perturbative: "
-        f"{'yes' if point['perturbative'] else 'no'}",
+        f"largest: {coupling:.4g} of {field}",
+        f"perturbative: {'yes' if point['perturbative'] else 'no'} (criterion: no coupling above "
+        f"sqrt(4 pi) = {STRONGEST:.3g}, and Gamma/M not above {BROADEST})",
     ]
     shares = [
         f"{name} {100 * x / width:.3g}%"

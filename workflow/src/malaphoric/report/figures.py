@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import textwrap
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -71,7 +72,12 @@ _STYLE = {
     "savefig.dpi": 300,
 }
 
+# what its star is called: of the model without kinetic mixing
+_UNMIXED = r"unmixed best fit ($\hat\epsilon = 0$)"
+
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
+
+_BEFORE = "0.4"  # the first of two runs
 
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
 
@@ -92,6 +98,8 @@ class Page:
         Best fits, profiles and notes, as far as there are any.
     about : mapping, optional
         What is known of the parameters, see `Model.records`.
+    fixed : mapping, optional
+        Values of parameters other than M_X that are the same in the whole run, to be named.
     """
 
     title: str
@@ -99,6 +107,7 @@ class Page:
     levels: tuple[float, float]
     fits: Fits = field(default_factory=Fits)
     about: Mapping[str, Parameter] = field(default_factory=lambda: BY_NAME)
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
@@ -114,39 +123,55 @@ def _new_figure(
 
 @contextmanager
 def _drawn(
-    pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = "", **shape: Any
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
+    mark: str = "",
+    **shape: Any,
 ) -> Iterator[tuple[Figure, Any]]:
     """A new figure in our style and its axes, written in the end; `shape` is for `_new_figure`."""
     with plt.rc_context(_STYLE):
         figure, axes = _new_figure(**shape)
         yield figure, axes
-        _save(figure, pdf, png, notes, mark)
+        _save(figure, pdf, png, notes, about, mark)
 
 
 @contextmanager
 def _panel(
-    pdf: str | Path, png: str | Path, notes: Iterable[str], mark: str = ""
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str],
+    about: Mapping[str, Parameter],
+    mark: str = "",
 ) -> Iterator[tuple[Axes, list]]:
     """The axes of a figure of one panel, and the handles of its legend, which are to be added."""
-    with _drawn(pdf, png, notes, mark) as (_, axes):
+    with _drawn(pdf, png, notes, about, mark) as (_, axes):
         handles: list = []
         yield axes, handles
         _legend(axes, handles)
 
 
 def _save(
-    figure: Figure, pdf: str | Path, png: str | Path, notes: Iterable[str] = (), mark: str = ""
+    figure: Figure,
+    pdf: str | Path,
+    png: str | Path,
+    notes: Iterable[str] = (),
+    about: Mapping[str, Parameter] = BY_NAME,
+    mark: str = "",
 ) -> None:
     """Write PDF and PNG (with a mark) whole and without time stamps; notes in small print below."""
     width, height = figure.get_size_inches()
-    lines = [line for note in notes for line in textwrap.wrap(note, int(26 * width))]
+    wrap = textwrap.TextWrapper(int(26 * width), break_on_hyphens=False).wrap  # names have some
+    lines = [line for note in notes for line in wrap(note)]
     figure.draw_without_rendering()  # everything stays where it is when the page grows
     figure.set_layout_engine("none")
     for legend in figure.legends:
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     if lines:
         style = dict(fontsize=6, va="top", linespacing=1.15, in_layout=False)
-        figure.text(0.02, -0.02 / height, "\n".join(map(_plain, lines)), **style)
+        text = "\n".join(_typeset(line, about) for line in lines)
+        figure.text(0.02, -0.02 / height, text, **style)
     area = Bbox([[0, -0.06 - 0.1 * len(lines)], [width, height]]) if lines else None
     for path, form in ((pdf, "pdf"), (png, "png")):
         metadata = {"CreationDate": None} if form == "pdf" else {"Software": None, "Comment": mark}
@@ -156,9 +181,17 @@ def _save(
     plt.close(figure)
 
 
-def _plain(text: str) -> str:
-    """Text in which nothing is LaTeX."""
-    return text.replace("$", r"\$")
+def _typeset(text: str, about: Mapping[str, Parameter]) -> str:
+    """Text with the symbols of parameters instead of their names; nothing else in it is LaTeX."""
+    symbols = {name: record.symbol for name, record in about.items()}
+    symbols |= {"chi2": r"\chi^2", "epsilon": r"\epsilon"}
+    # a name without an index may be an English word, too
+    alone = [name for name in symbols if "_" in name or name == "chi2"]
+    valued = [name for name in symbols if name not in alone]
+    names = "|".join(map(re.escape, alone)), "|".join(map(re.escape, valued))
+    pattern = rf"(?<![\w/-])(?:(?:{names[0]})|(?:{names[1]})(?=\|| =| \())(?![\w-])"
+    plain = text.replace("$", r"\$").replace("<=", "≤")
+    return re.sub(pattern, lambda m: f"${symbols[m.group()]}$", plain)
 
 
 def _regions(
@@ -215,7 +248,7 @@ def _allowed(
     handles = []
     for name, values in chi2.items():
         delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
-        draw = _global_regions if name == "global" else _category_region
+        draw: Callable[..., list] = _global_regions if name == "global" else _category_region
         handles += draw(axes, x, y, delta, name, heights, percent)
     return handles
 
@@ -233,6 +266,29 @@ def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style:
     return lines, [len(path.vertices) > 0 for path in lines.get_paths()]
 
 
+def _outlines(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    levels: tuple[float, float],
+    label: str,
+    colour: str = "black",
+    width: float = 1.0,
+) -> list:
+    """Borders of the 68/95% regions of chi2 above its minimum, (nx, ny); returns handles."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    styles = ("solid", "dashed")
+    look = {"colors": colour, "linewidths": width, "linestyles": styles, "zorder": 5}
+    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
+    return [
+        Line2D([], [], color=colour, lw=width, linestyle=style, label=f"{label} {100 * level:g}%")
+        if drawn
+        else _said(f"{label} {100 * level:g}%: no bound")
+        for style, level, drawn in zip(styles, levels, seen, strict=True)
+    ]
+
+
 def _global_regions(
     axes: Axes,
     x: np.ndarray,
@@ -241,16 +297,17 @@ def _global_regions(
     name: str,
     heights: list[float],
     percent: list[str],
+    label: str = "global",
 ) -> list:
     colour = COLOURS[name]
     axes.contourf(x, y, delta, levels=[_BELOW, heights[0]], colors=[colour], alpha=0.75, zorder=3)
     styles = {"linewidths": [1.2, 1.2], "linestyles": ["solid", "dashed"], "zorder": 4}
     _, seen = _lines(axes, x, y, delta, levels=heights, colors=[colour], **styles)
     return [
-        Patch(facecolor=colour, alpha=0.75, label=f"global {percent[0]}"),
-        Line2D([], [], color=colour, linestyle="dashed", label=f"global {percent[1]}")
+        Patch(facecolor=colour, alpha=0.75, label=f"{label} {percent[0]}"),
+        Line2D([], [], color=colour, linestyle="dashed", label=f"{label} {percent[1]}")
         if seen[1]
-        else _said(f"global {percent[1]}: no bound"),
+        else _said(f"{label} {percent[1]}: no bound"),
     ]
 
 
@@ -295,14 +352,20 @@ def _star(
     return [Line2D([], [], **style)]
 
 
-def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str]) -> list:
-    """The star of a fit, if there is one, in a plane of two parameters."""
-    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair)) if fit else []
+def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str], **look: str) -> list:
+    """The star of a fit, if there is one, in a plane of two parameters; `look` is for `_star`."""
+    return _star(axes, [fit.values[n] for n in pair], fit.determines(pair), **look) if fit else []
 
 
 def _title(axes: Axes, page: Page, *parts: str) -> None:
-    mass = [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
-    axes.set_title(", ".join(filter(None, [page.title, *parts, *mass])))
+    said = [*parts, *(f"${page.about[name].symbol} = {x:g}$" for name, x in page.fixed.items())]
+    said += [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
+    said = [page.title, *filter(None, said)]
+    title = axes.set_title(", ".join(said))
+    renderer = axes.figure.canvas.get_renderer()
+    if title.get_window_extent(renderer).width > 0.85 * axes.figure.bbox.width:
+        half = -(-len(said) // 2)
+        axes.set_title(", ".join(said[:half]) + ",\n" + ", ".join(said[half:]))
 
 
 def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
@@ -345,13 +408,15 @@ def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> Non
     pair = (first, second)
     values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.fits.notes) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels)
-        handles += _star_of(axes, page.fits.unmixed, pair)
+        handles += _star_of(axes, page.fits.unmixed, pair, label=_UNMIXED)
         _label(axes, pair, page.about)
         _limit(axes, x, y)
-        others = _others(grid, (*pair, grid.names[0]), profiled, page.about)
-        _title(axes, page, r"$\hat\epsilon = 0$", others)
+        others = _profiled(grid, (*pair, grid.names[0]), profiled, page.about)
+        _title(
+            axes, page, *([] if "epsilon_hat" in page.fixed else [r"$\hat\epsilon = 0$"]), others
+        )
 
 
 _UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
@@ -395,10 +460,56 @@ def profile_regions(
         chi2 = _plane_in(file, grid, pair)["chi2"][:]
         values = dict(zip(category_names(file), chi2, strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels, _physical(pair, grid, page.M_X))
         handles += _finish_profile(axes, pair, grid, page)
-        _title(axes, page, _others(grid, pair, profiled, page.about))
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
+
+
+def compared_regions(
+    profiles: Mapping[str, str | Path],
+    before: Fits,
+    page: Page,
+    pdf: str | Path,
+    png: str | Path,
+    pair: tuple[str, str],
+) -> None:
+    """Global regions of two runs in a plane, all other parameters profiled.
+
+    Parameters
+    ----------
+    profiles : mapping of str to path
+        By the names of the runs, a ``profile.h5`` each: outlines of the first, the second filled.
+    before : Fits
+        Of the first run; those of the second are the page's.
+    page : Page
+    pdf, png : path
+        Files to write.
+    pair : tuple of str
+        The plane.
+    """
+    old, new = profiles
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+        for name, path in profiles.items():
+            with store.read(path) as file:
+                grid, profiled = grid_of(file), profiled_of(file)
+                chi2 = _plane_in(file, grid, pair)["chi2"][category_names(file).index(GLOBAL)]
+            x, y = (grid.named[name] for name in pair)
+            known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
+            if not known.any():
+                handles.append(_said(f"{name}: no physical point"))
+                continue
+            delta = chi2 - chi2[known].min()
+            if name == old:
+                handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
+                continue
+            heights = [delta_chi2_level(level, 2) for level in page.levels]
+            percent = [f"{100 * level:g}%" for level in page.levels]
+            handles += _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, name)
+        look = {"label": f"best fit, {old}", "colour": _BEFORE}
+        handles += _star_of(axes, before.main, pair, **look)
+        handles += _finish_profile(axes, pair, grid, page, f"best fit, {new}")
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
@@ -407,22 +518,22 @@ def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Pa
     Parameters as for `plane`, with a ``profile.h5``.
     """
     with store.read(profile) as file:
-        grid = grid_of(file)
+        grid, profiled = grid_of(file), profiled_of(file)
         pair = planes_of(grid)[0]
-        others = (*grid.scanned, *profiled_of(file))
+        others = (*grid.scanned, *profiled)
         name = [name for name in others if name not in pair][-1]
         index = category_names(file).index("global")
         best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
     x, y = (grid.named[name] for name in pair)
     known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         if known.any():
             label = f"best-fit {page.about[name].label}"
             handles += _best_map(axes, x, y, best, chi2 - chi2[known].min(), page.levels, label)
         else:
             handles += _regions(axes, x, y, {"global": chi2}, page.levels, known)
         handles += _finish_profile(axes, pair, grid, page)
-        _title(axes, page)
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 def _best_map(
@@ -434,9 +545,11 @@ def _best_map(
     levels: tuple[float, float],
     label: str,
 ) -> list:
-    """Colours for the 95% region, pale elsewhere: at tiny couplings an angle is anything."""
+    """Colours in the 95% region alone: at tiny couplings an angle is anything."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     inside = delta <= heights[1]
+    known = np.where(np.isfinite(delta), 1.0, np.nan)
+    axes.contourf(x, y, known.T, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
     low, high = float(best[inside].min()), float(best[inside].max())
     colours = "viridis"
     if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
@@ -447,19 +560,10 @@ def _best_map(
     mesh = axes.pcolormesh(
         x, y, best.T, cmap=colours, vmin=low, vmax=high, shading="nearest", rasterized=True
     )
-    veil = np.where(inside, 0.0, 1.0)
-    if not inside.all():
-        axes.contourf(x, y, veil.T, levels=[0.5, 1.5], colors=["white"], alpha=0.6)
+    region = axes.contourf(x, y, delta.T, levels=[_BELOW, heights[1]], colors="none")
+    mesh.set_clip_path(region.get_paths()[0], axes.transData)
     axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
-    styles = ("solid", "dashed")
-    look = {"colors": "black", "linewidths": 1.0, "linestyles": styles}
-    _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
-    return [
-        Line2D([], [], color="black", linestyle=style, label=f"global {100 * level:g}%")
-        if drawn
-        else _said(f"global {100 * level:g}%: no bound")
-        for style, level, drawn in zip(styles, levels, seen, strict=True)
-    ]
+    return _outlines(axes, x, y, delta, levels, "global")
 
 
 def profiles(
@@ -481,7 +585,7 @@ def profiles(
     columns, rows = min(number, 3), -(-number // 3)
     shape: dict[str, Any] = {"rows": rows, "columns": columns, "sharey": True, "squeeze": False}
     shape["size"] = 2.4 * max(columns, 2), 0.4 + 2.4 * rows
-    with _drawn(pdf, png, page.notes, **shape) as (figure, panels):
+    with _drawn(pdf, png, page.notes, page.about, **shape) as (figure, panels):
         unphysical: list = []
         for axes in panels.flat[number:]:
             axes.remove()
@@ -550,7 +654,7 @@ def masses(
         Digest of the recipe, kept in the PNG.
     """
     said, cut = list(notes), []
-    with _panel(pdf, png, said, mark) as (axes, handles):
+    with _panel(pdf, png, said, page.about, mark) as (axes, handles):
         colours = plt.get_cmap("viridis")(np.linspace(0, 0.85, len(profiles)))
         for colour, (mass, path) in zip(colours, profiles.items(), strict=True):
             with store.read(path) as file:
@@ -581,7 +685,7 @@ def masses(
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         _label(axes, pair, page.about)
         percent = " and ".join(f"{100 * level:g}%" for level in page.levels)
-        others = _others(grid, pair, (), page.about)
+        others = _profiled(grid, pair, (), page.about)
         _title(axes, page, f"global {percent} (solid, dashed)", others)
         said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
@@ -637,7 +741,7 @@ def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | P
     x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
     # on the grid epsilon_hat is at the limit where the next node would be beyond
     reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         handles += _regions(axes, x, y, chi2, page.levels)
         if len(grid.named.get("epsilon_hat", ())) == 1:
             handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
@@ -651,7 +755,7 @@ def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | P
         axes.set_ylabel(r"$g_X = \hat g_X\, M_X / (3\ \mathrm{TeV})$")
         axes.set_xlim(x.min(), x.max())
         axes.set_ylim(y.min(), y.max())
-        _title(axes, page, _others(grid, pair, profiled, page.about))
+        _title(axes, page, _profiled(grid, pair, profiled, page.about))
 
 
 # What is shown of the coefficients of b → s l l, by their names.
@@ -676,7 +780,7 @@ def c9_plane(
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
         axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         if not np.isfinite(chi2["global"]).any():
@@ -707,8 +811,7 @@ def _fits_of_c9(axes: Axes, fits: Fits, names: tuple[str, str]) -> list:
     )
     handles = _star(axes, best) if best else []
     if unmixed and not (best and np.abs(np.subtract(unmixed, best)).max() < 1e-4):
-        label = r"best fit, $\hat\epsilon = 0$"
-        handles += _star(axes, unmixed, label=label, colour="0.6")
+        handles += _star(axes, unmixed, label=_UNMIXED, colour="0.6")
     return handles
 
 
@@ -728,7 +831,9 @@ def _reached_plane(
         inside = axes.contourf(x, y, off.T, levels=[-1, c9.NEAR], colors="none")
         for artist in drawn:
             artist.set_clip_path(inside.get_paths()[0], axes.transData)
-        near = filled["global"] - filled["global"].min() < 2 * delta_chi2_level(levels[1], 2)
+        heights = {name: delta_chi2_level(levels[name == GLOBAL], 2) for name in filled}
+        cut = [v - v.min() <= heights[name] for name, v in filled.items()]
+        near = np.logical_or.reduce(cut)  # the edge is drawn where it cuts a region
         look = {"levels": [c9.NEAR], "colors": ["0.5"], "linestyles": "dotted", "zorder": 2}
         _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
         if seen:
@@ -781,19 +886,10 @@ def _direct(
     best: np.ndarray,
 ) -> list:
     """What the data want, whatever the model."""
-    heights = [delta_chi2_level(level, 2) for level in levels]
-    styles = ("solid", "dashed")
-    look = {"colors": "black", "linewidths": 0.9, "linestyles": styles, "zorder": 5}
     x, y = (np.linspace(ends[0], ends[1], n) for ends, n in zip((x, y), chi2.shape, strict=True))
-    _, seen = _lines(axes, x, y, (chi2 - chi2.min()).T, levels=heights, **look)
     cross = {"marker": "+", "color": "black", "markersize": 7}
     axes.plot(*best, zorder=5, **cross)
-    return [
-        Line2D([], [], color="black", lw=0.9, linestyle=style, label=f"direct fit {100 * level:g}%")
-        if drawn
-        else _said(f"direct fit {100 * level:g}%: no bound")
-        for style, level, drawn in zip(styles, levels, seen, strict=True)
-    ]
+    return _outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit", width=0.9)
 
 
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.
@@ -818,24 +914,20 @@ def _physical(pair: tuple[str, str], grid: Grid, M_X: float | None) -> np.ndarra
     return np.asarray(is_physical({MASS: mass, **mesh}))
 
 
-def _others(
+def _profiled(
     grid: Grid,
     shown: tuple[str, ...],
     profiled: tuple[str, ...],
     about: Mapping[str, Parameter],
 ) -> str:
-    """What is done with the parameters that a plane does not show."""
-    said = []
-    for name, axis in grid.named.items():
-        if name not in shown:
-            symbol = about[name].symbol
-            value = f" = {axis[0]:g}$" if len(axis) == 1 else "$ profiled"
-            said.append(f"${symbol}{value}")
-    said += [f"${about[name].symbol}$ profiled" for name in profiled]
-    return ", ".join(said)
+    """Which parameters that a plane does not show are profiled."""
+    names = [name for name in (*grid.scanned, *profiled) if name not in shown]
+    return ", ".join(f"${about[name].symbol}$" for name in names) + " profiled" * bool(names)
 
 
-def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -> list:
+def _finish_profile(
+    axes: Axes, pair: tuple[str, str], grid: Grid, page: Page, label: str = "best fit"
+) -> list:
     """Unphysical points, best fit, labels and limits of a plane; returns handles."""
     x, y = (grid.named[name] for name in pair)
     handles = []
@@ -847,7 +939,7 @@ def _finish_profile(axes: Axes, pair: tuple[str, str], grid: Grid, page: Page) -
             handles.append(_unphysical_patch())
     elif pair[0] == "epsilon_hat" and (mass := page.M_X or grid.named.get(MASS, [None])[0]):
         handles += _mark_unphysical(axes, x, mass)
-    handles += _star_of(axes, page.fits.main, pair)
+    handles += _star_of(axes, page.fits.main, pair, label=label)
     _label(axes, pair, page.about)
     _limit(axes, x, y)
     return handles
@@ -864,8 +956,42 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
     pdf, png : path
         Files to write.
     """
-    size = 6.2, 0.9 + 0.2 * max(len(rows), 4)
-    with _drawn(pdf, png, page.notes, size=size) as (figure, axes):
+    with _pull_chart(rows, page, pdf, png, 0.24) as (axes, y):
+        _pulls(axes, y, rows)
+
+
+def compared_pulls(
+    runs: Mapping[str, list[dict]], page: Page, pdf: str | Path, png: str | Path
+) -> None:
+    """Figure 4 of two runs, each with the Standard Model and its own best fit.
+
+    Parameters
+    ----------
+    runs : mapping of str to list of dict
+        By the names of the runs, rows as for `pulls`; the first is drawn in grey above the second.
+    page : Page
+    pdf, png : path
+        Files to write.
+    """
+    every = {row["observable"]: row for rows in runs.values() for row in rows}
+    looks: tuple[dict[str, str], ...] = {"sm": _BEFORE, "fit": _BEFORE}, {}
+    with _pull_chart(list(every.values()), page, pdf, png, 0.3) as (axes, y):
+        height = dict(zip(every, y, strict=True))
+        for (name, rows), shift, look in zip(runs.items(), (0.2, -0.2), looks, strict=True):
+            places = np.array([height[row["observable"]] + shift for row in rows])
+            _pulls(axes, places, rows, f", {name}", **look)
+
+
+@contextmanager
+def _pull_chart(
+    rows: list[dict], page: Page, pdf: str | Path, png: str | Path, height: float
+) -> Iterator[tuple[Axes, np.ndarray]]:
+    """The axes of a figure of pulls, without them, and where each row is.
+
+    A row has room for fractions in its label.
+    """
+    size = 6.2, 0.9 + height * max(len(rows), 4)
+    with _drawn(pdf, png, page.notes, page.about, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
@@ -875,13 +1001,6 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
         starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
         for first, last in list(pairwise([*starts, len(rows)]))[::2]:
             axes.axhspan(y[first] + 0.5, y[last - 1] - 0.5, color="0.955", linewidth=0, zorder=0)
-        before = np.array([row["pull_sm"] for row in rows])
-        axes.plot(before, y, "o", markersize=4.5, mfc="white", color="black", label="SM", zorder=2)
-        if all(row["pull"] != "" for row in rows):  # there is a best fit
-            after = np.array([row["pull"] for row in rows])
-            axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
-            look = {"markersize": 4.5, "color": COLOURS["global"], "zorder": 3}
-            axes.plot(after, y, "o", label="best fit", **look)
         for sigma in (-2, -1, 0, 1, 2):
             axes.axvline(sigma, color="0.85" if sigma else "0.5", linewidth=0.7, zorder=0)
         axes.set_yticks(y, [row["label"] for row in rows], fontsize=8)
@@ -889,6 +1008,7 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
         axes.set_ylim(-0.8, len(rows) - 0.2)
         axes.set_xlabel(r"pull $=$ (theory $-$ experiment) / uncertainty")
         _title(axes, page)
+        yield axes, y
         figure.legend(
             loc="outside lower right",
             ncols=2,
@@ -925,7 +1045,7 @@ def atlas_c9(
     pdf, png : path
         Files to write.
     """
-    with _drawn(pdf, png, page.notes, size=(5.6, 5.4)) as (figure, axes):
+    with _drawn(pdf, png, page.notes, page.about, size=(5.6, 5.4)) as (figure, axes):
         axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
         axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         order = np.argsort(dchi2, kind="stable")  # the best on top
@@ -985,7 +1105,7 @@ def atlas_dchi2(
     pdf, png : path
         Files to write.
     """
-    with _panel(pdf, png, page.notes) as (axes, handles):
+    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
         top = max((values.max() for values in dchi2.values() if len(values)), default=1.0)
         bins = np.linspace(0, max(top, 1e-3), 41)
         for (name, values), colour in zip(dchi2.items(), ("#0072B2", "#D55E00"), strict=False):
@@ -1003,6 +1123,24 @@ def atlas_dchi2(
         axes.set_xlabel(_IMPROVED)
         axes.set_ylabel("models")
         _title(axes, page)
+
+
+def _pulls(
+    axes: Axes,
+    y: np.ndarray,
+    rows: list[dict],
+    label: str = "",
+    sm: str = "black",
+    fit: str = COLOURS[GLOBAL],
+) -> None:
+    """Pulls in the Standard Model and, where there is one, at the best fit, in their colours."""
+    before = np.array([row["pull_sm"] for row in rows])
+    look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4.5}
+    axes.plot(before, y, mfc="white", color=sm, label=f"SM{label}", zorder=2, **look)
+    if all(row["pull"] != "" for row in rows):
+        after = np.array([row["pull"] for row in rows])
+        axes.hlines(y, before, after, color="0.75", linewidth=1.5, zorder=1)
+        axes.plot(after, y, color=fit, label=f"best fit{label}", zorder=3, **look)
 
 
 def validation(

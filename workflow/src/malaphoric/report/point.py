@@ -13,11 +13,15 @@ import numpy as np
 
 from malaphoric import store
 from malaphoric.engines.loading import ModelLikelihood
-from malaphoric.engines.protocol import CKM
+from malaphoric.engines.protocol import CKM, HasCoefficients
 from malaphoric.inference import statistics
+from malaphoric.inference.c9 import PORT
 from malaphoric.physics import smeft
 from malaphoric.physics.parameters import MASS
 from malaphoric.physics.smeft import M_REFERENCE, g_prime
+
+#: New physics in b → s l l where flavio reads it, at 4.8 GeV; primed: of right-handed quarks.
+B_TO_SLL = [f"{c}_bs{lepton}" for c in ("C9", "C10", "C9p", "C10p") for lepton in ("ee", "mumu")]
 
 
 def describe(likelihood: ModelLikelihood, **values: float) -> dict:
@@ -36,8 +40,9 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
         Plain data: ``parameters``; their ``units``; ``Zprime``, the physical mass and couplings of
         `smeft.zprime`; ``categories`` with chi2, chi2_SM, dchi2 and n_obs of each and
         of "global"; ``ckm`` (gamma in rad); ``pulls``: rows of `statistics.pulls`;
-        ``wilson_coefficients``: the non-zero SMEFT coefficients in GeV^-2 at mu = M_X. Where the
-        CKM extraction fails, ``reason`` says so and the numbers are missing.
+        ``wilson_coefficients``: the non-zero SMEFT coefficients in GeV^-2 at mu = M_X;
+        ``b_to_sll``: real parts of `B_TO_SLL`, None with the exact engine. Where the CKM extraction
+        fails, ``reason`` says so and the numbers are missing.
     """
     engine, data = likelihood.engine, likelihood.data
     point = {name: float(values[name]) for name in likelihood.parameters}
@@ -62,6 +67,7 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
         "ckm": None,
         "pulls": [],
         "wilson_coefficients": {k: v for k, v in coefficients.items() if v},
+        "b_to_sll": None,
     }
     if not description["reason"]:
         chi2 = data.chi2(result.predictions)
@@ -76,6 +82,10 @@ def describe(likelihood: ModelLikelihood, **values: float) -> dict:
         }
         description["ckm"] = dict(zip(CKM, map(float, result.ckm[0]), strict=True))
         description["pulls"] = statistics.pulls(result.predictions[0], data)
+        if isinstance(engine, HasCoefficients):
+            place = np.array([list(point.values())])
+            found = engine.coefficients(place, result.ckm, PORT, B_TO_SLL)[0].real
+            description["b_to_sll"] = dict(zip(B_TO_SLL, found.tolist(), strict=True))
     return description
 
 
@@ -118,13 +128,20 @@ def text(description: dict, rows: int = 12) -> str:
                     f"{row['observable']:50}{row['prediction']:12.4g}{row['experiment']:12.4g}"
                     f"{row['pull']:7.2f}{row['pull_sm']:7.2f}"
                 )
+    if found := description["b_to_sll"]:
+        shown = [item for item in found.items() if abs(item[1]) >= 5e-4]
+        lines += ["", "New physics in b -> s l l at 4.8 GeV (WCxf, flavio; real parts)"]
+        lines += _three_a_line([f"{name} = {value:.3f}" for name, value in shown])
     lines += ["", f"SMEFT coefficients at mu = {p['M_X']:g} GeV (WCxf, Warsaw) [GeV^-2]"]
     largest = sorted(description["wilson_coefficients"].items(), key=lambda item: -abs(item[1]))
-    names = [f"{name} = {value:.4e}" for name, value in largest]
-    lines += [
-        "  " + "  ".join(f"{n:26}" for n in names[i : i + 3]) for i in range(0, len(names), 3)
-    ]
+    lines += _three_a_line([f"{name} = {value:.4e}" for name, value in largest[:rows]])
+    if smaller := len(largest[rows:]):
+        lines.append(f"  and {smaller} smaller ones: --rows {len(largest)} shows all")
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _three_a_line(words: list[str]) -> list[str]:
+    return ["  " + "  ".join(f"{n:26}" for n in words[i : i + 3]) for i in range(0, len(words), 3)]
 
 
 def write_wcxf(description: dict, path: str | Path) -> None:

@@ -5,7 +5,7 @@ The numbers come from `statistics`; here they are only arranged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,12 @@ LEP2_NOTE = (
     "wrong factors in Bhabha scattering (see `malaphoric.data.lep2`)."
 )
 
+
+#: What tables of several runs say of their columns.
+COMPARED = "Columns are those of the tables of each run; Delta chi2 = chi2_SM - chi2."
+
+#: What follows the name of a fit in Table 4.
+_BEST_FIT = ": best fit"
 
 _OF_THE_PAPER = ("paper_chi2", "paper_n_obs", "paper_p_value")
 
@@ -137,7 +143,7 @@ def table4_rows(
     rows = [row("SM", fits.SM)]
     for name, fit in ours.found.items():
         fit = replace(fit, p_value_over=p_values_over(fit, ours.known_in(name)))
-        rows.append(row(f"{name}: best fit", fit, remark=_remark(fits.found[name])))
+        rows.append(row(f"{name}{_BEST_FIT}", fit, remark=_remark(fits.found[name])))
     for number, (name, theirs) in enumerate(TABLE4.items()):
         if paper:
             point = weighed(paper, number, sum(x != 0 for x in theirs["point"]))
@@ -266,3 +272,33 @@ def table4(
     )
     foot = " ".join([foot, *notes])
     write(rows, csv_path, md_path, "Table 4: fits, Delta chi2 = chi2_SM - chi2", foot)
+
+
+def compared_table1(runs: Mapping[str, list[dict]]) -> list[dict]:
+    """Rows of Table 1 of several runs side by side, by the names of the runs."""
+    every = dict.fromkeys(row["set"] for rows in runs.values() for row in rows)
+    found = {name: {row["set"]: row for row in rows} for name, rows in runs.items()}
+    columns = [(what, name) for what in ("chi2", "n_obs", "p_value") for name in runs]
+    return [
+        {"set": own, **{f"{x} {run}": found[run].get(own, {}).get(x, "") for x, run in columns}}
+        for own in every
+    ]
+
+
+def compared_table4(runs: Mapping[str, list[dict]]) -> list[dict]:
+    """Rows of Table 4 of several runs, by the names of the runs: of each fit one below the other.
+
+    Without the paper's; columns that only some of the runs have are empty in the others.
+    """
+    ours = {
+        name: {r["fit"]: r for r in rows if r["fit"] == "SM" or r["fit"].endswith(_BEST_FIT)}
+        for name, rows in runs.items()
+    }
+    every = dict.fromkeys(fit for rows in ours.values() for fit in rows)
+    columns = dict.fromkeys(c for rows in ours.values() for row in rows.values() for c in row)
+    return [
+        {"fit": fit, "run": name, **{c: rows[fit].get(c, "") for c in columns if c != "fit"}}
+        for fit in every
+        for name, rows in ours.items()
+        if fit in rows
+    ]

@@ -5,6 +5,7 @@ Their merge is in `scan`.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterable
@@ -15,10 +16,9 @@ import h5py
 import numpy as np
 
 from malaphoric import store
-from malaphoric.arithmetic import BLOCK
 from malaphoric.data import categories
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.engines.protocol import CKM_FAILURE, Engine, Evaluation
+from malaphoric.engines.protocol import CKM_FAILURE, Engine, Evaluation, weigh
 from malaphoric.scan.grid import Grid
 
 _CHUNK = "malaphoric chunk"
@@ -39,7 +39,7 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Report that `done` points are finished."""
         now = time.monotonic()
-        if done < self.total and now - self.last < self.every:
+        if not done or (done < self.total and now - self.last < self.every):
             return
         self.last = now
         elapsed = max(now - self.start, 1e-9)
@@ -70,16 +70,36 @@ def pair(paths: Iterable[str]) -> list[tuple[list[str], int, int]]:
     return [(files, *points) for points, files in sorted(found.items())]
 
 
-def others(path: str | Path) -> list[Path]:
-    """Files beside a chunk that may hold some of its points: not those of its own grid's others."""
+def others(path: str | Path, kept: str | Path) -> list[Path]:
+    """Files that may hold some points of a chunk: beside it and kept, but not those of its own
+    grid's others.
+    """
     path, (start, stop) = Path(path), range_of(path)
     prefix = path.stem.split("-")[0]
     found = []
-    for other in sorted(path.parent.glob("*-*-*.h5")):
-        first, last = range_of(other)
-        if other.stem.split("-")[0] != prefix or (first < stop and start < last):
-            found.append(other)
+    for folder in (path.parent, Path(kept)):
+        for other in sorted(folder.glob("*-*-*.h5")):
+            first, last = range_of(other)
+            if other.stem.split("-")[0] != prefix or (first < stop and start < last):
+                found.append(other)
     return found
+
+
+def keep(path: str | Path, kept: str | Path) -> None:
+    """Keep a chunk's points for other runs, and for this one: Snakemake may delete its file.
+
+    A second name of a file takes no room; where a file cannot have one, it is not kept.
+    """
+    target = Path(kept, Path(path).name)
+    with contextlib.suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.hardlink_to(path)
+
+
+def kept_in(folder: str | Path, description: dict) -> Path:
+    """Where exact points of a theory are kept."""
+    return Path(folder, store.digest(description)[:16])
 
 
 def said(counts: dict[str, int], engine: str) -> str:
@@ -136,42 +156,32 @@ def write_points(
         Number of points, of points found in earlier files, of CKM failures and of errors.
     """
     n = len(points)
-    chi2 = np.empty((n, len(data.categories) + 1))
+    if not keep_predictions:
+        found, result = weigh(engine, data, points, Progress(n, out))
+        chi2 = np.stack(list(found.values()), axis=1)
+        about = (engine.observables, data, description)
+        _save(path, points, result.ckm, result.reason, *about, chi2=chi2)
+        return _counts(result.reason, 0)
     ckm, reason = np.empty((n, 4)), np.full(n, "", dtype=object)
-    predictions = np.empty((n, len(engine.observables) if keep_predictions else 0))
-    missing, size, folder = np.arange(n), BLOCK, Path(path).with_suffix(".parts")
-    if keep_predictions:
-        size, before = _KEEP_AFTER, [*earlier, *sorted(folder.glob("*.h5"))]
-        missing = _find_earlier(before, description, points, predictions, ckm, reason)
-    found = n - len(missing)
-    if found:
-        out(f"{found} of {n} points were computed before")
+    predictions = np.empty((n, len(engine.observables)))
+    folder = Path(path).with_suffix(".parts")
+    before = [*earlier, *sorted(folder.glob("*.h5"))]
+    missing = _find_earlier(before, description, points, predictions, ckm, reason)
+    known = n - len(missing)
+    if known:
+        out(f"{known} of {n} points were computed before")
     progress = Progress(len(missing), out)
-    for start in range(0, len(missing), size):
-        rows = missing[start : start + size]
+    for start in range(0, len(missing), _KEEP_AFTER):
+        rows = missing[start : start + _KEEP_AFTER]
         result = engine.evaluate(points[rows], progress.after(start))
-        ckm[rows], reason[rows] = result.ckm, result.reason
-        if keep_predictions and len(missing) > size:  # another attempt finds it
+        predictions[rows], ckm[rows], reason[rows] = result.predictions, result.ckm, result.reason
+        if len(missing) > _KEEP_AFTER:  # another attempt finds it
             part = folder / f"{store.digest(points[rows])[:16]}.h5"
             save_points(part, points[rows], result, engine.observables, data, description)
-        if keep_predictions:
-            predictions[rows] = result.predictions
-        else:
-            for column, values in enumerate(data.chi2(result.predictions).values()):
-                chi2[rows, column] = values
-    if keep_predictions:
-        save_points(
-            path,
-            points,
-            Evaluation(predictions, ckm, reason),
-            engine.observables,
-            data,
-            description,
-        )
-    else:
-        _save(path, points, ckm, reason, engine.observables, data, description, chi2=chi2)
+    whole = Evaluation(predictions, ckm, reason)
+    save_points(path, points, whole, engine.observables, data, description)
     shutil.rmtree(folder, ignore_errors=True)
-    return _counts(reason, found)
+    return _counts(reason, known)
 
 
 def write_kept(
@@ -206,7 +216,7 @@ def write_kept(
     ckm, reason = np.full((n, 4), np.nan), np.full(n, "", dtype=object)
     predictions, observables = [np.empty((n, 0))], []
     for description, make in layers:
-        kept = Path(folder) / store.digest(description)[:16]
+        kept = kept_in(folder, description)
         computed = _keep(points, description, make, kept, out)
         found = min(found, n - computed)
         parts = [_read_chunk(kept / _kept_name(point), description) for point in points]

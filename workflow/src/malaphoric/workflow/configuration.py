@@ -25,7 +25,7 @@ from malaphoric.data.theory import shipped
 from malaphoric.engines import compiled
 from malaphoric.engines.basis import parameters
 from malaphoric.physics.model import Model
-from malaphoric.physics.parameters import M_X_RANGE, MASS
+from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS
 from malaphoric.physics.smeft import COUPLINGS, M_REFERENCE
 from malaphoric.report.paper import CATEGORIES as PAPERS_CATEGORIES
 from malaphoric.report.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
@@ -44,8 +44,9 @@ SECONDS_PER_TOY = 0.05
 #: Axes of a grid.
 _MOST_AXES = 5
 
-#: Evaluations per point of the grid and profiled parameter, roughly: what estimates rest on.
-EVALUATIONS = 500
+#: Evaluations per point of the grid and profiled parameter, roughly, and CPU seconds of each plane
+#: (`Grid.slab`) besides, when few of its points are still on their way: what estimates rest on.
+EVALUATIONS, SECONDS_PER_PLANE = 500, 1.0
 
 #: Points that a job may hold at a time, about 1 GiB with everything known of them.
 _MOST_IN_MEMORY = 4_000_000
@@ -212,6 +213,15 @@ class Configuration(DataConfiguration):
         }
 
     @property
+    def fixed(self) -> dict[str, float]:
+        """Values of the parameters other than M_X that are numbers, and no trivial ones: not 0.
+
+        Of epsilon_hat and g_hat 0 is named, too.
+        """
+        numbers = {k: float(x) for k, x in self._values.items() if not isinstance(x, dict)}
+        return {k: x for k, x in numbers.items() if x or k in HATTED}
+
+    @property
     def _values(self) -> dict:
         """What the configuration says of the parameters that the engine takes, in their order."""
         return {name: self.data["parameters"][name] for name in parameters(self.model, self.mass)}
@@ -242,8 +252,9 @@ class Configuration(DataConfiguration):
             raise self._refused(f"parameters.{name}", given[name], f"one of {', '.join(own)}")
         if missing := [f"parameters.{name}" for name in own if name not in given]:
             raise ConfigurationError(
-                f"{self.source}: missing key {', '.join(missing)}; accepted: a number, or a "
-                f"mapping of min, max and points, for every parameter of model {self.model.name}"
+                f"{self.source}: missing key {', '.join(missing)}; accepted: for every parameter "
+                f"of model {self.model.name} a number, an axis {{min, max, points}}, or "
+                "{min, max, profile: true}, a minimum at every point of the grid"
             )
         for name in own:
             if not isinstance(axis := given[name], dict):
@@ -432,8 +443,26 @@ class Configuration(DataConfiguration):
     @property
     def seconds_per_point(self) -> float:
         """Expected CPU seconds of a point of the grid."""
-        each = EVALUATIONS * len(self.profiled) or 1
-        return each * SECONDS_PER_POINT[self.data["engine"]]
+        each = SECONDS_PER_POINT[self.data["engine"]]
+        if not self.profiled:
+            return each
+        evaluations = EVALUATIONS * len(self.profiled)
+        return evaluations * each + SECONDS_PER_PLANE / math.prod(self.grid.slab)
+
+    @property
+    def cost(self) -> str:
+        """How many points the grid has, and what they take, in words."""
+        minimised = ", ".join(self.profiled)
+        seconds, unit = self.grid.size * self.seconds_per_point, "s"
+        for longer, name in ((60, "minutes"), (60, "hours"), (24, "days")):
+            if seconds < 2 * longer:
+                break
+            seconds, unit = seconds / longer, name
+        return (
+            f"{self.grid.size} points"
+            + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
+            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core"
+        )
 
     @property
     def _points_per_chunk(self) -> int:

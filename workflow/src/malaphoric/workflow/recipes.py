@@ -216,7 +216,8 @@ class Recipes(DataRecipes):
     def _style(self) -> dict:
         run = self.run
         levels = list(run["confidence_levels"])
-        return {"title": run.model.title, "M_X": run.mass, "levels": levels}
+        named = {"title": run.model.title, "M_X": run.mass, "fixed": run.fixed}
+        return {**named, "levels": levels}
 
     def _theory(self) -> None:
         run = self.run
@@ -343,7 +344,7 @@ class Recipes(DataRecipes):
             inputs = {"likelihood": "likelihood", "extra_table": "extra_table"}
             files = [TABLE, RUNNING, *self._extra_table]
             self._add(f"mass-{mass}", {**settings, "M_X": mass}, inputs, files)
-        settings = {key: self._style[key] for key in ("title", "levels")}
+        settings = {key: self._style[key] for key in ("title", "levels", "fixed")}
         settings |= {
             "model": run.model.as_dict("label"),
             "masses": list(MASSES),
