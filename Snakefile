@@ -89,11 +89,13 @@ include: "workflow/rules/statistics.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/masses.smk"
 include: "workflow/rules/archive.smk"
+include: "workflow/rules/page.smk"
 
 
 rule all:
     input:
         results(),
         rules.record.output,
+        rules.page.output,
     default_target: True
     localrule: True

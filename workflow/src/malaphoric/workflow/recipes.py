@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from malaphoric import source, store
+from malaphoric import report, source, store
 from malaphoric.data import lep2, theory
 from malaphoric.data.categories import observable_key
 from malaphoric.data.overlays import Selection
@@ -79,6 +79,7 @@ class Recipes(dict):
         self._results()
         self._masses()
         self._record()
+        self._page()
 
     def _add(
         self,
@@ -325,6 +326,24 @@ class Recipes(dict):
         paths = {"model": str(run.model_file), "overlays": list(map(str, run.selection.overlays))}
         files = [run.model_file, *run.selection.overlays]
         self._add("export", {"configuration": run.portable, **paths}, {"record": "record"}, files)
+        self._packaged()
+
+    def _page(self) -> None:
+        """The page of a run, of its other results; captions are those of Snakemake's report."""
+        run = self.run
+        shown = [*self.figures, *(["validation"] if run.checked else [])]
+        folder = checkout("workflow", "report")
+        files = {name: folder / f"{Path(name).parts[0]}.rst" for name in shown}
+        settings = {**self._model, **self._style, "extra": _lists(run.selection.extra)}
+        settings |= {"engine": run["engine"], "categories": run.categories, "figures": shown}
+        settings["model"] = run.model.as_dict("label")
+        settings["captions"] = {k: p.read_text(encoding="utf-8") for k, p in files.items()}
+        inputs = {"scan": "scan", "profile": "profile", "likelihood": "likelihood"}
+        inputs |= {"best_fit": "best_fit", "record": "record", **self._tables}
+        self._add("page", settings, inputs, sorted(TEMPLATES.iterdir()))
+
+    def _packaged(self) -> None:
+        """What comes with the package."""
         for name in ("compile_part", "compile", "compile_running"):
             self._add(name, {})
         for name in ("compile_draws", "compile_theory"):
@@ -339,6 +358,9 @@ def _shipping() -> list:
     data = load_yaml(path)["data"]
     return _lists(Selection({**data, "overlays": []}, str(path)).extra)
 
+
+#: Files of the page that are no Python.
+TEMPLATES = Path(report.__file__).parent / "templates"
 
 #: Figures of a run, in the order in which they are drawn.
 FIGURES = (
