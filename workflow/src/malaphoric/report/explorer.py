@@ -77,7 +77,7 @@ class _Buffer:
     def chi2(self, values: np.ndarray) -> dict[str, Any]:
         """Take chi2 as roots of its height above ``low``, in 65534 steps up to `FAR`.
 
-        So it is known to 0.0004 times the root of its height, and better near the minimum.
+        So it is known to 0.0008 times the root of its height, and better near the minimum.
         """
         known = np.isfinite(values)
         low = float(values[known].min()) if known.any() else 0.0
