@@ -23,12 +23,11 @@ import yaml
 from plotly.offline import get_plotlyjs
 
 from malaphoric import store
-from malaphoric.data.categories import GLOBAL
+from malaphoric.data.categories import COLOURS, GLOBAL
 from malaphoric.inference.c9 import PLANES
 from malaphoric.inference.results import Fit, Fits
 from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import MASS, Parameter
-from malaphoric.report.figures import COLOURS
 
 # Rows above which a table can be searched.
 _LONG = 15
@@ -298,7 +297,7 @@ def _without_tags(text: str) -> str:
 
 
 def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()
 
 
 def _json(data: object) -> str:
