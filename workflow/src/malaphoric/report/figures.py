@@ -32,7 +32,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from malaphoric import store
-from malaphoric.data.categories import COLOURS, GLOBAL
+from malaphoric.data.categories import COLOURS
 from malaphoric.inference import c9
 from malaphoric.inference.results import Curve, Fit, Fits
 from malaphoric.inference.statistics import (
