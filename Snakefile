@@ -10,6 +10,8 @@ import glob
 import os
 import shlex
 import sys
+import time
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -67,6 +69,7 @@ except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
+STARTED = time.time()
 
 # Before any job, not when the first one has computed what it cannot write.
 if STARTS:
@@ -99,3 +102,16 @@ rule all:
         rules.page.output,
     default_target: True
     localrule: True
+
+
+onsuccess:
+    # only of a run that came to its end just now, not of single files asked for
+    page = Path(rules.page.output[0])
+    if page.exists() and page.stat().st_mtime > STARTED:
+        from malaphoric.inference.results import Fits, ScanResult
+        from malaphoric.report import summary
+
+        found = Fits.read(f"{OUT}/best_fit.json"), ScanResult.read(f"{OUT}/best_grid.json")
+        level = RUN["confidence_levels"][1]
+        said = summary.lines(*found, RUN.check, level, page, time.time() - STARTED)
+        print("\n".join(said), file=sys.stderr)

@@ -28,6 +28,7 @@ from malaphoric.inference.c9 import PLANES
 from malaphoric.inference.results import Fit, Fits
 from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import MASS, Parameter
+from malaphoric.report.summary import ranges, with_error
 
 # Rows above which a table can be searched.
 _LONG = 15
@@ -171,7 +172,7 @@ class _Said:
     def place(self, fit: Fit) -> str:
         """Where a best fit is, with errors."""
         return ", ".join(
-            f"{self.symbol(name)} = {with_error(value, fit.errors.get(name))}"
+            f"{self.symbol(name)} = {_with_error(value, fit.errors.get(name))}"
             for name, value in fit.values.items()
         )
 
@@ -194,7 +195,7 @@ class _Said:
             shown = [figure.partition("/")[2]] if "/" in figure else list(self.fits.intervals)
             level = f"{self.levels[1]:g}"
             for parameter in shown:
-                pieces = _pieces(self.fits.intervals.get(parameter, {}).get(level, []))
+                pieces = _ranges(self.fits.intervals.get(parameter, {}).get(level, []))
                 words.append(f"{self.symbol(parameter)}: {pieces} at {100 * self.levels[1]:g}% CL.")
             return " ".join(words)
         words.append(f"{name}: {self.place(fit)}; χ² = {fit.chi2[GLOBAL]:.2f},")
@@ -213,7 +214,7 @@ class _Said:
             row = [escape(name)]
             for parameter in names:
                 value = fit.values.get(parameter)
-                row.append(with_error(value, fit.errors.get(parameter)))
+                row.append(_with_error(value, fit.errors.get(parameter)))
             row += [f"{fit.chi2[GLOBAL]:.2f}", f"{fit.dchi2[GLOBAL]:.2f}", short(fit.dof)]
             row += [short(fit.p_value, 2), *(short(fit.p_value_over.get(n), 2) for n in nested)]
             rows.append(row)
@@ -226,20 +227,10 @@ class _Said:
         for name, of_levels in self.fits.intervals.items():
             unit = self.about[name].unit
             row = [self.symbol(name) + f" [{unit}]" * bool(unit)]
-            row += [_pieces(of_levels.get(f"{level:g}", [])) for level in self.levels]
+            row += [_ranges(of_levels.get(f"{level:g}", [])) for level in self.levels]
             rows.append(row)
         note = "All other parameters profiled; an open end is at the edge of the box or beyond."
         return _table("intervals", head, rows, note) if rows else "<p>There are none.</p>"
-
-
-def _pieces(pieces: Iterable[Iterable[float | None]]) -> str:
-    """Intervals in words; None is an end that is not seen."""
-    words = []
-    for low, high in pieces:
-        left, right = short(low, 3), short(high, 3)
-        both = "" not in (left, right)
-        words.append(f"{left} to {right}" if both else f"≤ {right}" if right else f"≥ {left}")
-    return " and ".join("no bound" if word == "≥ " else word for word in words)
 
 
 def short(value: Any, digits: int = 4) -> str:
@@ -254,15 +245,14 @@ def short(value: Any, digits: int = 4) -> str:
     return str(value)
 
 
-def with_error(value: float | None, error: float | None) -> str:
-    """A value and its error with two digits of the error."""
+def _with_error(value: float | None, error: float | None) -> str:
     if value is None:
         return ""
-    text = f"{value:.4g}"
-    if error and np.isfinite(error):
-        digits = max(0, 1 - int(np.floor(np.log10(error))))
-        text = f"{value:.{digits}f} ± {error:.{digits}f}"
-    return f'<span class="value">{text.replace("-", "−")}</span>'
+    return f'<span class="value">{with_error(value, error).replace("-", "−")}</span>'
+
+
+def _ranges(pieces: Iterable[Iterable[float | None]]) -> str:
+    return ranges(pieces).replace("-", "−")
 
 
 _LETTERS = {

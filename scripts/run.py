@@ -1,0 +1,74 @@
+"""A run for somebody who watches: a line a stage, progress, and one sentence after Ctrl-C.
+
+Snakemake runs as it always does, without its descriptions of jobs; its errors are shown.
+`make run VERBOSE=1` starts it alone.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+from malaphoric.schema import load_yaml
+
+QUIET = ["--quiet", "rules", "reason", "host", "progress"]
+
+#: What Snakemake says whatever it is told.
+IDLE = re.compile(
+    r"Using workflow specific profile|Using shell:|Assuming unrestricted|Building DAG|Conda env"
+    r"|Select jobs to execute|Execute \d+ jobs|Complete log|Elapsed time:|Nothing to be done"
+)
+
+#: Seconds between two looks at the logs of running jobs.
+EVERY = 15
+
+
+def running(folder: Path, since: float) -> str:
+    """What the jobs that have written to their logs lately say of their progress."""
+    said = []
+    for log in sorted(folder.rglob("*.log")):
+        if log.stat().st_mtime > since:
+            last = log.read_text(encoding="utf-8", errors="replace").rsplit("\n", 2)[-2:][0]
+            if "points, " in last and last.endswith(" left") and not last.endswith(", 0 s left"):
+                said.append(last.split(" ", 1)[1])
+    return f"  running: {'; '.join(said[:4])}" + f"; and {len(said) - 4} more" * (len(said) > 4)
+
+
+def main() -> int:
+    config, *options = sys.argv[1:]
+    logs = Path("results", str(load_yaml(config)["run"]), "logs")
+    command = [sys.executable, "-m", "snakemake", "--configfile", config, *options, *QUIET]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    )
+    stopped = threading.Event()
+
+    def show() -> None:
+        for line in process.stdout:
+            if not stopped.is_set() and not IDLE.match(line):
+                print(line, end="", flush=True)
+
+    def stop(*_: object) -> None:  # Snakemake has the signal, too
+        if not stopped.is_set():
+            stopped.set()
+            print(
+                "\nStopping; what is done stays, the same command goes on from there.", flush=True
+            )
+
+    signal.signal(signal.SIGINT, stop)
+    reader = threading.Thread(target=show)
+    reader.start()
+    while process.poll() is None:
+        began = time.time()
+        reader.join(EVERY)
+        if reader.is_alive() and len(said := running(logs, began)) > len("  running: "):
+            print(said, flush=True)
+    reader.join()
+    return process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
