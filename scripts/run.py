@@ -4,6 +4,8 @@ Snakemake runs as it always does, without its descriptions of jobs; its errors a
 `make run VERBOSE=1` starts it alone.
 """
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -41,9 +43,9 @@ def main() -> int:
     config, *options = sys.argv[1:]
     logs = Path("results", str(load_yaml(config)["run"]), "logs")
     command = [sys.executable, "-m", "snakemake", "--configfile", config, *options, *QUIET]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    )
+    # in a group of its own: Ctrl-C comes here first
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process = subprocess.Popen(command, errors="replace", process_group=0, **pipe)
     stopped = threading.Event()
 
     def show() -> None:
@@ -51,14 +53,17 @@ def main() -> int:
             if not stopped.is_set() and not IDLE.match(line):
                 print(line, end="", flush=True)
 
-    def stop(*_: object) -> None:  # Snakemake has the signal, too
+    def stop(number: int, _: object) -> None:
         if not stopped.is_set():
             stopped.set()
             print(
                 "\nStopping; what is done stays, the same command goes on from there.", flush=True
             )
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
-    signal.signal(signal.SIGINT, stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
     reader = threading.Thread(target=show)
     reader.start()
     while process.poll() is None:
