@@ -11,6 +11,7 @@ import csv
 import gzip
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -279,7 +280,7 @@ def _formula(text: str) -> str:
     text = re.sub(r"\\(?:tilde|bar)\s*\{?(\w)\}?", "\\1\u0304", text)
     text = re.sub(r"_(?:\{([^{}]*)\}|(\w))", r"<sub>\1\2</sub>", text)
     text = re.sub(r"\^(?:\{([^{}]*)\}|(\w))", r"<sup>\1\2</sup>", text)
-    return re.sub(r"[{}]", "", text)
+    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
 
 
 def _without_tags(text: str) -> str:

@@ -374,6 +374,9 @@ FIGURES = (
     "c9_primed",
 )
 
+#: Each figure's files: for print, for a look, and its data.
+DRAWN_AS = ("pdf", "png", "csv")
+
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
 
