@@ -157,6 +157,7 @@ def write_points(
         else:
             for column, values in enumerate(data.chi2(result.predictions).values()):
                 chi2[rows, column] = values
+            progress(start + len(rows))  # the compiled engine says nothing of its own
     if keep_predictions:
         save_points(
             path,

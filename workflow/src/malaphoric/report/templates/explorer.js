@@ -251,14 +251,14 @@
           // Plotly fills what a constraint leaves out
           contours: { type: "constraint", operation: ">", value: heights[0] },
           fillcolor: faint(colour, wide ? 0 : c === total ? 0.65 : 0.28),
-          line: { color: colour, width: c === total ? 2 : 1.6, dash: dashOf(name) },
+          line: { color: colour, width: c === total ? 2 : 1.6, dash: dashOf(name), smoothing: 0 },
         });
       }
       if (c === total) {
         traces.push({
           ...common, autocontour: false,
           contours: { coloring: "none", start: heights[1], end: heights[1], size: 1 },
-          line: { color: colour, width: 2, dash: "dash" },
+          line: { color: colour, width: 2, dash: "dash", smoothing: 0 },
         });
       }
     });
@@ -309,7 +309,7 @@
   function cursorTrace() {
     const at = now.cursor;
     return {
-      type: "scatter", mode: "markers", hoverinfo: "skip",
+      type: "scatter", mode: "markers", hoverinfo: "skip", cliponaxis: false,
       x: at ? [view.x[at[0]]] : [], y: at ? [view.y[at[1]]] : [],
       marker: { symbol: "circle-cross-open", size: 16, color: css("--ink"), line: { width: 2, color: css("--ink") } },
     };
@@ -496,6 +496,7 @@
 
   byId("explorer-body").hidden = false;
   state.hidden = true;
+  byId("profiles").hidden = !curves.length;
   if (curves.length) {
     byId("profile-controls").innerHTML =
       `<label>Parameter <select>${curves.map((name) => `<option value="${name}">${escaped(plain(name))}</option>`).join("")}</select></label>`;
