@@ -29,14 +29,15 @@ EVERY = 15
 
 
 def running(folder: Path, since: float) -> str:
-    """What the jobs that have written to their logs lately say of their progress."""
+    """What jobs have said of their progress in their logs lately; empty if nothing."""
     said = []
     for log in sorted(folder.rglob("*.log")):
         if log.stat().st_mtime > since:
             last = log.read_text(encoding="utf-8", errors="replace").rsplit("\n", 2)[-2:][0]
             if "points, " in last and last.endswith(" left") and not last.endswith(", 0 s left"):
                 said.append(last.split(" ", 1)[1])
-    return f"  running: {'; '.join(said[:4])}" + f"; and {len(said) - 4} more" * (len(said) > 4)
+    more = f"; and {len(said) - 4} more" * (len(said) > 4)
+    return f"  in progress: {'; '.join(said[:4])}{more}" if said else ""
 
 
 def main() -> int:
@@ -66,13 +67,12 @@ def main() -> int:
         signal.signal(number, stop)
     reader = threading.Thread(target=show)
     reader.start()
-    while process.poll() is None:
+    while reader.is_alive():
         began = time.time()
         reader.join(EVERY)
-        if reader.is_alive() and len(said := running(logs, began)) > len("  running: "):
+        if not stopped.is_set() and (said := running(logs, began)):
             print(said, flush=True)
-    reader.join()
-    return process.returncode
+    return process.wait()
 
 
 if __name__ == "__main__":
