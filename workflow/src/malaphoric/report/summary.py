@@ -59,11 +59,11 @@ def lines(
     page : Path
         Its page, whose folder has all results.
     seconds : float
-        How long it took.
+        Since it was started, this time.
     """
     return [
         "",
-        f"{_counted(grid.census)} in {_duration(seconds)}, {check}.",
+        f"{_counted(grid.census)}, {check}; {_duration(seconds)} from start to end.",
         f"SM: chi2 = {fits.SM.chi2[GLOBAL]:.2f}" + _p_value(fits.SM),
         *(f"{name}: {_fit(fit)}" for name, fit in fits.found.items()),
         *([] if fits.found else ["There is no best fit."]),
