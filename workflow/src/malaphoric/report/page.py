@@ -129,7 +129,8 @@ def make(
             [_csv("Pulls", files.pulls, _PULLS)]
             + [_csv(heading, path) for heading, path in files.tables.items()]
         ),
-        texts="\n".join(map(_markdown, files.texts)),
+        texts="\n".join(map(_markdown, files.texts))
+        or "<p>A run of another model or other fits than the paper's is not compared with it.</p>",
         record=_record(record),
     )
 
