@@ -8,10 +8,10 @@ BIN := .venv/bin
 
 .PHONY: run test test-all style setup bench table lock why export check
 
+# VERBOSE=1: with all that Snakemake says.
 run: setup
-	$(BIN)/python -m malaphoric check "$(CONFIG)"
-	$(BIN)/snakemake --cores $(CORES) --configfile "$(CONFIG)"
-	@echo "Done: look at figures/, tables/ and comparison.md in the run's folder in results/"
+	@$(BIN)/python -m malaphoric check "$(CONFIG)"
+	@$(if $(VERBOSE),$(BIN)/snakemake --configfile,$(BIN)/python scripts/run.py) "$(CONFIG)" --cores $(CORES)
 
 # Proves the installation and the physics in minutes; test-all has faults, kills, re-runs and SLURM.
 test: style

@@ -15,6 +15,8 @@ import glob
 import os
 import shlex
 import sys
+import time
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
@@ -73,6 +75,7 @@ except (ConfigurationError, store.StoreError) as error:
     raise WorkflowError(str(error))
 
 OUT = f"results/{RUN['run']}"
+STARTED = time.time()
 
 # Before any job, not when the first one has computed what it cannot write.
 if STARTS:
@@ -102,14 +105,32 @@ else:
     include: "workflow/rules/statistics.smk"
     include: "workflow/rules/figures.smk"
     include: "workflow/rules/masses.smk"
+    include: "workflow/rules/page.smk"
 
 
 include: "workflow/rules/archive.smk"
+
+PAGE = [] if ATLAS else rules.page.output
 
 
 rule all:
     input:
         results(),
         rules.record.output,
+        PAGE,
     default_target: True
     localrule: True
+
+
+onsuccess:
+    # only of a run that came to its end just now, not of single files asked for
+    for page in map(Path, PAGE):
+        if not page.exists() or page.stat().st_mtime < STARTED:
+            continue
+        from malaphoric.inference.results import Fits, ScanResult
+        from malaphoric.report import summary
+
+        found = Fits.read(f"{OUT}/best_fit.json"), ScanResult.read(f"{OUT}/best_grid.json")
+        level = RUN["confidence_levels"][1]
+        said = summary.lines(*found, RUN.check, level, page, time.time() - STARTED)
+        print("\n".join(said), file=sys.stderr)

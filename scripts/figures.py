@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from malaphoric import store
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import statistics
 from malaphoric.inference.results import Fits
 from malaphoric.physics.model import Model
-from malaphoric.report import figures
+from malaphoric.report import figures, plotted
 from malaphoric.scan import chunks
 from malaphoric.workflow.jobs import job
 
@@ -32,4 +33,9 @@ with job(snakemake) as this:
             this.log(f"{key}: not measured in the selected categories, left out")
     rows = [table[key] for key in s["observables"] if key in table]
     figures.pulls(rows, page, *files["fig4"])
-    this.done(f"{', '.join(files)} in {Path(out.pdf[0]).parent}, as PDF and PNG")
+    for name, path in zip(s["figures"], out.csv, strict=True):
+        shown = tuple(s["listed"].get(name, ()))
+        store.write_csv(path, plotted.rows(name, given, page.fits, shown, rows))
+    this.done(
+        f"{', '.join(files)} in {Path(out.pdf[0]).parent}, as PDF and PNG, with their data as CSV"
+    )

@@ -21,6 +21,7 @@ def test_tiny_exact_run(workflow):
         "tables": 1,
         "comparison": 1,
         "record": 1,
+        "page": 1,
     }
 
 

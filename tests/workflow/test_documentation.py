@@ -53,6 +53,7 @@ MAKE = "make -o .venv/.installed CORES=1 "
 
 EXERCISED = {
     "make run": run(MAKE + "run"),
+    "make run VERBOSE=1": run("make -n run VERBOSE=1"),
     "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
     "make run CONFIG=config/3b3-l.yaml": run("python -m malaphoric check config/3b3-l.yaml"),
     "make run CONFIG=config/b3-l2-2026.yaml": run(

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 OUT = "results/tiny"
 
 #: What is drawn and written from a scan, and what makes it.
-DRAWN = {"tables", "comparison", "figures", "record"}
+DRAWN = {"tables", "comparison", "figures", "record", "page"}
 STATISTICS = {"profile", "best_fit", *DRAWN}
 WEIGHED = {"scan", *STATISTICS}
 
@@ -67,7 +67,7 @@ def test_nothing_right_after_a_run(again):
         ({"categories": ["quarks", "LFU"]}, WEIGHED),
         ({"covariance": {"seed": 2}}, {"measurements", "likelihood", *WEIGHED}),
         ({"confidence_levels": [0.6, 0.9]}, {"best_fit", *DRAWN}),
-        ({"observables_of_interest": ["m_W"]}, {"figures", "record"}),
+        ({"observables_of_interest": ["m_W"]}, {"figures", "record", "page"}),
         ({"fits": {"small": {"theta_sb": -0.1}, **FITS}}, STATISTICS),
         (
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
@@ -133,9 +133,9 @@ def test_a_new_version(finished, tmp_path, package):
 @pytest.mark.parametrize(
     ("room", "rules"),
     [
-        ("report/figures", {"figures", "record"}),
+        ("report/figures", {"figures", "record", "page"}),
         ("inference/statistics", {*STATISTICS}),
-        ("report/tables", {"tables", "comparison", "record"}),
+        ("report/tables", {"tables", "comparison", "record", "page"}),
         ("physics/smeft", {"chunk", "papers_points", *WEIGHED}),  # data know no model
         ("data/measurements", {"likelihood", *WEIGHED}),
         ("engines/compiled", {"best_fit", *DRAWN}),  # by way of what chooses the engine

@@ -1,7 +1,7 @@
 # Functions of the rules.
 
 from malaphoric.workflow import jobs
-from malaphoric.workflow.recipes import VALIDATION
+from malaphoric.workflow.recipes import DRAWN_AS, VALIDATION
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.
@@ -99,5 +99,5 @@ def results():
     names += [f"tables/{name}" for name in tables]
     if RUN.checked:
         names += [f"validation/{name}" for name in VALIDATION]
-    names += [f"figures/{name}.{kind}" for name in RECIPES.figures for kind in ("pdf", "png")]
+    names += [f"figures/{name}.{kind}" for name in RECIPES.figures for kind in DRAWN_AS]
     return [f"{OUT}/{name}" for name in names]

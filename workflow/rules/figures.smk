@@ -1,4 +1,4 @@
-# Figures, as PDF for print and PNG for a look.
+# Figures, as PDF for print and PNG for a look, and their data as CSV.
 
 
 rule figures:
@@ -15,6 +15,7 @@ rule figures:
         checked=checked,
     output:
         pdf=[f"{OUT}/figures/{name}.pdf" for name in RECIPES.figures],
+        csv=[f"{OUT}/figures/{name}.csv" for name in RECIPES.figures],
         png=[
             report(
                 f"{OUT}/figures/{name}.png",

@@ -19,7 +19,7 @@ _PACKAGE = Path(__file__).parent
 #: Packages whose version can change a number or a picture.
 PACKAGES = (
     "smelli", "flavio", "wilson", "ckmutil", "rundec", "numpy", "scipy", "h5py", "iminuit",
-    "matplotlib",
+    "matplotlib", "plotly",
 )  # fmt: skip
 
 #: What smelli, flavio and wilson themselves compute with.

@@ -60,6 +60,9 @@ CATEGORIES = tuple(category.name for category in RECORDS)
 #: The sum of the selected categories.
 GLOBAL = "global"
 
+#: Colours of categories and of their sum.
+COLOURS = {category.name: category.colour for category in RECORDS} | {GLOBAL: "#D55E00"}
+
 #: smelli's name of each category that it has.
 SMELLI = {category.name: category.smelli for category in RECORDS if category.smelli}
 

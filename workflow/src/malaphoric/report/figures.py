@@ -33,7 +33,7 @@ from matplotlib.patches import Patch
 from matplotlib.transforms import Bbox, ScaledTranslation
 
 from malaphoric import store
-from malaphoric.data.categories import GLOBAL, RECORDS
+from malaphoric.data.categories import COLOURS, GLOBAL
 from malaphoric.inference import c9
 from malaphoric.inference.results import Curve, Fit, Fits
 from malaphoric.inference.statistics import (
@@ -51,9 +51,6 @@ from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.report.notes import without_unmixed_region
 from malaphoric.scan.grid import Grid
-
-#: Colours of categories and of their sum.
-COLOURS = {category.name: category.colour for category in RECORDS} | {GLOBAL: "#D55E00"}
 
 _STYLE = {
     "font.family": "serif",

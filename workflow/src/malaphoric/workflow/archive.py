@@ -23,10 +23,10 @@ from malaphoric.data.likelihood import Likelihood
 from malaphoric.schema import ROOT, checkout, load_yaml, validate
 from malaphoric.workflow import difference
 from malaphoric.workflow.configuration import schema_of
-from malaphoric.workflow.recipes import FIGURES, VALIDATION
+from malaphoric.workflow.recipes import DRAWN_AS, FIGURES, VALIDATION
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
-_SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")]
+_SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in DRAWN_AS]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
 _SOMETIMES += ["c9.h5", "measurements.h5", "comparison.md", "analytic.md"]
 _SOMETIMES += ["validation/models.csv", "toys.json"]
@@ -98,7 +98,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     kept = [*(_MASSES if masses else []), *(["measurements.h5"] * ("measurements" in recipes))]
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
-    gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.p??"))]
+    gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.???"))]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
     gone += [path for path in chunks if _is_cheap(path)]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-from malaphoric import source, store
+from malaphoric import report, source, store
 from malaphoric.data import lep2, theory
 from malaphoric.data.categories import observable_key
 from malaphoric.data.overlays import Selection
@@ -140,6 +140,7 @@ class Recipes(DataRecipes):
         self._masses()
         about = {"theory": run.layers()[-1], "check": run.check, "chunks": self.chunks}
         self._record(run.model_file, **about)
+        self._page()
         self._tables_that_ship()
 
     @cached_property
@@ -352,6 +353,20 @@ class Recipes(DataRecipes):
         }
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
+    def _page(self) -> None:
+        """The page of a run, of its other results; captions are those of Snakemake's report."""
+        run = self.run
+        shown = [*self.figures, *(["validation"] if run.checked else [])]
+        folder = checkout("workflow", "report")
+        files = {name: folder / f"{Path(name).parts[0]}.rst" for name in shown}
+        settings = {**self._model, **self._style, "extra": _lists(run.selection.extra)}
+        settings |= {"engine": run["engine"], "categories": run.categories, "figures": shown}
+        settings["model"] = run.model.as_dict("label")
+        settings["captions"] = {k: p.read_text(encoding="utf-8") for k, p in files.items()}
+        inputs = {"scan": "scan", "profile": "profile", "likelihood": "likelihood"}
+        inputs |= {"best_fit": "best_fit", "record": "record", **self._tables}
+        self._add("page", settings, inputs, sorted(TEMPLATES.iterdir()))
+
     def _tables_that_ship(self) -> None:
         for name in ("compile_part", "compile", "compile_running"):
             self._add(name, {})
@@ -420,6 +435,9 @@ def recipes_of(run: Configuration | AtlasConfiguration) -> Recipes | AtlasRecipe
 #: Models that are marked in an atlas, by their names in config/models.
 MARKED = ("b3-l2", "3b3-le-2lmu")
 
+#: Files of the page that are no Python.
+TEMPLATES = Path(report.__file__).parent / "templates"
+
 #: Figures of a run, in the order in which they are drawn.
 FIGURES = (
     "fig2",
@@ -431,6 +449,9 @@ FIGURES = (
     "c9",
     "c9_primed",
 )
+
+#: Each figure's files: for print, for a look, and its data.
+DRAWN_AS = ("pdf", "png", "csv")
 
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
