@@ -21,7 +21,7 @@ QUIET = ["--quiet", "rules", "reason", "host", "progress"]
 #: What Snakemake says whatever it is told.
 IDLE = re.compile(
     r"Using workflow specific profile|Using shell:|Assuming unrestricted|Building DAG|Conda env"
-    r"|Select jobs to execute|Execute \d+ jobs|Complete log|Elapsed time:|Nothing to be done"
+    r"|Select jobs to execute|Execute \d+ jobs|Complete log|Elapsed time:"
 )
 
 #: Seconds between two looks at the logs of running jobs.

@@ -86,7 +86,7 @@ EXERCISED = {
         "snakemake --cores 2 atlas --configfile config/atlas.yaml -n --quiet rules"
     ),
     "python -m malaphoric check config/atlas.yaml": AS_IS,
-    "make why CONFIG=config/atlas.yaml": see("test_atlas.py::test_whole_and_again"),
+    "make why CONFIG=config/atlas.yaml": see("test_atlas_run.py::test_whole_and_again"),
     "python tests/benchmarks/atlas.py": run("python tests/benchmarks/atlas.py 1 1"),
     "snakemake -n": AS_IS,
     "snakemake --cores 2 --report report.html": AS_IS,

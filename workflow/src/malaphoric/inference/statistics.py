@@ -334,7 +334,7 @@ def reduced(
             key: np.take_along_axis(np.moveaxis(values, axis, -1), lowest, -1)[..., 0]
             for key, values in places.items()
         }
-        if name == grid.scanned[-1]:
+        if name in grid.scanned[-1:]:
             places[""] = _deepest_dip(moved)
         chi2, places[name] = profile_last_axis(moved, grid.named[name])
         left.remove(name)
