@@ -70,18 +70,18 @@ class Model:
     about: dict = field(default_factory=dict)
     reference: str = ""
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[str, ...]:
         """Names of the parameters: epsilon_hat, g_hat, those of charges, then angles and phases."""
         return (*HATTED, *self.charge_parameters, *self._periods)
 
-    @property
+    @cached_property
     def charge_parameters(self) -> tuple[str, ...]:
         """Names of the parameters that charges are linear in."""
         every = [x for _, x in self.every_charge()]
         return tuple(dict.fromkeys(name for x in every for name in charges.names(x)))
 
-    @property
+    @cached_property
     def _periods(self) -> dict[str, float]:
         """Periods of angles and phases; that of a rotation's phase up to the angle's sign."""
         rotations = [r for matrix in MATRICES for r in self.mixing.get(matrix, ())]
@@ -278,8 +278,9 @@ class Model:
         value = dict(zip(self.parameters, np.asarray(points, dtype=float).T, strict=True))
         g_x = value["g_hat"] * (M_X / smeft.M_REFERENCE)
         g_y = smeft.g_prime(M_X) * (value["epsilon_hat"] * (M_X / smeft.M_REFERENCE))
-        result = np.zeros((len(smeft.COUPLINGS), g_x.size))
-        for f in "qudle":
+        fixed, hypercharge = self._diagonal
+        result = fixed * g_x - hypercharge * g_y
+        for f in self._varying:
             own = self.charges[f"X_{f}"]
             matrix = {(i, i): charges.at(charge, value) for i, charge in enumerate(own)}
             for name, mixed in MATRICES.items():
@@ -301,9 +302,34 @@ class Model:
                 result[_ROW[f"Re {label}"]] = g_x * np.real(charge)
                 if np.iscomplexobj(charge):
                     result[_ROW[f"Im {label}"]] = g_x * np.imag(charge)
-        charge = charges.at(self.charges["X_H"], value)
-        result[_ROW["H"]] = g_x * charge - smeft.HYPERCHARGE["H"] * g_y
+        if charges.names(self.charges["X_H"]):
+            charge = charges.at(self.charges["X_H"], value)
+            result[_ROW["H"]] = g_x * charge - smeft.HYPERCHARGE["H"] * g_y
         return result
+
+    @cached_property
+    def _varying(self) -> str:
+        """Fermions whose couplings depend on more than g_hat and epsilon_hat, or mix."""
+        return "".join(
+            f
+            for f in "qudle"
+            if any(self.mixing.get(name) for name, mixed in MATRICES.items() if mixed == f)
+            or self.flavour_changing.get(f"X_{f}")
+            or any(charges.names(charge) for charge in self.charges[f"X_{f}"])
+        )
+
+    @cached_property
+    def _diagonal(self) -> tuple[np.ndarray, np.ndarray]:
+        """Charges that are numbers, of what does not mix, and all hypercharges, shape (34, 1)."""
+        charge, hypercharge = np.zeros((2, len(smeft.COUPLINGS), 1))
+        for f in "qudle":
+            for i, x in enumerate(self.charges[f"X_{f}"], start=1):
+                hypercharge[_ROW[f"{f}_{i}{i}"]] = smeft.HYPERCHARGE[f]
+                charge[_ROW[f"{f}_{i}{i}"]] = 0.0 if f in self._varying else charges.at(x, {})
+        hypercharge[_ROW["H"]] = smeft.HYPERCHARGE["H"]
+        if not charges.names(self.charges["X_H"]):
+            charge[_ROW["H"]] = charges.at(self.charges["X_H"], {})
+        return charge, hypercharge
 
     def smeft(
         self,
