@@ -64,7 +64,8 @@ def main() -> int:
             os.killpg(process.pid, number)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, stop)
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, stop)
     reader = threading.Thread(target=show)
     reader.start()
     while reader.is_alive():

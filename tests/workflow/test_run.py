@@ -30,6 +30,8 @@ def test_stages_and_ctrl_c(workflow):
         text=True,
         cwd=workflow.folder,
         env=workflow.environment,
+        # of a shell in the background, which ignores it, this would be inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     pid = workflow.folder / "pid"
     while not (pid.exists() and pid.read_text()):
