@@ -233,6 +233,24 @@ def test_a_profile_follows_a_valley_between_walls():
     assert g.max() > 0.4
 
 
+def test_a_profile_sees_the_hills_of_what_is_not_on_the_grid():
+    """Truth: the function; valleys of a width of 0.01 at 0 and at the end of the box."""
+
+    def hills(points):
+        e, g, t = points.T
+        return (np.sin(np.pi * t / 0.6) / 0.05) ** 2 + (g / 0.1) ** 2 + (e / 0.3) ** 2
+
+    values = dict(zip(NAMES, (0.0, 0.0, 0.0), strict=True))
+    best = Fit(values=values, errors={"theta_sb": 0.0095})
+    curve = fits.profiles(best, {name: [] for name in NAMES}, BOX, chi2_of(hills), [3.84])
+    theta, chi2 = curve["theta_sb"].values, curve["theta_sb"].chi2
+    np.testing.assert_allclose(chi2, (np.sin(np.pi * theta / 0.6) / 0.05) ** 2, atol=1e-4)
+    assert chi2[(theta > 0.1) & (theta < 0.5)].min() > 90
+    assert np.diff(theta).max() < 0.06
+    inside = chi2 < 3.84
+    assert set(np.abs(theta[inside]).round(1)) == {0.0, 0.6}
+
+
 #: Fits of which some are nested: the third in the fourth, and all in the last.
 NAMED = {
     "point": {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1},

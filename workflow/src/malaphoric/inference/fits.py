@@ -488,7 +488,9 @@ def profiles(
         By free parameter, with points; those that cannot be computed are left out.
     """
     names, (low, high) = tuple(box), limits_of(box)
-    best = np.array([fit.values[name] for name in names])
+    seen = [fit.values, *(other.values for other in fit.other_minima)]
+    minima_of_fit = np.array([[values[name] for name in names] for values in seen])
+    best = minima_of_fit[0]
     free = np.array([names.index(name) for name in free_parameters(box)])
     angles = [i for i in free if names[i] not in (*HATTED, MASS)]
     mirrors = [np.where(np.arange(len(names)) == i, -1, 1) for i in angles]
@@ -501,12 +503,17 @@ def profiles(
         others = free[free != i]
         grid = np.array(lines[names[i]]).reshape(-1, len(names))
         error = np.nan_to_num(fit.errors.get(names[i], 0.0))
-        trial = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
+        # a parameter that is not on the grid has valleys that nobody has seen, and hills between
+        own = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
+        own = own if len(grid) else np.linspace(low[i], high[i], _MOST_VALUES)
         around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
-        trial = np.unique(np.clip([*trial, *around, low[i], high[i]], low[i], high[i]))
-        grid = grid if len(grid) else best[np.newaxis]  # a parameter that is not on the grid
+        ends = [low[i], high[i]]
+        trial = np.concatenate([own, around, minima_of_fit[:, i], ends])
+        trial = np.unique(np.clip(trial, *ends))
+        grid = grid if len(grid) else best[np.newaxis]
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
-        every = [near, np.tile(best, (len(trial), 1)), *(near * mirror for mirror in mirrors)]
+        every = [near, *(np.tile(x, (len(trial), 1)) for x in minima_of_fit)]
+        every += [near * mirror for mirror in mirrors]
         curve = _Profile(i, len(names), partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, np.stack(every, axis=1))
         curve.spread()
