@@ -42,7 +42,8 @@ def running(folder: Path, since: float) -> str:
 
 def main() -> int:
     config, *options = sys.argv[1:]
-    logs = Path("results", str(load_yaml(config)["run"]), "logs")
+    out = Path("results", str(load_yaml(config)["run"]))
+    logs, page = out / "logs", out / "index.html"
     command = [sys.executable, "-m", "snakemake", "--configfile", config, *options, *QUIET]
     # in a group of its own: Ctrl-C comes here first
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -53,6 +54,8 @@ def main() -> int:
         for line in process.stdout:
             if not stopped.is_set() and not IDLE.match(line):
                 print(line, end="", flush=True)
+            if "Nothing to be done" in line and page.exists():
+                print(f"What came out: {page}, to be opened in a browser", flush=True)
 
     def stop(number: int, _: object) -> None:
         if not stopped.is_set():

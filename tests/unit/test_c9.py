@@ -232,7 +232,7 @@ def test_a_plane(draw):
     """Regions of both, best fit and SM; no edge where all is reached."""
     figure = draw(60 * (draw.nodes**2).sum(axis=-1), draw.nodes)
     expected = {"quarks 68%", "global 68%", "global 95%", "direct fit 68%", "direct fit 95%"}
-    assert {*expected, "best fit", "SM"} == set(entries(figure))
+    assert {*expected, "best fit", "best direct fit", "SM"} == set(entries(figure))
     lines = [c for c in figure.axes[0].collections if hasattr(c, "levels") and not c.filled]
     reached = max(p.vertices[:, 0].max() for c in lines for p in c.get_paths() if len(p.vertices))
     assert reached == pytest.approx(np.sqrt(5.99 / 60), abs=0.01)

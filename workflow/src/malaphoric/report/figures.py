@@ -886,7 +886,8 @@ def _direct(
     x, y = (np.linspace(ends[0], ends[1], n) for ends, n in zip((x, y), chi2.shape, strict=True))
     cross = {"marker": "+", "color": "black", "markersize": 7}
     axes.plot(*best, zorder=5, **cross)
-    return _outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit", width=0.9)
+    star = Line2D([], [], linestyle="none", label="best direct fit", **cross)
+    return [*_outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit", width=0.9), star]
 
 
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.

@@ -461,7 +461,8 @@ class Configuration(DataConfiguration):
         return (
             f"{self.grid.size} points"
             + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
-            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core"
+            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, apart "
+            "from fits, C9 and figures"
         )
 
     @property
