@@ -388,8 +388,9 @@ def _warnings(found: dict, missing: Sequence[str]) -> list[str]:
     """Sentences on what is wrong with a model, and at its point."""
     if missing:
         return [
-            f"Anomalies and Yukawa couplings depend on {', '.join(missing)}: they are said where "
-            "these are given, alone or with all other parameters."
+            f"In the charges {', '.join(missing)} stands for a parameter, on which anomalies and "
+            "Yukawa couplings depend: they are said where its value is given, alone or with all "
+            "other parameters."
         ]
     sums, result = found["anomalies"], []
     left = sums["with_neutrinos"] or sums["without_neutrinos"]
