@@ -92,7 +92,7 @@ def test_charges_of_parameters():
     alone = facts.facts(model)
     assert (alone["anomalies"], alone["Yukawa"], alone["point"]) == (None, None, None)
     assert alone["charges"]["X_l"] == ["0", "-3*a", "0"]
-    assert "depend on a" in facts.text(alone)
+    assert "In the charges a stands for a parameter" in facts.text(alone)
     at = {"epsilon_hat": 0.2, "g_hat": 0.3}
     assert facts.facts(model, a=2, **at)["point"]["partial"] == pytest.approx(
         facts.facts(model, a=1, epsilon_hat=0.2, g_hat=0.6)["point"]["partial"], rel=1e-13
