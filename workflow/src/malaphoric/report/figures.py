@@ -778,8 +778,6 @@ def c9_plane(
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
     with _panel(pdf, png, page.notes, page.about) as (axes, handles):
-        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
-        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         if not np.isfinite(chi2["global"]).any():
             text = "no valid point"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
@@ -790,12 +788,7 @@ def c9_plane(
         if direct:
             handles += _direct(axes, x[[0, -1]], y[[0, -1]], page.levels, *direct)
         handles += _fits_of_c9(axes, page.fits, c9.PLANES[plane])
-        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
-        axes.plot(0, 0, zorder=6, **look)
-        handles.append(Line2D([], [], label="SM", **look))
-        axes.set_xlabel(_C9[c9.PLANES[plane][0]])
-        axes.set_ylabel(_C9[c9.PLANES[plane][1]])
-        axes.set_aspect("equal")
+        handles += _finish_c9(axes, c9.PLANES[plane])
         _limit(axes, x, y)
         _title(axes, page)
 
@@ -872,6 +865,18 @@ def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, flo
             label = f"{name}: no bound" if unbound else f"{name} {100 * level:g}% (1 parameter)"
             handles.append(Line2D([], [], label=label, **look))
     return handles
+
+
+def _finish_c9(axes: Axes, names: tuple[str, str]) -> list:
+    """The Standard Model and labels of a plane of coefficients; returns handles."""
+    axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
+    axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
+    look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
+    axes.plot(0, 0, zorder=6, **look)
+    axes.set_xlabel(_C9[names[0]])
+    axes.set_ylabel(_C9[names[1]])
+    axes.set_aspect("equal")
+    return [Line2D([], [], label="SM", **look)]
 
 
 def _direct(
@@ -1044,8 +1049,6 @@ def atlas_c9(
         Files to write.
     """
     with _drawn(pdf, png, page.notes, page.about, size=(5.6, 5.4)) as (figure, axes):
-        axes.axhline(0, color="0.85", linewidth=0.7, zorder=0)
-        axes.axvline(0, color="0.85", linewidth=0.7, zorder=0)
         order = np.argsort(dchi2, kind="stable")  # the best on top
         ends = {"vmin": np.quantile(dchi2, 0.02), "vmax": dchi2.max()} if len(dchi2) else {}
         handles, drawn = [], None
@@ -1066,14 +1069,9 @@ def atlas_c9(
             look = {"marker": marker, "markersize": 9, "mfc": "none", "color": "#D55E00"}
             axes.plot(*places[row], linestyle="none", zorder=6, mew=1.4, **look)
             handles.append(Line2D([], [], label=title, linestyle="none", mew=1.4, **look))
-        look = {"marker": "o", "mfc": "white", "color": "black", "linestyle": "none"}
-        axes.plot(0, 0, zorder=6, **look)
-        handles.append(Line2D([], [], label="SM", **look))
+        handles += _finish_c9(axes, c9.PLANES["c9"])
         if len(dchi2):
             figure.colorbar(drawn, ax=axes, label=_IMPROVED, shrink=0.8)
-        axes.set_xlabel(_C9["C9_bsee"])
-        axes.set_ylabel(_C9["C9_bsmumu"])
-        axes.set_aspect("equal")
         _title(axes, page)
         _legend(axes, handles)
 
