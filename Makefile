@@ -50,7 +50,7 @@ table: setup
 
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra test \
+	uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra docs --extra test \
 	  --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	  pyproject.toml requirements-build.in -o requirements.lock
 
