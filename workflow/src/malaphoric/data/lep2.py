@@ -210,7 +210,7 @@ def _coupling_shifts(c: Mapping[str, np.ndarray], par: Mapping[str, float]) -> n
 
 
 def tree_level(
-    coefficients: Mapping[str, np.ndarray],
+    coefficients: Mapping[str, np.ndarray] | np.ndarray,
     par: Mapping[str, float] = SM_PARAMETERS,
     observables: Sequence[tuple] = OBSERVABLES,
 ) -> np.ndarray:
@@ -219,7 +219,8 @@ def tree_level(
     Parameters
     ----------
     coefficients, par
-        As in `coupling_shifts`; no coefficients give the Standard Model, with n = 1.
+        As in `coupling_shifts`, or all real `COEFFICIENTS` as an array of shape (k, n); no
+        coefficients give the Standard Model, with n = 1.
     observables : sequence of tuple
         What to compute, by the names of `OBSERVABLES` at any energy and bin.
 
@@ -251,7 +252,7 @@ def tree_level(
 
 
 def predictions(
-    coefficients: Mapping[str, np.ndarray],
+    coefficients: Mapping[str, np.ndarray] | np.ndarray,
     par: Mapping[str, float] = SM_PARAMETERS,
     observables: Sequence[tuple] = OBSERVABLES,
 ) -> np.ndarray:
@@ -282,8 +283,10 @@ def _standard_model(observables: tuple[tuple, ...], *par: float) -> np.ndarray:
     return tree_level({}, dict(zip(SM_PARAMETERS, par, strict=True)), observables)
 
 
-def _real(coefficients: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _real(coefficients: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, np.ndarray]:
     """Real parts of the coefficients that enter, each of shape (n,)."""
+    if isinstance(coefficients, np.ndarray):  # which are all, and real
+        return dict(zip(COEFFICIENTS, coefficients, strict=True))
     given = {name: np.real(coefficients[name]) for name in COEFFICIENTS if name in coefficients}
     result = np.zeros((len(COEFFICIENTS), max(map(np.size, given.values()), default=1)))
     for row, name in zip(result, COEFFICIENTS, strict=True):
@@ -362,7 +365,8 @@ def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: fl
                 totals.append(sigma(energy, total))
         if columns:
             as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)) for x in (forms, totals)]
-            blocks.append((family, columns, as_matrix[0], asymmetries, as_matrix[1]))
+            where = np.array(columns), np.array(asymmetries, dtype=int)
+            blocks.append((family, where[0], as_matrix[0], where[1], as_matrix[1]))
     if unknown := set(range(len(observables))).difference(*(block[1] for block in blocks)):
         raise ValueError(f"not LEP2 observables: {[observables[i] for i in sorted(unknown)]}")
     return blocks

@@ -1106,8 +1106,7 @@ class CompiledEngine:
             values += self._ew_base
             out[self._ew] = values
         if "lep2" in self._parts:
-            at_mz = dict(zip(lep2.COEFFICIENTS, self._to_lep2 @ m, strict=True))
-            out[self._lep2] = lep2.predictions(at_mz).T
+            out[self._lep2] = lep2.predictions(self._to_lep2 @ m).T
         return ckm
 
     def _fill_mixing(
