@@ -3,12 +3,17 @@
 import multiprocessing
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import traceback
+from multiprocessing import connection
 from pathlib import Path
+from typing import NoReturn
+from unittest import mock
 
 import yaml
 
@@ -28,10 +33,18 @@ TINY = {
 }
 
 
-# Snakemake is imported once, by a process that forks for each of its runs: importing it is the
-# larger part of a dry run.
+# Snakemake, and what its jobs need, is imported once, by a process that forks for each of its runs
+# and jobs: importing is the larger part of a dry run and of most jobs. (malaphoric first: it pins
+# the arithmetic.)
 FORKED = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["snakemake.cli", "snakemake.persistence.file", "h5py"])
+FORKED.set_forkserver_preload(
+    [
+        *("malaphoric", "malaphoric.engines.loading", "malaphoric.engines.compiled"),
+        *("malaphoric.workflow.recipes", "malaphoric.inference.fits", "malaphoric.report.page"),
+        *("malaphoric.report.figures", "malaphoric.report.comparison", "scipy.optimize"),
+        *("snakemake.cli", "snakemake.persistence.file"),
+    ]
+)
 
 
 def plain_environment() -> dict[str, str]:
@@ -40,16 +53,68 @@ def plain_environment() -> dict[str, str]:
 
 
 def snakemake(arguments: list[str], environment: dict[str, str], output: str) -> None:
-    """What ``python -m snakemake`` does, in a forked process; its output goes to a file."""
+    """What ``python -m snakemake`` does, in a forked process; its output goes to a file.
+
+    Its jobs are forked, too, from a process that does nothing else.
+    """
     from snakemake.cli import main
+    from snakemake.script import PythonScript
 
     os.environ.clear()
     os.environ.update(environment)
     file = os.open(output, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(file, stream)
-    sys.argv = ["snakemake", *arguments]
-    main()
+    with tempfile.TemporaryDirectory() as folder, connection.Listener(f"{folder}/jobs") as listener:
+        if not (server := os.fork()):
+            _serve_jobs(listener)
+
+        def execute_script(self: PythonScript, fname: str, edit: bool = False) -> None:
+            with connection.Client(listener.address) as job:
+                job.send((fname, os.getcwd(), dict(os.environ)))
+                try:
+                    code = job.recv()
+                except EOFError:  # killed
+                    code = -signal.SIGKILL
+            if code:
+                raise subprocess.CalledProcessError(code, f"python {fname}")
+
+        PythonScript.execute_script = execute_script
+        sys.argv = ["snakemake", *arguments]
+        try:
+            main()
+        finally:
+            os.kill(server, signal.SIGKILL)
+
+
+def _serve_jobs(listener: connection.Listener) -> NoReturn:
+    """Fork for every script that is asked for."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    while True:
+        asked = listener.accept()
+        if os.fork():
+            asked.close()
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        path, folder, environment = asked.recv()
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = [path]
+        code = 0
+        try:
+            runpy.run_path(path, run_name="__main__")
+        except SystemExit as error:
+            if error.code:
+                code = 1
+                print(error.code, file=sys.stderr)
+        except BaseException:
+            code = 1
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        asked.send(code)
+        os._exit(code)
 
 
 class Workflow:
@@ -140,7 +205,9 @@ class Workflow:
             with tempfile.NamedTemporaryFile("r+") as output:
                 arguments = (command[3:], environment, output.name)
                 process = FORKED.Process(target=snakemake, args=arguments)
-                process.start()
+                # as the Snakefile gives to jobs
+                with mock.patch.dict(os.environ, PYTHONHASHSEED="0"):
+                    process.start()
                 process.join()
                 text = output.read()
             result = subprocess.CompletedProcess(command, process.exitcode, text)
