@@ -7,7 +7,13 @@ import shutil
 import pytest
 
 import slurm as private
-from harness import COMPILED, Workflow
+from harness import COMPILED, FORKED, MASS, PRELOADED, UNCHECKED, Workflow
+
+
+def pytest_configure(config):
+    """Slow tests have jobs that need flavio, which takes seconds to import."""
+    slow = config.option.markexpr != "not slow"
+    FORKED.set_forkserver_preload([*PRELOADED, *(["smelli"] if slow else [])])
 
 
 @pytest.fixture
@@ -18,10 +24,11 @@ def workflow(tmp_path):
     return result
 
 
-def once(tmp_path_factory, name, known=None, **changes):
+def once(tmp_path_factory, name, known=None, more=(), **changes):
     """A finished run, made by the first process that asks for it; the others wait.
 
-    ``known``: a run whose exact points it finds, as runs in one folder do.
+    ``known``: a run whose exact points it finds, as runs in one folder do; ``more``: what else is
+    made.
     """
     root = tmp_path_factory.getbasetemp()
     root = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
@@ -33,7 +40,7 @@ def once(tmp_path_factory, name, known=None, **changes):
             if known:
                 shutil.copytree(known.folder / "results/.exact", root / name / "results/.exact")
             result.configure(**changes)
-            output.write_text(result.run("--cores", "2").stdout)
+            output.write_text(result.run("--cores", "2", "all", *more).stdout)
     result.output = output.read_text()
     return result
 
@@ -48,6 +55,12 @@ def finished(tmp_path_factory, compiled):
 def compiled(tmp_path_factory):
     """A finished run of the compiled engine with two cores, in several chunks (two minutes)."""
     return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=0.00064)
+
+
+@pytest.fixture(scope="session")
+def unchecked(tmp_path_factory, compiled):
+    """A finished run of the compiled engine without points that check it, and of another mass."""
+    return once(tmp_path_factory, "unchecked", compiled, (MASS,), **UNCHECKED)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import re
 import pytest
 import yaml
 
-from harness import COMPILED, ROOT, TINY, Workflow
+from harness import COMPILED, GRID, MASS, ROOT, TINY, UNCHECKED, Workflow
 from malaphoric.data.lep2 import MEASUREMENTS
 from malaphoric.physics.model import Model
 from malaphoric.schema import ConfigurationError
@@ -17,16 +17,6 @@ from malaphoric.workflow.configuration import Configuration, load_configuration
 from malaphoric.workflow.recipes import Recipes
 
 pytestmark = pytest.mark.slow
-
-#: A box that holds the regions: where it does not, a better one is looked for, which takes long.
-GRID = {
-    "epsilon_hat": {"min": -1.1, "max": 0.2, "points": 14},
-    "g_hat": {"min": 0.0, "max": 0.26, "points": 14},
-    "theta_sb": {"min": -0.6, "max": 0.05, "points": 27},
-}
-
-BASE = {**COMPILED, "parameters": GRID, "validation": {"points": 0}}
-BASE["figures"] = ["g_hat"]  # one for each change; the paper's are drawn in other tests
 
 OVERLAY = """
 LHCb R_K (invented):
@@ -40,9 +30,6 @@ CMS P5p (invented):
   values:
     - {name: <P5p>(B0->K*mumu), q2min: 1.1, q2max: 2.0, value: 0.4 ± 0.1}
 """
-
-#: One of the results that are made on demand.
-MASS = f"results/{BASE['run']}/masses/2000.json"
 
 #: Another value of every key, and the slow file that is made of it. Texts name files below.
 CHANGES = {
@@ -119,17 +106,7 @@ def changed(folder, key):
         value = str(folder / value)
     elif key.startswith("data"):
         value = {**value, "overlays": [str(folder / name) for name in value["overlays"]]}
-    return {**BASE, key.split(":")[0]: value}
-
-
-@pytest.fixture(scope="module")
-def unchecked(compiled, tmp_path_factory):
-    """A finished run of the base configuration, without the points that check it."""
-    result = Workflow(tmp_path_factory.mktemp("unchecked")).copy_of(compiled)
-    result.configure(**BASE)
-    result.run("--cores", "2")
-    result.run("--cores", "1", MASS)
-    return result
+    return {**UNCHECKED, key.split(":")[0]: value}
 
 
 def test_every_key_of_the_schema_is_changed():
@@ -169,7 +146,7 @@ def test_changed_key(unchecked, tmp_path, key):
     ours.copy_of(unchecked).configure(**configuration)
     ours.run("--cores", "1")
     fresh.configure(**configuration)
-    if run == BASE["run"]:
+    if run == UNCHECKED["run"]:
         slow = {"running"} - set(CHANGES[key][1])
         fresh.borrow(unchecked, *(f"results/{run}/{name}.h5" for name in slow))
     fresh.run("--cores", "1")
@@ -185,16 +162,16 @@ def test_changed_validation(compiled, unchecked, tmp_path):
     """Checked after all, then not: the exact points are those that another folder has kept."""
     (tmp_path / "ours").mkdir()
     ours = Workflow(tmp_path / "ours").copy_of(unchecked)
-    theirs = {key: value for key, value in BASE.items() if key != "figures"}
+    theirs = {key: value for key, value in UNCHECKED.items() if key != "figures"}
     theirs |= {"parameters": COMPILED["parameters"], "validation": {"points": 8}}
     theirs["chunk_minutes"] = 0.00064
     ours.configure(**theirs)
     text = ours.run("--cores", "1").stdout
     assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}
-    assert_fresh(ours, compiled, BASE["run"])
-    ours.configure(**BASE)
+    assert_fresh(ours, compiled, UNCHECKED["run"])
+    ours.configure(**UNCHECKED)
     ours.run("--cores", "1")
-    assert_fresh(ours, unchecked, BASE["run"])
+    assert_fresh(ours, unchecked, UNCHECKED["run"])
 
 
 def test_changed_engine(finished, unchecked, tmp_path):
