@@ -47,11 +47,13 @@ with job(snakemake) as this:
         boson = zprime(x["epsilon_hat"], x["g_hat"], x.get(MASS, mass))
         own[name] = replace(fit, Zprime=boson, C9=place)
     said = [f"{s['note'].capitalize()}."] if s["note"] else []
+    said += s["remarks"]
     said += notes.of_data(s["configuration"]["data"]["overlays"])
+    intervals = statistics.all_intervals(found.profiles, levels, model.records)
+    found = replace(found, intervals=intervals)
     said += notes.of_fits(found, grid, limits, mass, levels, s["box_command"], model.records)
-    intervals = statistics.all_intervals(found.profiles, levels)
     result = {
-        **replace(found, found=own, notes=said, intervals=intervals).as_dict(),
+        **replace(found, found=own, notes=said).as_dict(),
         **({"g_prime": g_prime(mass)} if mass else {}),
         "check": s["check"],
         "configuration": s["configuration"],

@@ -14,9 +14,9 @@ from malaphoric.data.categories import GLOBAL
 from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.inference import fits
 from malaphoric.inference.fits import Box
-from malaphoric.inference.results import Fit
+from malaphoric.inference.results import Curve, Fit
 from malaphoric.inference.statistics import delta_chi2_level, intervals
-from malaphoric.physics import charges
+from malaphoric.physics.facts import STRONGEST
 from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS, Parameter
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.scan.grid import round_step
@@ -27,6 +27,10 @@ _LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
 
 # part of the region's width that is added on both sides, and points of an axis
 _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70}, 80, 500
+
+# An axis ends where it is this many times further from the best fit than the 68% region: a 95%
+# region of a parabola ends at 1.6, one that goes on in a narrow valley would need too many points.
+_FURTHEST = 3.0
 
 # a parabola through three values of an angle is trusted while it dips by less, see `statistics`
 _DIP = 0.5
@@ -49,11 +53,15 @@ class Proposal(NamedTuple):
     region : dict
         Its 95% region (two parameters), [low, high] by parameter, None where it ends at a physical
         limit only.
+    cut : dict of str to int
+        Parameters whose axis does not hold all of it, because it goes on in a narrow valley, and
+        how many points the axis would need with the same steps.
     """
 
     grid: dict
     best: Fit
     region: dict[str, list[float | None]]
+    cut: dict[str, int]
 
 
 def propose(likelihood: ModelLikelihood) -> Proposal | None:
@@ -80,22 +88,23 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
 
     wide, about = physical(likelihood), likelihood.model.records
     starts = minima(chi2, wide, _LOOKS, _FOLLOWED)
-    found = fits.minimise(named(starts, wide), wide, chi2, about=about)
+    found = fits.minimise(named(starts, wide), wide, chi2, about=about, everywhere=True)
     if not found:
         return None
-    height = delta_chi2_level(0.95, 2)
-    region: dict[str, list] = {}
+    near, height = (delta_chi2_level(level, 2) for level in (0.68, 0.95))
     for refinements in (0, 3):  # the second time from the points of the first
         lines = {name: starts[np.argsort(starts[:, i])].tolist() for i, name in enumerate(wide)}
-        curves = fits.profiles(found, lines, wide, chi2, [height], refinements)
+        curves = fits.profiles(found, lines, wide, chi2, [near, height], refinements)
         starts = np.concatenate([curve.points for curve in curves.values()])
         delta = np.concatenate([curve.chi2 for curve in curves.values()]) - found.chi2[GLOBAL]
         starts = starts[delta < 4 * height]
-    for name, curve in curves.items():
-        pieces = intervals(curve.values, curve.chi2, height)
-        region[name] = [pieces[0][0], pieces[-1][1]]
+    region = {name: _ends(curve, height) for name, curve in curves.items()}
+    shown = {
+        name: _shown(found.values[name], _ends(curve, near), region[name], wide[name])
+        for name, curve in curves.items()
+    }
     grid: dict = {
-        name: _axis(about[name], region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
+        name: _axis(about[name], shown[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
         for name in wide
     }
     for name in found.undetermined:
@@ -103,14 +112,19 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
             grid[name] = float(np.clip(0.0, *wide[name]))
     last = list(wide)[-1]
     if last not in HATTED and isinstance(grid[last], dict):
-        grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
+        grid[last] = _axis(about[last], shown[last], wide, _last_step(chi2, wide, starts, grid))
     axes = [name for name, x in grid.items() if isinstance(x, dict)]
+    cut = {
+        name: _needed(grid[name], region[name], wide[name])
+        for name in axes
+        if region[name] != shown[name]
+    }
     if math.prod(grid[name]["points"] for name in axes) > _MOST_OF_GRID:
         for name in axes[2:]:
             grid[name] = {"min": grid[name]["min"], "max": grid[name]["max"], "profile": True}
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
-    return Proposal(grid, found, region)
+    return Proposal(grid, found, region, cut)
 
 
 def text(grid: dict) -> str:
@@ -144,11 +158,8 @@ def physical(likelihood: ModelLikelihood) -> Box:
             )
     limit = M_REFERENCE / (likelihood.M_X or M_X_RANGE[0])
     ranges = {name: record.range for name, record in about.items() if record.range}
-    strongest = max(charges.largest(x, ranges) for _, x in model.every_charge()) or 1.0
-    known = {
-        "epsilon_hat": (-limit, limit),
-        "g_hat": (0.0, math.sqrt(4 * math.pi) * limit / strongest),
-    }
+    strongest = STRONGEST * limit / (model.largest_charge(ranges) or 1.0)
+    known = {"epsilon_hat": (-limit, limit), "g_hat": (0.0, strongest)}
 
     def limits(name: str) -> tuple[float, float]:
         if name in known:
@@ -206,6 +217,29 @@ def random_points(box: Box, number: int) -> np.ndarray:
 def named(points: np.ndarray, box: Box) -> list[dict[str, float]]:
     """Points (n, n_parameters) as values by parameter."""
     return [dict(zip(box, point, strict=True)) for point in points.tolist()]
+
+
+def _ends(curve: Curve, height: float) -> list[float | None]:
+    """Where a region begins and ends; None at a physical limit."""
+    pieces = intervals(curve.values, curve.chi2, height)
+    return [pieces[0][0], pieces[-1][1]]
+
+
+def _shown(best: float, near: list, region: list, wide: tuple[float, float]) -> list[float | None]:
+    """The part of a region that an axis holds: not the far end of a narrow valley."""
+    result = []
+    for sign, inner, outer, limit in zip((-1, 1), near, region, wide, strict=True):
+        furthest = None if inner is None else best + _FURTHEST * (inner - best)
+        end = limit if outer is None else outer
+        result.append(outer if furthest is None or sign * (end - furthest) <= 0 else furthest)
+    return result
+
+
+def _needed(axis: dict, region: list, wide: tuple[float, float]) -> int:
+    """Points that an axis would need with its steps to hold a whole region."""
+    low, high = (w if r is None else r for r, w in zip(region, wide, strict=True))
+    width = max(high, axis["max"]) - min(low, axis["min"])
+    return 1 + math.ceil(width / (axis["max"] - axis["min"]) * (axis["points"] - 1))
 
 
 def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:

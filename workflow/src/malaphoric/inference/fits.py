@@ -494,6 +494,7 @@ def profiles(
     free = np.array([names.index(name) for name in free_parameters(box)])
     angles = [i for i in free if names[i] not in (*HATTED, MASS)]
     mirrors = [np.where(np.arange(len(names)) == i, -1, 1) for i in angles]
+    weak = np.where(np.array(names) == "g_hat", low, best)
 
     def values(points: np.ndarray) -> np.ndarray:
         return chi2(points)[GLOBAL]
@@ -505,14 +506,17 @@ def profiles(
         error = np.nan_to_num(fit.errors.get(names[i], 0.0))
         # a parameter that is not on the grid has valleys that nobody has seen, and hills between
         own = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
-        own = own if len(grid) else np.linspace(low[i], high[i], _MOST_VALUES)
+        known = len(grid) > 0
+        own = own if known else np.linspace(low[i], high[i], _MOST_VALUES)
         around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
         ends = [low[i], high[i]]
         trial = np.concatenate([own, around, minima_of_fit[:, i], ends])
         trial = np.unique(np.clip(trial, *ends))
-        grid = grid if len(grid) else best[np.newaxis]
+        grid = grid if known else best[np.newaxis]
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
         every = [near, *(np.tile(x, (len(trial), 1)) for x in minima_of_fit)]
+        if not known:  # with a weak coupling the CKM extraction succeeds everywhere
+            every.append(np.tile(weak, (len(trial), 1)))
         every += [near * mirror for mirror in mirrors]
         curve = _Profile(i, len(names), partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, np.stack(every, axis=1))

@@ -6,7 +6,7 @@ Works on stored scans and arrays of chi2; what needs chi2 at other points is in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from itertools import combinations
@@ -20,7 +20,7 @@ from malaphoric import store
 from malaphoric.data.categories import GLOBAL, observable_key
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference.results import Curve, Fit, Minimum, ScanResult
-from malaphoric.physics.parameters import MASS, is_physical
+from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.scan.grid import Grid
 
 # a parabola that dips further than this below the grid's values is no refinement but a guess
@@ -134,19 +134,43 @@ def grid_profiles(profile: str | Path) -> dict[str, Curve]:
 
 
 def all_intervals(
-    profiles: dict[str, Curve], levels: Iterable[float]
+    profiles: dict[str, Curve],
+    levels: Iterable[float],
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict[str, dict[str, list[list[float | None]]]]:
     """Intervals of each parameter by parameter and confidence level, from its profile.
 
-    ``profiles`` are those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
+    That of a periodic parameter across the border of its period is one, and ends beyond the border.
+
+    Parameters
+    ----------
+    profiles : dict of str to Curve
+        Those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
+    levels : iterable of float
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
     return {
         name: {
-            f"{level:g}": intervals(curve.values, curve.chi2, delta_chi2_level(level, 1))
+            f"{level:g}": _joined(
+                intervals(curve.values, curve.chi2, delta_chi2_level(level, 1)), curve, about[name]
+            )
             for level in levels
         }
         for name, curve in profiles.items()
     }
+
+
+def _joined(
+    pieces: list[list[float | None]], curve: Curve, about: Parameter
+) -> list[list[float | None]]:
+    """Intervals with the two at the border of a period as one."""
+    if len(pieces) < 2 or not about.is_all_round(curve.values[0], curve.values[-1]):
+        return pieces
+    (start, low), *between, (high, end) = pieces
+    if start is not None or end is not None:
+        return pieces
+    return [*between, [high, (low or 0.0) + (about.period or 0.0)]]
 
 
 def category_names(file: h5py.File) -> list[str]:

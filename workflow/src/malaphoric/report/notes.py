@@ -51,7 +51,7 @@ def of_fits(
     Parameters
     ----------
     fits : Fits
-        With profiles: minimised ones, or those of the grid.
+        With profiles, minimised ones or those of the grid, and intervals.
     grid : ScanResult
         From `statistics.profile`.
     box : dict
@@ -87,6 +87,22 @@ def of_fits(
             if command:
                 sentences.append(f"`{command}` proposes another box.")
         sentences += _coarse(main, grid, fits.profiles, levels)
+    return sentences + _across(fits, about)
+
+
+def _across(fits: Fits, about: Mapping[str, Parameter]) -> list[str]:
+    """How intervals across the border of a period are to be read."""
+    sentences = []
+    for name, of_levels in fits.intervals.items():
+        last = fits.profiles[name].values[-1]
+        ends = [high for pieces in of_levels.values() for _, high in pieces if high and high > last]
+        if ends:
+            period = about[name].period or 0.0
+            same = " and ".join(f"{end:.4g} is {end - period:.4g}" for end in ends)
+            sentences.append(
+                f"Intervals of {name} go on across the border of the box, because everything is "
+                f"the same again after {period:.4g}: {same}."
+            )
     return sentences
 
 
@@ -179,7 +195,7 @@ def _is_physical(parameter: Parameter, edge: float, box: Box, M_X: float | None)
         return abs(edge) * (M_X or box[MASS][0]) / M_REFERENCE > 1 - 1e-9
     if name == "g_hat":
         return edge == 0
-    return period is not None and np.ptp(box[name]) > period - 1e-9
+    return period is not None and (np.ptp(box[name]) > period or parameter.is_all_round(*box[name]))
 
 
 def _coarse(
