@@ -28,9 +28,9 @@ _LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
 # part of the region's width that is added on both sides, and points of an axis
 _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70}, 80, 500
 
-# An axis ends where it is this many times further from the best fit than the 68% region: a 95%
-# region of a parabola ends at 1.6, one that goes on in a narrow valley would need too many points.
-_FURTHEST = 3.0
+# An axis ends where it is this many times further from the best fit than the 68% region (a 95%
+# region of a parabola ends at 1.6), if what goes on, a narrow valley, would need many more points.
+_FURTHEST, _MANY_MORE = 3.0, 2.0
 
 # a parabola through three values of an angle is trusted while it dips by less, see `statistics`
 _DIP = 0.5
@@ -229,9 +229,10 @@ def _shown(best: float, near: list, region: list, wide: tuple[float, float]) -> 
     """The part of a region that an axis holds: not the far end of a narrow valley."""
     result = []
     for sign, inner, outer, limit in zip((-1, 1), near, region, wide, strict=True):
-        furthest = None if inner is None else best + _FURTHEST * (inner - best)
+        furthest = limit if inner is None else best + _FURTHEST * (inner - best)
         end = limit if outer is None else outer
-        result.append(outer if furthest is None or sign * (end - furthest) <= 0 else furthest)
+        far = sign * (end - best) > _MANY_MORE * sign * (furthest - best)
+        result.append(furthest if far else outer)
     return result
 
 
