@@ -28,9 +28,10 @@ _LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
 # part of the region's width that is added on both sides, and points of an axis
 _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70}, 80, 500
 
-# An axis ends where it is this many times further from the best fit than the 68% region (a 95%
-# region of a parabola ends at 1.6), if what goes on, a narrow valley, would need many more points.
-_FURTHEST, _MANY_MORE = 3.0, 2.0
+# The 68% region has this many steps of an axis or more: where the 95% region goes on in a narrow
+# valley, the axis ends this many times further from the best fit than the 68% region (the 95%
+# region of a parabola ends at 1.6).
+_STEPS, _FURTHEST = 8, 3.0
 
 # a parabola through three values of an angle is trusted while it dips by less, see `statistics`
 _DIP = 0.5
@@ -99,29 +100,30 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
         delta = np.concatenate([curve.chi2 for curve in curves.values()]) - found.chi2[GLOBAL]
         starts = starts[delta < 4 * height]
     region = {name: _ends(curve, height) for name, curve in curves.items()}
-    shown = {
-        name: _shown(found.values[name], _ends(curve, near), region[name], wide[name])
-        for name, curve in curves.items()
-    }
-    grid: dict = {
-        name: _axis(about[name], shown[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
-        for name in wide
-    }
-    for name in found.undetermined:
-        if name not in HATTED:
+    grid, whole, cut = {}, {}, {}  # type: dict, dict[str, dict], dict[str, int]
+    for name in wide:
+        if name in found.undetermined and name not in HATTED:
             grid[name] = float(np.clip(0.0, *wide[name]))
-    last = list(wide)[-1]
-    if last not in HATTED and isinstance(grid[last], dict):
-        grid[last] = _axis(about[last], shown[last], wide, _last_step(chi2, wide, starts, grid))
-    axes = [name for name, x in grid.items() if isinstance(x, dict)]
-    cut = {
-        name: _needed(grid[name], region[name], wide[name])
-        for name in axes
-        if region[name] != shown[name]
-    }
-    if math.prod(grid[name]["points"] for name in axes) > _MOST_OF_GRID:
-        for name in axes[2:]:
-            grid[name] = {"min": grid[name]["min"], "max": grid[name]["max"], "profile": True}
+            continue
+
+        def axis(ends: list, name: str = name) -> dict:
+            made = _axis(about[name], ends, wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
+            if name in HATTED or name != list(wide)[-1]:
+                return made
+            share = _last_step(chi2, wide, starts, {**grid, name: made})
+            return _axis(about[name], ends, wide, share)
+
+        inner = _ends(curves[name], near)
+        grid[name] = whole[name] = axis(region[name])
+        if np.ptp(_filled(inner, wide[name])) < _STEPS * _step(whole[name]):
+            grid[name] = axis(_without_valley(found.values[name], inner, region[name]))
+        if grid[name] != whole[name]:
+            width = whole[name]["max"] - whole[name]["min"]
+            cut[name] = 1 + math.ceil(width / _step(grid[name]))
+    if math.prod(grid[name]["points"] for name in whole) > _MOST_OF_GRID:
+        for name in list(whole)[2:]:  # without steps, none is too wide
+            grid[name] = {"min": whole[name]["min"], "max": whole[name]["max"], "profile": True}
+            cut.pop(name, None)
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
     return Proposal(grid, found, region, cut)
@@ -225,28 +227,28 @@ def _ends(curve: Curve, height: float) -> list[float | None]:
     return [pieces[0][0], pieces[-1][1]]
 
 
-def _shown(best: float, near: list, region: list, wide: tuple[float, float]) -> list[float | None]:
-    """The part of a region that an axis holds: not the far end of a narrow valley."""
+def _filled(region: list[float | None], wide: tuple[float, float]) -> list[float]:
+    """The ends of a region, the physical limits among them."""
+    return [w if r is None else r for r, w in zip(region, wide, strict=True)]
+
+
+def _without_valley(best: float, near: list, region: list) -> list[float | None]:
+    """The part of a region that is not the far end of a narrow valley."""
     result = []
-    for sign, inner, outer, limit in zip((-1, 1), near, region, wide, strict=True):
-        furthest = limit if inner is None else best + _FURTHEST * (inner - best)
-        end = limit if outer is None else outer
-        far = sign * (end - best) > _MANY_MORE * sign * (furthest - best)
-        result.append(furthest if far else outer)
+    for pick, inner, outer in zip((max, min), near, region, strict=True):
+        furthest = outer if inner is None else best + _FURTHEST * (inner - best)
+        result.append(furthest if outer is None else pick(outer, furthest))
     return result
 
 
-def _needed(axis: dict, region: list, wide: tuple[float, float]) -> int:
-    """Points that an axis would need with its steps to hold a whole region."""
-    low, high = (w if r is None else r for r, w in zip(region, wide, strict=True))
-    width = max(high, axis["max"]) - min(low, axis["min"])
-    return 1 + math.ceil(width / (axis["max"] - axis["min"]) * (axis["points"] - 1))
+def _step(axis: dict) -> float:
+    return (axis["max"] - axis["min"]) / (axis["points"] - 1)
 
 
 def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:
     """A range that holds a region with a margin, and its points, zero among them if inside."""
     name = about.name
-    low, high = (w if r is None else r for r, w in zip(region, wide[name], strict=True))
+    low, high = _filled(region, wide[name])
     if name in HATTED:  # the unmixed model, and no coupling at all, belong to the picture
         low, high = min(low, 0.0), max(high, 0.0)
     margin = _MARGIN * (high - low)
