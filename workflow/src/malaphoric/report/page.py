@@ -209,7 +209,7 @@ class _Said:
         names = names or list(dict.fromkeys(n for f in self.fits.found.values() for n in f.values))
         every = {"Standard Model": self.fits.SM, **self.fits.found}
         nested = list(dict.fromkeys(n for f in every.values() for n in f.p_value_over))
-        head = ["fit", *map(self.symbol, names), "χ²", "Δχ²", "degrees of freedom", "p-value"]
+        head = ["fit", *map(self.symbol, names), "χ²", "Δχ²", "degrees of freedom", "p\u2011value"]
         head += [f"p over {'the SM' if n == 'SM' else escape(n)}" for n in nested]
         rows = []
         for name, fit in every.items():
