@@ -49,7 +49,7 @@ def test_what_a_run_ends_with():
         method="x", values=values, errors=errors, chi2={"global": 584.57},
         dchi2={"global": 38.34}, p_value=0.0088, p_value_over={"SM": 2.4e-8},
     )  # fmt: skip
-    fits = Fits(SM=sm, found={"main": fit}, notes=["Mind."], held={"main": {}})
+    fits = Fits(SM=sm, found={"main": fit}, notes={"Mind.": ()}, held={"main": {}})
     fits.intervals["g_hat"] = {"0.95": [[0.036, None]]}
     census = {"points": 100, "physical": 90, "ok": 80, "ckm": 10, "error": 0}
     page_file = Path("results/mine/index.html")
