@@ -68,7 +68,7 @@ try:
         check_draws()
     if STARTS and not ATLAS:  # imports matplotlib, half a second
         RUN.model.check_latex()
-        for note in RUN.grid.notes:
+        for note in [*RUN.remarks, *RUN.grid.notes]:
             print(note, file=sys.stderr)
     RECIPES = recipes_of(RUN)
 except (ConfigurationError, store.StoreError) as error:

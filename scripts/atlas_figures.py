@@ -8,7 +8,7 @@ from malaphoric.atlas import ranking
 from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS, Fitted
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import c9
-from malaphoric.inference.results import Fits
+from malaphoric.inference.results import SHOWN, Fits
 from malaphoric.report import figures, notes
 from malaphoric.workflow.jobs import job
 
@@ -23,7 +23,9 @@ with job(snakemake) as this:
     found = every.taken(np.flatnonzero(fitted))  # the first ones
     unchecked = [] if s["checked"] else ["Not checked against exact points."]
     said = [*unchecked, *notes.of_data(s["overlays"])]
-    page = figures.Page(s["title"], s["M_X"], tuple(s["levels"]), Fits(notes=said))
+    page = figures.Page(
+        s["title"], s["M_X"], tuple(s["levels"]), Fits(notes=dict.fromkeys(said, SHOWN))
+    )
     main = {name: found.columns[f"{ranking.MAIN}/{name}"] for name in COLUMNS}
     columns = [COEFFICIENTS.index(name) for name in c9.PLANES["c9"]]
     places, dchi2 = main["coefficients"][:, columns], main["dchi2"][:, -1]

@@ -7,7 +7,7 @@ from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines import loading
 from malaphoric.engines.basis import parameters
 from malaphoric.inference import c9, fits, statistics
-from malaphoric.inference.results import ScanResult
+from malaphoric.inference.results import SHOWN, ScanResult
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import MASS
 from malaphoric.physics.smeft import g_prime, zprime
@@ -46,12 +46,14 @@ with job(snakemake) as this:
         x = fit.values
         boson = zprime(x["epsilon_hat"], x["g_hat"], x.get(MASS, mass))
         own[name] = replace(fit, Zprime=boson, C9=place)
-    said = [f"{s['note'].capitalize()}."] if s["note"] else []
-    said += notes.of_data(s["configuration"]["data"]["overlays"])
-    said += notes.of_fits(found, grid, limits, mass, levels, s["box_command"], model.records)
-    intervals = statistics.all_intervals(found.profiles, levels)
+    everywhere = [f"{s['note'].capitalize()}."] if s["note"] else []
+    everywhere += notes.of_data(s["configuration"]["data"]["overlays"])
+    said = dict.fromkeys(everywhere, SHOWN) | dict.fromkeys(s["remarks"], ())
+    intervals = statistics.all_intervals(found.profiles, levels, model.records)
+    found = replace(found, intervals=intervals)
+    said |= notes.of_fits(found, grid, limits, mass, levels, s["box_command"], model.records)
     result = {
-        **replace(found, found=own, notes=said, intervals=intervals).as_dict(),
+        **replace(found, found=own, notes=said).as_dict(),
         **({"g_prime": g_prime(mass)} if mass else {}),
         "check": s["check"],
         "configuration": s["configuration"],
@@ -60,4 +62,6 @@ with job(snakemake) as this:
     }
     store.write_json(out.fits, result)
     improved = [f"{n}: chi2_SM - chi2 = {fit.dchi2['global']:.2f}." for n, fit in own.items()]
-    this.done(" ".join([*improved, *said]))
+    for note in said:  # the end of the run says them, too
+        this.log(note)
+    this.done(" ".join(improved))

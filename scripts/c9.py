@@ -20,4 +20,5 @@ with job(snakemake) as this:
     grid = ScanResult.read(given.best)
     starts = [point.values for point in (grid.best, *grid.fits.values()) if point]
     extra = Table.load(given.get("extra_table") or EXTRA) if s["extra"] else None
-    this.done(c9.save(snakemake.output[0], s["planes"], likelihood, box, starts, extra))
+    about = (s["planes"], likelihood, box, starts, extra)
+    this.done(c9.save(snakemake.output[0], *about, this.log))

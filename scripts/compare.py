@@ -51,7 +51,7 @@ def main(old: Path, new: Path, out: Path) -> None:
     _, drawn = (record["recipes"]["figures"]["settings"] for record in found.values())
     fits = {run: Fits.read(folder / "best_fit.json") for run, folder in runs.items()}
     before, after = fits.values()
-    notes = [f"{run}: {note}" for run, own in fits.items() for note in own.notes]
+    notes = {f"{run}: {note}": k for run, own in fits.items() for note, k in own.notes.items()}
     out.mkdir(parents=True, exist_ok=True)
 
     title = " and ".join(runs)

@@ -8,8 +8,8 @@ with job(snakemake) as this:
     wanted = dict(this.settings["fits"])
     grid = statistics.profile(snakemake.input.scan, snakemake.output.profile, fits=wanted)
     store.write_json(snakemake.output.best, {**grid.as_dict(), "recipe": this.recipe})
-    said = list(grid.notes)
+    said = "no valid point"
     if best := grid.best:
         place = ", ".join(f"{name} = {x:.4g}" for name, x in best.values.items())
-        said.insert(0, f"best point of the grid: {place}, chi2 = {best.chi2['global']:.2f}")
-    this.done(" ".join(said))
+        said = f"best point of the grid: {place}, chi2 = {best.chi2['global']:.2f}"
+    this.done(said)

@@ -19,7 +19,4 @@ with job(snakemake) as this:
         list(s["profiled"]),
         Model.of(s["layers"][-1]["model"]).records,
     )
-    this.done(
-        f"{counts['points']} points of {len(parts)} chunks, {counts['ckm']} without CKM "
-        f"elements, {counts['errors']} errors"
-    )
+    this.done(f"{counts['points']} points of {len(parts)} chunks, {counts['errors']} errors")

@@ -21,7 +21,7 @@ with job(snakemake) as this:
         paper = chunks.read_points([snakemake.input.paper], [s["exact_theory"]], data)
     names = parameters(Model.of(s["model"]), s["M_X"])
     rows = tables.table4_rows(fits, best, paper, data, s["papers"], names, s["M_X"])
-    notes = list(fits.notes)
+    notes = fits.notes_below("table4")
     if not s["papers_data"]:
         notes.append("The data of this run are not the paper's.")
     name, check = s["model"]["name"], s["check"]

@@ -74,6 +74,40 @@ def test_more_axes_than_a_grid_can_have_are_profiled():
         assert written[name]["max"] > found.region[name][1]
 
 
+def test_a_narrow_valley_is_left(capsys, monkeypatch):
+    """A second minimum is said; a valley that goes on to strong couplings makes no step coarse."""
+
+    def valley(points):
+        e, g, t = points.T
+        best = (((e + 0.6) / 0.2) ** 2, ((g - 0.1) / 0.02) ** 2, ((t + 0.15) / 0.05) ** 2)
+        second = ((e + 0.6) / 0.2) ** 2 + ((g - 0.1) / 0.02) ** 2 + ((t - 0.4) / 0.05) ** 2
+        long = 5 + ((e + 0.6) / 0.2) ** 2 + ((g * t + 0.015) / 0.006) ** 2
+        return {"global": 100 + np.minimum(np.minimum(sum(best), 1.5 + second), long)}
+
+    monkeypatch.setattr(__main__, "load_likelihood", lambda *args, **kwargs: Known(valley))
+    assert __main__.main(["box", "b3-l2"]) == 0
+    text = capsys.readouterr().out
+    assert (
+        "# another minimum, chi2 1.50 higher: epsilon_hat = -0.6, g_hat = 0.1, theta_sb = 0.4"
+        in text
+    )
+    assert "to the physical limit" in next(x for x in text.splitlines() if "g_hat from" in x)
+    axis = Grid.from_dict(yaml.safe_load(text)["parameters"]).named["g_hat"]
+    half = 0.02 * np.sqrt(delta_chi2_level(0.68, 2))
+    assert 2 * half / (axis[1] - axis[0]) > 20
+    assert 0.1 + 3 * half < axis[-1] < 0.1 + 5 * half
+    (said,) = [line for line in text.splitlines() if "narrow valley" in line]
+    needed = int(said.split("would need ")[1].split()[0])
+    assert needed == pytest.approx(np.sqrt(4 * np.pi) / 3 / (axis[1] - axis[0]), rel=0.2)
+
+
+def test_a_file_of_a_run_is_no_model(capsys):
+    """The model that it names is."""
+    with pytest.raises(SystemExit):
+        __main__.main(["box", "config/config.yaml"])
+    assert "accepted: the model that it names, b3-l2" in capsys.readouterr().err
+
+
 def test_a_range_is_where_a_box_is():
     """Truth: the range of a parameter, which no axis leaves; the largest coupling is 3 g_X."""
 

@@ -134,7 +134,11 @@ def test_a_model_held_at_nodes():
     """Truth: the profile of a Gaussian in two linear combinations, by its covariance there."""
     x = np.linspace(-1, 1, 9)
     nodes = c9._lattice(x, x)
-    chi2, places = reach().held(nodes, np.eye(2), 0.05)
+    told = []
+    chi2, places = reach().held(nodes, np.eye(2), 0.05, told.append)
+    assert told == sorted(told)
+    assert 0 <= told[0] < 0.2
+    assert 0.5 < told[-1] <= 1
     off = nodes - LINEAR @ MINIMUM
     inverse = np.linalg.inv(LINEAR @ np.diag(ERRORS**2) @ LINEAR.T)
     truth = np.einsum("...i,ij,...j->...", off, inverse, off)

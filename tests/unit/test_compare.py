@@ -31,7 +31,11 @@ def run(folder, name, chi2=parabola, minimum=MINIMUM, M_X=3000.0, pulls=PULLS):
     write_scan(folder / "scan.h5", AXES, chi2)
     statistics.profile(folder / "scan.h5", folder / "profile.h5")
     fit = Fit(values=dict(zip(NAMES, minimum.tolist(), strict=True)))
-    fits = Fits(held=FITS, found={"malaphoric": fit}, notes=["A note."])
+    fits = Fits(
+        held=FITS,
+        found={"malaphoric": fit},
+        notes={"A note.": ("regions",), "Of pulls.": ("pulls",)},
+    )
     store.write_json(folder / "best_fit.json", fits.as_dict())
     model = Model.load("b3-l2")
     drawn = {"title": "a model", "levels": [0.68, 0.95], "observables": INTEREST, "M_X": M_X}

@@ -120,6 +120,31 @@ def test_command_of_the_box(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, []),
+        ({"g_hat": {"min": 0, "max": 1.17, "points": 3}}, []),
+        # the largest charge of this model is 3
+        ({"g_hat": {"min": 0, "max": 2, "points": 3}}, ["g_hat goes up to 2; beyond 1.18", "3"]),
+        ({"g_hat": 2}, ["g_hat goes up to 2"]),
+        ({"epsilon_hat": {"min": -1.5, "max": 1.5, "points": 31}}, []),
+        ({"epsilon_hat": {"min": -2, "max": 2, "points": 41}}, ["49%", "unphysical", " 1 or less"]),
+        ({"M_X": {"min": 3000, "max": 3e4, "points": 10}}, ["unphysical"]),
+        ({"M_X": {"min": 500, "max": 6000, "points": 12}}, []),
+        ({"theta_sb": {"min": -1.6, "max": 1.6, "points": 7}}, []),
+        ({"theta_sb": {"min": -1.6, "max": 1.8, "points": 7}}, ["theta_sb covers 3.4", "3.14"]),
+    ],
+)
+def test_ranges_that_make_little_sense_are_remarked_on(changes, words):
+    """Truth: sqrt(4 pi) / 3; nodes with |epsilon_hat| > 3 TeV / M_X, counted; the period pi."""
+    run = Configuration(MINIMAL | {"parameters": {**MINIMAL["parameters"], **changes}})
+    said = " ".join(run.remarks)
+    assert bool(run.remarks) is bool(words)
+    for word in words:
+        assert word in said
+
+
 def test_fits_in_their_order():
     """Truth: what holds more comes first, then by name; the main fit last, in whatever order."""
     wanted = {
@@ -296,6 +321,11 @@ BAD = [
     (["parameters", "theta"], {"min": 0, "max": 1, "points": 2}, ["parameters.theta", "theta_sb"]),
     (["parameters", "g_hat", "step"], 1, ["parameters.g_hat.step", "points"]),
     (["covariance", "sed"], 1, ["covariance.sed", "seed"]),
+    (["engin"], "exact", ["unknown key engin; did you mean engine? accepted"]),
+    (["parameters", "Theta_sb"], 0.1, ["parameters.Theta_sb", "(did you mean theta_sb?)"]),
+    (["categories"], ["quark"], ["categories.0: 'quark'", "(did you mean quarks?)"]),
+    (["model"], "b3-12", ["model: 'b3-12' not found; did you mean b3-l2?"]),
+    (["fits"], {"a": {"g_hot": 1}, "b": {}}, ["fits.a.g_hot", "(did you mean g_hat?)"]),
     (["run"], "a/b", ["run", "'a/b'", "letters"]),
     (["run"], "../up", ["run", "'../up'", "letters"]),
     (["run"], "", ["run", "''", "letters"]),

@@ -290,9 +290,11 @@ def test_notes_stand_in_small_print_below(draw):
     draw("profile_regions", AXES, parabola)
     before = draw.png()
     notes = ["The first note. " * 20, "Costs $5, not LaTeX."]
-    figure = draw("profile_regions", AXES, parabola, fits=Fits(notes=notes))
+    below = {**dict.fromkeys(notes, ("regions",)), "Of others.": ("fig2", "pulls")}
+    figure = draw("profile_regions", AXES, parabola, fits=Fits(notes=below))
     after = draw.png()
     assert any("first note" in text.get_text() for text in figure.texts)
+    assert not any("Of others" in text.get_text() for text in figure.texts)
     assert after.shape[0] > before.shape[0] + 50
     assert after.shape[1] == before.shape[1]
     height = before.shape[0]

@@ -251,6 +251,27 @@ def test_a_profile_sees_the_hills_of_what_is_not_on_the_grid():
     assert set(np.abs(theta[inside]).round(1)) == {0.0, 0.6}
 
 
+def test_a_profile_has_no_gaps_where_the_ckm_extraction_fails():
+    """Truth: the function; between the valleys at 0 and 0.6 strong couplings have no chi2.
+
+    The best fit is there, so that nothing but a weak coupling leads to a value between them.
+    """
+
+    def hills(points):
+        e, g, t = points.T
+        hill = np.abs(np.sin(np.pi * t / 0.6))
+        value = (hill / 0.05) ** 2 * (g / 0.2) ** 2 + ((g - 0.2) / 0.04) ** 2 + (e / 0.3) ** 2
+        return np.where((hill > 0.2) & (g > 0.1), np.nan, value)
+
+    best = Fit(values=dict(zip(NAMES, (0.0, 0.2, 0.0), strict=True)), errors={"theta_sb": 0.0095})
+    curves = fits.profiles(best, {name: [] for name in NAMES}, BOX, chi2_of(hills), [1.0])
+    curve = curves["theta_sb"]
+    assert np.diff(curve.values).max() < 0.06
+    pieces = statistics.intervals(curve.values, curve.chi2, 1.0)
+    assert [high - low for low, high in pieces[1:-1]] == [pytest.approx(0.0191, rel=0.05)]
+    assert pieces[-1] == [pytest.approx(0.6 - 0.0095, abs=1e-3), None]
+
+
 #: Fits of which some are nested: the third in the fourth, and all in the last.
 NAMED = {
     "point": {"epsilon_hat": 0.0, "g_hat": 0.1, "theta_sb": -0.1},
@@ -401,3 +422,20 @@ def test_an_angle_and_its_period_are_one_minimum():
     (other,) = fit.other_minima
     assert np.sin(2 * fit.values["theta_sb"]) == pytest.approx(-0.5, abs=1e-2)
     assert np.sin(2 * other.values["theta_sb"]) == pytest.approx(0.3, abs=1e-2)
+
+
+@pytest.mark.parametrize("place", [1.5735, -1.5681])
+def test_a_minimum_at_the_border_of_a_period_is_one(place):
+    """Truth: 1.5735 and 1.5735 - pi are the same, and one of them is at no limit of the box."""
+
+    def chi2(points):
+        e, g, t = points.T
+        value = 10 + ((e + 0.4) / 0.2) ** 2 + ((g - 0.1) / 0.03) ** 2
+        value = value + (np.tan(t - 1.5735) / 0.05) ** 2
+        return {"quarks": value, "LEP2": 0 * t, "global": value}
+
+    grid = ScanResult(all={"global": start(-0.4, 0.1, place)})
+    box = {**BOX, "theta_sb": (-1.575, 1.575)}
+    fit = fits.best_fits(grid, SM, N_OBS, box, FITS, chi2).main
+    assert fit.values["theta_sb"] == pytest.approx(1.5735 - np.pi, abs=1e-4)
+    assert (fit.at_limit, fit.other_minima) == ([], [])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from malaphoric.inference import fits, statistics
+from malaphoric.inference.results import Curve, Fit, Fits, ScanResult
 from malaphoric.report import notes
 from malaphoric.report.paper import FITS
 from malaphoric.report.paper import PARAMETERS as NAMES
@@ -31,7 +32,7 @@ def said(tmp_path):
             found = fits.best_fits(grid, SM, N_OBS, box, FITS)
             curves = statistics.grid_profiles(tmp_path / "profile.h5")
             found = dataclasses.replace(found, profiles=curves)
-        return notes.of_fits(found, grid, box, M_X, (0.68, 0.95), "the command")
+        return list(notes.of_fits(found, grid, box, M_X, (0.68, 0.95), "the command"))
 
     return said
 
@@ -61,11 +62,49 @@ def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
 
 
-def test_figures_without_the_unmixed_region_do_not_speak_of_it():
-    """Truth: the sentence itself; all others stay."""
-    sentence = "The 68% region of the unmixed model reaches the edge of the box at g_hat = 0.3: …"
-    others = ["With overlaid data: new.", "theta_sb of the unmixed fit means nothing: …"]
-    assert notes.without_unmixed_region([others[0], sentence, others[1]]) == others
+def fits_at(unmixed, main, errors=0.02, **intervals):
+    """Best fits with theta_R alone at two values."""
+    found = {
+        name: Fit(values={"theta_R": x}, errors={"theta_R": errors}, chi2={"global": 1.0 + x})
+        for name, x in (("unmixed", unmixed), ("malaphoric", main))
+    }
+    curve = Curve(np.array([-1.575, 1.575]), np.zeros(2))
+    found["malaphoric"].chi2["global"] = 0.0
+    return Fits(held=FITS, found=found, profiles={"theta_R": curve}, intervals=intervals)
+
+
+@pytest.mark.parametrize(
+    ("unmixed", "main", "apart"),
+    [
+        (-0.1, 0.1, True),  # another sign
+        (-0.01, 0.01, False),  # which means nothing within the errors
+        (0.3, 0.34, False),
+        (0.3, 0.8, True),  # far
+        (1.56, -1.57, False),  # the same within the period
+        (1.56, 0.0, True),
+    ],
+)
+def test_fits_in_different_valleys_are_said(unmixed, main, apart):
+    """Truth: signs and distances of the angles, in errors, up to the period pi."""
+    found = notes.of_fits(
+        fits_at(unmixed, main), ScanResult(minimum=0.0), {}, 3000.0, (0.68, 0.95), ""
+    )
+    said = {note: kinds for note, kinds in found.items() if "different valleys" in note}
+    assert bool(said) is apart
+    if apart:
+        ((note, kinds),) = said.items()
+        assert f"theta_R = {unmixed:.3g} and {main:.3g}" in note
+        assert {"fig2", "regions", "c9"} <= set(kinds)
+        assert "pulls" not in kinds
+
+
+def test_intervals_across_a_border_are_explained():
+    """Truth: 1.592 - pi."""
+    fits = fits_at(0.0, 0.0, theta_R={"0.68": [[0.1, 0.2], [1.554, 1.592]]})
+    found = notes.of_fits(fits, ScanResult(minimum=0.0), {}, 3000.0, (0.68, 0.95), "")
+    (note,) = [note for note in found if "border" in note]
+    assert "same again after 3.142: 1.592 is -1.55." in note
+    assert found[note] == ("profiles",)
 
 
 def test_the_unmixed_region_alone_reaches_the_edge(said):

@@ -79,7 +79,7 @@ def test_fits_by_what_they_hold(tmp_path):
         SM=SM,
         found={"malaphoric": MAIN},
         without_LEP2=NO_LEP2,
-        notes=["A note."],
+        notes={"A note.": ["fig2"]},
         intervals={"g_hat": {"0.68": [[0.08, None]]}},
         profiles={"g_hat": Curve(np.array([0.0, 0.1]), np.array([105.0, 101.0]))},
     )
@@ -110,7 +110,7 @@ def test_a_scan_by_itself(tmp_path):
         columns=list(VALUES),
         steps={"g_hat": 0.01},
         census={"points": 3},
-        notes=["A note."],
+        notes={"A note.": ["fig2"]},
     )
     store.write_json(tmp_path / "best_grid.json", {**scan.as_dict(), "recipe": "a"})
     assert list(json.loads((tmp_path / "best_grid.json").read_text())) == [

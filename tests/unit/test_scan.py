@@ -121,13 +121,7 @@ class TestChunk:
             tmp_path / "c.h5", points, FakeEngine(), data, DESCRIPTION, keep, out=lines.append
         )
         truth = FakeEngine().evaluate(points)
-        assert counts == {
-            "points": 140,
-            "found": 0,
-            "ckm": np.sum(truth.reason == "ckm"),
-            "errors": 1,
-        }
-        assert counts["ckm"] == 5  # one node of g_hat, one of theta_sb, five of epsilon_hat
+        assert counts == {"points": 140, "found": 0, "errors": 1}
         result = read_points([tmp_path / "c.h5"], [DESCRIPTION], data)
         assert np.array_equal(result["points"], points)
         assert result["reason"].tolist() == truth.reason.tolist()
@@ -293,7 +287,7 @@ class TestMerge:
             tmp_path / "scan.h5", grid(), write(tmp_path, [0, 55, 140]), [DESCRIPTION], data,
             CONFIGURATION,
         )  # fmt: skip
-        assert counts == {"points": 140, "ckm": 5, "errors": 1}
+        assert counts == {"points": 140, "errors": 1}
         with h5py.File(tmp_path / "scan.h5") as file:
             names = file["category"].asstr()[:].tolist()
             assert names == ["quarks", "EWPOs", "LFU", "global"]
@@ -440,7 +434,7 @@ class TestMerge:
         counts = merge(
             tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION
         )
-        assert counts == {"points": 140, "ckm": 0, "errors": 140}
+        assert counts == {"points": 140, "errors": 140}
         with h5py.File(tmp_path / "scan.h5") as file:
             assert len(store.parse(file.attrs["errors"])) == 100
             assert np.all(file["status"][:] == 2)
@@ -678,7 +672,7 @@ def test_errors_are_tried_again(tmp_path):
     points = np.array([[1, 5, 6], [2, 5, 6], [0, 5, 6.0]])
     assert kept.write(path, points, engine=FailingEngine)["errors"] == 1
     counts = kept.write(path, points, engine=FailingEngine)
-    assert counts == {"points": 3, "found": 2, "ckm": 1, "errors": 1}
+    assert counts == {"points": 3, "found": 2, "errors": 1}
 
 
 def test_layers_are_kept_apart(tmp_path):

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from malaphoric import source
-from malaphoric.schema import ROOT
+from malaphoric.schema import ROOT, ConfigurationError
 
 FILES = {
     "one": "from malaphoric import two\n\ndef f(x):\n    return two.g(x)\n",
@@ -69,6 +69,12 @@ def test_versions_are_those_of_what_is_imported(package):
     package(three="import flavio\n")
     found = source.code("one")["versions"]
     assert set(found) == {"numpy", "flavio", "ckmutil", "rundec", "scipy"}
+
+
+def test_a_package_that_is_missing_is_one_sentence():
+    """As after an update that needs one more: `make setup` is named."""
+    with pytest.raises(ConfigurationError, match=r"package no-such-package .* `make setup`"):
+        source.version("no-such-package")
 
 
 def test_unknown_module_is_refused():

@@ -1,6 +1,7 @@
 """Statistics against closed formulas: profiles, levels, intervals, pulls."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ import pytest
 from malaphoric import store
 from malaphoric.data.likelihood import Constraint, Likelihood
 from malaphoric.inference import statistics
+from malaphoric.inference.results import Curve
+from malaphoric.physics.parameters import BY_NAME
 from malaphoric.report.paper import FITS
 from malaphoric.report.paper import PARAMETERS as NAMES
 from malaphoric.scan.grid import Grid
@@ -66,6 +69,39 @@ def test_intervals():
     assert not rest
     assert statistics.intervals(x, (x - 3) ** 2, 4.0)[0][1] is None
     assert len(statistics.intervals(x, (x**2 - 4) ** 2, 1.0)) == 2
+
+
+@pytest.mark.parametrize("edge", [1.57, np.pi / 2, 1.575])
+def test_an_interval_across_the_border_of_a_period_is_one(edge):
+    """Truth: chi2 = (tan(x - 1.56) / 0.02)^2 has the period pi; below 1 within atan(0.02)."""
+    x = np.linspace(-edge, edge, 4001)
+    curves = {"theta_R": Curve(x, (np.tan(x - 1.56) / 0.02) ** 2)}
+    level = statistics.special.gammainc(0.5, 0.5)  # of height 1
+    half = np.arctan(0.02)
+    (found,) = statistics.all_intervals(curves, [level])["theta_R"].values()
+    assert found == [pytest.approx([1.56 - half, 1.56 + half], abs=1e-3)]
+    about = {"theta_R": replace(BY_NAME["theta_R"], period=2 * np.pi)}
+    (found,) = statistics.all_intervals(curves, [level], about)["theta_R"].values()
+    assert [low is None for low, _ in found] == [True, False]
+
+
+def test_few_values_in_a_region_are_said(tmp_path):
+    """|g - 0.1| < 1.51 * 0.02 (68%, two parameters): three values in steps of 0.02.
+
+    All values of epsilon_hat are in the region: there is no border to draw.
+    """
+    axes = (np.linspace(-0.2, 0.2, 3), np.linspace(0, 0.3, 16), np.linspace(-0.4, 0.4, 81))
+
+    def narrow(points):
+        _, g, t = points.T
+        return {"global": ((g - 0.1) / 0.02) ** 2 + (t / 0.1) ** 2}
+
+    write_scan(tmp_path / "scan.h5", axes, narrow)
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
+    assert found == {
+        "The grid is coarse for the regions drawn: the 68% region has 3 values of g_hat, in steps "
+        "of 0.02; 0.005 would do.": ("regions",)
+    }
 
 
 def small_likelihood():
@@ -139,7 +175,7 @@ def test_profile_file_of_a_known_scan(tmp_path):
     assert found.best.values["epsilon_hat"] == pytest.approx(-0.6)
     assert found.best.values["g_hat"] == pytest.approx(0.1)
     assert found.fits["unmixed"].values["epsilon_hat"] == 0
-    assert found.notes == []
+    assert found.notes == {}
     for number, name in enumerate(NAMES):  # where the profile of each parameter is
         points = np.array(found.lines[name])
         rows = grid.points()[np.abs(grid.points()[:, 0]) <= 1]
@@ -248,7 +284,7 @@ def test_a_box_beyond_the_physical_limit_has_no_best_fit(tmp_path):
     write_scan(tmp_path / "scan.h5", axes, parabola)
     found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5", fits=FITS)
     assert (found.all, found.fits) == ({}, {})
-    assert found.notes == [
+    assert list(found.notes) == [
         "No point of the scan is physical: |epsilon| > 1 at all 27 points, so there is no best fit."
     ]
 
@@ -271,9 +307,11 @@ def test_steps_that_do_not_resolve_a_contour_are_said(tmp_path, points, ragged, 
 
     axes, names = (*axes, *np.array([*fixed.values()]).reshape(-1, 1)), (*NAMES, *fixed)
     write_scan(tmp_path / "scan.h5", axes, valley, names=names)
-    notes = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
+    found = statistics.profile(tmp_path / "scan.h5", tmp_path / "profile.h5").notes
+    notes = list(found)
     assert len(notes) == ragged
     if ragged:
+        assert ("fig2" in found[notes[0]]) is not alone
         assert "Steps of theta_sb of 0.04 do not resolve the contours of quarks, global" in notes[0]
         assert ("(unmixed)" in notes[0]) is not alone
         enough = float(notes[0].split("; ")[1].split()[0])

@@ -49,14 +49,14 @@ def test_what_a_run_ends_with():
         method="x", values=values, errors=errors, chi2={"global": 584.57},
         dchi2={"global": 38.34}, p_value=0.0088, p_value_over={"SM": 2.4e-8},
     )  # fmt: skip
-    fits = Fits(SM=sm, found={"main": fit}, notes=["Mind."], held={"main": {}})
+    fits = Fits(SM=sm, found={"main": fit}, notes={"Mind.": ()}, held={"main": {}})
     fits.intervals["g_hat"] = {"0.95": [[0.036, None]]}
     census = {"points": 100, "physical": 90, "ok": 80, "ckm": 10, "error": 0}
     page_file = Path("results/mine/index.html")
     found = summary.lines(fits, ScanResult(census=census), "checked", 0.95, page_file, 125)
     assert found[1:] == [
-        "100 points (10 unphysical (|epsilon| > 1), 10 without CKM elements (their extraction "
-        "fails)), checked; 2 min 5 s from start to end.",
+        "100 points (10 unphysical (|epsilon| > 1), of the 90 others 10 without CKM elements "
+        "(their extraction fails)), checked; 2 min 5 s from start to end.",
         "SM: chi2 = 622.92, p-value 0.0004",
         "main: g_hat = 0.078 ± 0.028; chi2 = 584.57, 38.34 below the SM, p-value 0.0088 "
         "(2.4e-08 over SM)",

@@ -88,11 +88,12 @@ def test_intervals_are_those_of_a_fine_grid(compiled):
         ((low, high),) = fits["intervals"][name]["0.68"]
         assert [low, high] == pytest.approx(expected, abs=1e-3)
         assert (low or -1) < fits["malaphoric"][name] < high
-    note, remedy = fits["notes"][-2:]
+    note, remedy = list(fits["notes"])[-2:]
     assert "The 68% region reaches the edge of the box at theta_sb = -0.3:" in note
     assert "`python -m malaphoric box b3-l2` proposes another box." in remedy
-    assert f"{note} {remedy}" in compiled.output
-    assert f"{note} {remedy}" in (compiled.folder / OUT / "tables/table4.md").read_text()
+    assert note in compiled.output
+    assert remedy in compiled.output
+    assert note not in (compiled.folder / OUT / "tables/table4.md").read_text()  # of best fits
 
 
 def test_the_default_box_is_proposed(compiled):

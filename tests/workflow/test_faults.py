@@ -299,7 +299,7 @@ Observable.prediction_par = prediction_par
 """,
     )
     result = workflow.run("--cores", "1", "--until", "scan")
-    line = "scan: 2 points of 1 chunks, 0 without CKM elements, 1 errors"
+    line = "scan: 2 points of 1 chunks, 1 errors"
     assert line in result.stdout
     with h5py.File(tmp_path / "results/tiny/scan.h5") as file:
         assert file["status"][0, 0].tolist() == [0, 2]

@@ -155,6 +155,15 @@ def _box(options: argparse.Namespace) -> None:
         print(f"# 95% region (two parameters): {name} from {low} to {high}")
     for name in found.best.undetermined:
         print(f"# chi2 does not depend on {name}")
+    for other in found.best.other_minima:
+        place = ", ".join(f"{name} = {value:.3g}" for name, value in other.values.items())
+        higher = other.chi2["global"] - found.best.chi2["global"]
+        print(f"# another minimum, chi2 {higher:.2f} higher: {place}")
+    for name, points in found.cut.items():
+        print(
+            f"# the 95% region goes on beyond the axis of {name}, in a narrow valley: all of it "
+            f"would need {points} points of {name} with the same steps"
+        )
     asked = {"run": "box", "model": options.model, "parameters": found.grid}
     print(f"# {Configuration(asked).cost}")
     print(box.text(found.grid))
@@ -182,7 +191,7 @@ def _check(options: argparse.Namespace) -> None:
     for path in overlays:
         read_overlay(path)
     print(f"{options.file}: accepted, {run.cost}")
-    for note in [*run.grid.notes, *_doubts(run)]:
+    for note in [*run.remarks, *run.grid.notes, *_doubts(run)]:
         print(note)
 
 

@@ -5,6 +5,7 @@ The schemas themselves are in ``workflow/schemas``.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Iterable
@@ -179,16 +180,28 @@ def _message(error: jsonschema.ValidationError) -> str:
     value, schema = error.instance, error.schema
     if error.validator == "additionalProperties":
         allowed = schema.get("properties", {})
-        unknown = ", ".join(_dotted([*error.absolute_path, k]) for k in value if k not in allowed)
-        return f"unknown key {unknown}; accepted: {', '.join(sorted(allowed))}"
+        unknown = [k for k in value if k not in allowed]
+        names = ", ".join(_dotted([*error.absolute_path, k]) for k in unknown)
+        meant = meaning(unknown, allowed)
+        return f"unknown key {names}; {meant}accepted: {', '.join(sorted(allowed))}"
     if error.validator == "required":
         missing = [k for k in error.validator_value if k not in value]
         names = ", ".join(f"{key}.{k}" if key else k for k in missing)
         return f"missing key {names}; accepted: {schema['description']}"
     accepted = schema.get("description") or error.message
+    if error.validator == "enum" and (meant := meaning([value], map(str, error.validator_value))):
+        accepted += f" ({meant.strip()})"
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         accepted += f" (YAML reads {value} as text: write a decimal point, as in 1.0e-3)"
     return f"{key or 'content'}: {_short(value)} is not accepted; accepted: {accepted}"
+
+
+def meaning(given: Iterable[object], known: Iterable[str]) -> str:
+    """Which known words may have been meant, as the part of an error before ``accepted``."""
+    lower = {name.lower(): name for name in known}
+    near = [difflib.get_close_matches(str(word).lower(), lower, n=1) for word in given]
+    names = dict.fromkeys(lower[name] for found in near for name in found)
+    return f"did you mean {' and '.join(names)}? " if names else ""
 
 
 def _short(value: object) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+import sys
 from functools import cache
 from importlib import metadata
 from opcode import opmap
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
+
+from malaphoric.schema import ConfigurationError
 
 _PACKAGE = Path(__file__).parent
 
@@ -36,8 +39,20 @@ class _Module(NamedTuple):
 
 @cache
 def version(package: str) -> str:
-    """Version of an installed package."""
-    return metadata.version(package)
+    """Version of an installed package.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is not installed, as after an update that needs one more.
+    """
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        raise ConfigurationError(
+            f"the package {package} is not installed in {sys.prefix}, and malaphoric needs it; "
+            "accepted: an environment made by `make setup`, to be run again after every update"
+        ) from None
 
 
 def code(*roots: str | Path, without: tuple[str, ...] = ()) -> dict:

@@ -14,9 +14,9 @@ from malaphoric.data.categories import GLOBAL
 from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.inference import fits
 from malaphoric.inference.fits import Box
-from malaphoric.inference.results import Fit
+from malaphoric.inference.results import Curve, Fit
 from malaphoric.inference.statistics import delta_chi2_level, intervals
-from malaphoric.physics import charges
+from malaphoric.physics.facts import STRONGEST
 from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS, Parameter
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.scan.grid import round_step
@@ -27,6 +27,11 @@ _LOOKS, _FOLLOWED, _SEED = 8192, 48, 1
 
 # part of the region's width that is added on both sides, and points of an axis
 _MARGIN, _POINTS, _POINTS_OF_ANGLE, _MOST_POINTS = 0.15, {"epsilon_hat": 50, "g_hat": 70}, 80, 500
+
+# The 68% region has this many steps of an axis or more: where the 95% region goes on in a narrow
+# valley, the axis ends this many times further from the best fit than the 68% region (the 95%
+# region of a parabola ends at 1.6).
+_STEPS, _FURTHEST = 8, 3.0
 
 # a parabola through three values of an angle is trusted while it dips by less, see `statistics`
 _DIP = 0.5
@@ -49,11 +54,15 @@ class Proposal(NamedTuple):
     region : dict
         Its 95% region (two parameters), [low, high] by parameter, None where it ends at a physical
         limit only.
+    cut : dict of str to int
+        Parameters whose axis does not hold all of it, because it goes on in a narrow valley, and
+        how many points the axis would need with the same steps.
     """
 
     grid: dict
     best: Fit
     region: dict[str, list[float | None]]
+    cut: dict[str, int]
 
 
 def propose(likelihood: ModelLikelihood) -> Proposal | None:
@@ -80,37 +89,44 @@ def propose(likelihood: ModelLikelihood) -> Proposal | None:
 
     wide, about = physical(likelihood), likelihood.model.records
     starts = minima(chi2, wide, _LOOKS, _FOLLOWED)
-    found = fits.minimise(named(starts, wide), wide, chi2, about=about)
+    found = fits.minimise(named(starts, wide), wide, chi2, about=about, everywhere=True)
     if not found:
         return None
-    height = delta_chi2_level(0.95, 2)
-    region: dict[str, list] = {}
+    near, height = (delta_chi2_level(level, 2) for level in (0.68, 0.95))
     for refinements in (0, 3):  # the second time from the points of the first
         lines = {name: starts[np.argsort(starts[:, i])].tolist() for i, name in enumerate(wide)}
-        curves = fits.profiles(found, lines, wide, chi2, [height], refinements)
+        curves = fits.profiles(found, lines, wide, chi2, [near, height], refinements)
         starts = np.concatenate([curve.points for curve in curves.values()])
         delta = np.concatenate([curve.chi2 for curve in curves.values()]) - found.chi2[GLOBAL]
         starts = starts[delta < 4 * height]
-    for name, curve in curves.items():
-        pieces = intervals(curve.values, curve.chi2, height)
-        region[name] = [pieces[0][0], pieces[-1][1]]
-    grid: dict = {
-        name: _axis(about[name], region[name], wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
-        for name in wide
-    }
-    for name in found.undetermined:
-        if name not in HATTED:
+    region = {name: _ends(curve, height) for name, curve in curves.items()}
+    grid, whole, cut = {}, {}, {}  # type: dict, dict[str, dict], dict[str, int]
+    for name in wide:
+        if name in found.undetermined and name not in HATTED:
             grid[name] = float(np.clip(0.0, *wide[name]))
-    last = list(wide)[-1]
-    if last not in HATTED and isinstance(grid[last], dict):
-        grid[last] = _axis(about[last], region[last], wide, _last_step(chi2, wide, starts, grid))
-    axes = [name for name, x in grid.items() if isinstance(x, dict)]
-    if math.prod(grid[name]["points"] for name in axes) > _MOST_OF_GRID:
-        for name in axes[2:]:
-            grid[name] = {"min": grid[name]["min"], "max": grid[name]["max"], "profile": True}
+            continue
+
+        def axis(ends: list, name: str = name) -> dict:
+            made = _axis(about[name], ends, wide, 1 / _POINTS.get(name, _POINTS_OF_ANGLE))
+            if name in HATTED or name != list(wide)[-1]:
+                return made
+            share = _last_step(chi2, wide, starts, {**grid, name: made})
+            return _axis(about[name], ends, wide, share)
+
+        inner = _ends(curves[name], near)
+        grid[name] = whole[name] = axis(region[name])
+        if np.ptp(_filled(inner, wide[name])) < _STEPS * _step(whole[name]):
+            grid[name] = axis(_without_valley(found.values[name], inner, region[name]))
+        if grid[name] != whole[name]:
+            width = whole[name]["max"] - whole[name]["min"]
+            cut[name] = 1 + math.ceil(width / _step(grid[name]))
+    if math.prod(grid[name]["points"] for name in whole) > _MOST_OF_GRID:
+        for name in list(whole)[2:]:  # without steps, none is too wide
+            grid[name] = {"min": whole[name]["min"], "max": whole[name]["max"], "profile": True}
+            cut.pop(name, None)
     if likelihood.M_X is not None:
         grid[MASS] = likelihood.M_X
-    return Proposal(grid, found, region)
+    return Proposal(grid, found, region, cut)
 
 
 def text(grid: dict) -> str:
@@ -144,11 +160,8 @@ def physical(likelihood: ModelLikelihood) -> Box:
             )
     limit = M_REFERENCE / (likelihood.M_X or M_X_RANGE[0])
     ranges = {name: record.range for name, record in about.items() if record.range}
-    strongest = max(charges.largest(x, ranges) for _, x in model.every_charge()) or 1.0
-    known = {
-        "epsilon_hat": (-limit, limit),
-        "g_hat": (0.0, math.sqrt(4 * math.pi) * limit / strongest),
-    }
+    strongest = STRONGEST * limit / (model.largest_charge(ranges) or 1.0)
+    known = {"epsilon_hat": (-limit, limit), "g_hat": (0.0, strongest)}
 
     def limits(name: str) -> tuple[float, float]:
         if name in known:
@@ -208,10 +221,34 @@ def named(points: np.ndarray, box: Box) -> list[dict[str, float]]:
     return [dict(zip(box, point, strict=True)) for point in points.tolist()]
 
 
+def _ends(curve: Curve, height: float) -> list[float | None]:
+    """Where a region begins and ends; None at a physical limit."""
+    pieces = intervals(curve.values, curve.chi2, height)
+    return [pieces[0][0], pieces[-1][1]]
+
+
+def _filled(region: list[float | None], wide: tuple[float, float]) -> list[float]:
+    """The ends of a region, the physical limits among them."""
+    return [w if r is None else r for r, w in zip(region, wide, strict=True)]
+
+
+def _without_valley(best: float, near: list, region: list) -> list[float | None]:
+    """The part of a region that is not the far end of a narrow valley."""
+    result = []
+    for pick, inner, outer in zip((max, min), near, region, strict=True):
+        furthest = outer if inner is None else best + _FURTHEST * (inner - best)
+        result.append(furthest if outer is None else pick(outer, furthest))
+    return result
+
+
+def _step(axis: dict) -> float:
+    return (axis["max"] - axis["min"]) / (axis["points"] - 1)
+
+
 def _axis(about: Parameter, region: list, wide: Box, share: float) -> dict[str, float]:
     """A range that holds a region with a margin, and its points, zero among them if inside."""
     name = about.name
-    low, high = (w if r is None else r for r, w in zip(region, wide[name], strict=True))
+    low, high = _filled(region, wide[name])
     if name in HATTED:  # the unmixed model, and no coupling at all, belong to the picture
         low, high = min(low, 0.0), max(high, 0.0)
     margin = _MARGIN * (high - low)

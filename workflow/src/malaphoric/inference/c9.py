@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from malaphoric.engines.compiled import AT_MZ, B_TO_Q, N_DELTA, CompiledEngine, 
 from malaphoric.engines.loading import Joined, ModelLikelihood
 from malaphoric.engines.protocol import Engine, HasCoefficients
 from malaphoric.inference import fits
+from malaphoric.scan import chunks
 
 #: Where flavio reads coefficients of b → s l l.
 PORT = Port(4.8, "WET", "flavio", "sb")
@@ -58,6 +60,9 @@ _BLOCK = 256
 
 # Random points of the box, to start from; nodes this far above the minimum are left out.
 _LOOKS, _SEED, _FAR = 8192, 1, 20.0
+
+# The part of the time that the first starts take, roughly: what progress tells.
+_FIRST = 0.6
 
 # Rounds of starts from neighbouring nodes, and how far a node is above these if it needs one.
 _ROUNDS, _BUMP = 4, 0.3
@@ -262,7 +267,11 @@ class Reach:
         return np.eye(2) if number == 2 else axes[:, :number]
 
     def held(
-        self, nodes: np.ndarray, directions: np.ndarray, hold: float
+        self,
+        nodes: np.ndarray,
+        directions: np.ndarray,
+        hold: float,
+        progress: Callable[[float], None] = lambda _: None,
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """chi2 minimised over the parameters, with the coefficients held at nodes.
 
@@ -274,6 +283,8 @@ class Reach:
         directions : ndarray, shape (2, k)
         hold : float
             Standard deviation with which they are held.
+        progress : callable, optional
+            Called now and then with the part that is done, 0 to 1.
 
         Returns
         -------
@@ -284,8 +295,12 @@ class Reach:
             The coefficients at each minimum: those of the node, where the model reaches it.
         """
         chi2, places = {}, {}
-        for name in self.chi2:
-            x = self._minima(name, nodes, directions, hold)
+        for number, name in enumerate(self.chi2):
+
+            def told(part: float, before: int = number) -> None:
+                progress((before + part) / len(self.chi2))
+
+            x = self._minima(name, nodes, directions, hold, told)
             found, place = self.evaluate(x.reshape(-1, x.shape[-1]))
             place = place.reshape(*nodes.shape[:-1], 2)
             off = ((place @ directions - nodes) ** 2).sum(axis=-1) / hold**2
@@ -301,7 +316,12 @@ class Reach:
         return chi2, places
 
     def _minima(
-        self, name: str, nodes: np.ndarray, directions: np.ndarray, hold: float
+        self,
+        name: str,
+        nodes: np.ndarray,
+        directions: np.ndarray,
+        hold: float,
+        progress: Callable[[float], None],
     ) -> np.ndarray:
         """Points (..., n_parameters) at which chi2 is lowest, NaN where none is looked for."""
         shape, m = nodes.shape[:-1], len(self._low)
@@ -315,9 +335,12 @@ class Reach:
             off = ((places @ directions - x[:, m:]) ** 2).sum(axis=1) / hold**2
             return _SCALE * (chi2[name] + off)
 
-        def follow(starts: np.ndarray, rows: np.ndarray) -> None:
+        def follow(starts: np.ndarray, rows: np.ndarray, before: float, after: float) -> None:
+            def told(found: int) -> None:
+                progress(before + (after - before) * found / len(rows))
+
             starts = np.concatenate([starts, flat[rows]], axis=1)
-            x, value = fits.minima(objective, starts, self._free, *limits)
+            x, value = fits.minima(objective, starts, self._free, *limits, told)
             lower = value / _SCALE < height[rows]
             points[rows[lower]], height[rows[lower]] = x[lower, :m], value[lower] / _SCALE
 
@@ -328,13 +351,15 @@ class Reach:
         looked = [values + _HOLD**2 * ((along - node) ** 2).sum(axis=1) / hold**2 for node in flat]
         guess = np.array([trial.min() for trial in looked])
         rows = np.flatnonzero(guess < guess.min() + _FAR)
-        follow(self._looks[known[[looked[row].argmin() for row in rows]]], rows)
-        for _ in range(_ROUNDS):  # from the lower neighbour of bumps, which are other minima
+        follow(self._looks[known[[looked[row].argmin() for row in rows]]], rows, 0, _FIRST)
+        for done in np.linspace(
+            _FIRST, 1, _ROUNDS, endpoint=False
+        ):  # from the lower neighbour of bumps, which are other minima
             rows, neighbours = _bumps(height.reshape(shape))
             if not rows.size:
                 break
             before = height[rows]
-            follow(points[neighbours], rows)
+            follow(points[neighbours], rows, done, done + (1 - _FIRST) / _ROUNDS)
             if not (height[rows] < before - _BUMP).any():
                 break
         return points.reshape(*shape, m)
@@ -369,6 +394,7 @@ def save(
     box: fits.Box,
     starts: list[dict[str, float]],
     extra_table: Table | None = None,
+    out: Callable[[str], None] = lambda _: None,
 ) -> str:
     """Compute the planes of a run and write them.
 
@@ -390,6 +416,8 @@ def save(
         Values by parameter to start from, and to be seen: the best of the grid.
     extra_table : Table, optional
         Of the additional observables.
+    out : callable, optional
+        Takes lines on progress, in nodes of all planes and categories.
 
     Returns
     -------
@@ -398,8 +426,14 @@ def save(
     """
     data, said = likelihood.data, []
     rows = np.array([[point[name] for name in box] for point in starts]).reshape(-1, len(box))
+    each = _NODES**2 * len([name for name in (*CATEGORIES, GLOBAL) if name in data.n_obs])
+    progress = chunks.Progress(len(planes) * each, out, what="C9 point")
     with store.create(path, content=_CONTENT) as file:
-        for plane in planes:
+        for number, plane in enumerate(planes):
+
+            def told(part: float, before: int = number) -> None:
+                progress(int((before + part) * each))
+
             names, group = PLANES[plane], file.create_group(plane)
             engine: Engine = direct_engine(names)
             if extra_table:
@@ -419,7 +453,7 @@ def save(
                 fine = _lattice(*np.linspace(low, high, _NODES_OF_DIRECT).T)
                 values = direct_chi2(data, engine, fine.reshape(-1, 2)).reshape(fine.shape[:2])
                 store.write_array(group, "direct", values)
-            chi2, places = _reached(model, _lattice(*axes), low, high)
+            chi2, places = _reached(model, _lattice(*axes), low, high, told)
             group.attrs["categories"] = json.dumps(list(chi2))
             store.write_array(group, "chi2", np.array(list(chi2.values())))
             store.write_array(group, "places", np.array(list(places.values())))
@@ -434,15 +468,21 @@ def _window(shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _reached(
-    model: Reach, lattice: np.ndarray, low: np.ndarray, high: np.ndarray
+    model: Reach,
+    lattice: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    progress: Callable[[float], None] = lambda _: None,
 ) -> tuple[dict, dict]:
     """`Reach.held` at the nodes of a lattice (n, n, 2), on a line, or at a point."""
     directions = model.directions(low, high)
     if directions.shape[1] == 2:
-        return model.held(lattice, directions, _HOLD * (high - low)[0] / (_NODES - 1))
+        hold = _HOLD * (high - low)[0] / (_NODES - 1)
+        return model.held(lattice, directions, hold, progress)
     inside = ((model.places >= low) & (model.places <= high)).all(axis=1)
     if directions.shape[1] == 0:
         return model.held(np.zeros((1, 0)), directions, 1.0)
     along = model.places[inside & np.isfinite(model.chi2[GLOBAL])] @ directions
     nodes = np.linspace(along.min(), along.max(), _NODES_OF_LINE)[:, np.newaxis]
-    return model.held(nodes, directions, _HOLD * np.ptp(nodes) / (_NODES_OF_LINE - 1))
+    hold = _HOLD * np.ptp(nodes) / (_NODES_OF_LINE - 1)
+    return model.held(nodes, directions, hold, progress)

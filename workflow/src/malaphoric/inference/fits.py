@@ -244,6 +244,9 @@ class _Problem:
         self.low, self.high = limits_of(box)
         self.sizes = np.array([about[name].size for name in box])
         self.steps = _GRADIENT_STEP * self.sizes
+        self.periods = {
+            n: about[n].period or 0.0 for n in self.free if about[n].is_all_round(*box[n])
+        }
 
     def values(self, points: np.ndarray) -> np.ndarray:
         """chi2 (n,) of points (n, n_parameters)."""
@@ -266,7 +269,17 @@ class _Problem:
         points = np.random.default_rng(_SEED).uniform(self.low, self.high, (_LOOKS, len(self.low)))
         return points[np.argsort(self.values(points), kind="stable")[:_FOLLOWED]]
 
-    def migrad(self, start: np.ndarray) -> Any:
+    def minimum(self, start: np.ndarray) -> Any:
+        """A Minuit at the minimum that a point leads to, across the border of a period, too."""
+        found = self._migrad(start)
+        for name in self.periods.keys() & set(self.at_limit(np.array(found.values))):
+            other, i = np.array(found.values), self.names.index(name)
+            other[i] -= np.copysign(self.periods[name], other[i] - (self.low + self.high)[i] / 2)
+            across = self._migrad(np.clip(other, self.low, self.high))
+            found = across if across.valid and across.fval < found.fval else found
+        return found
+
+    def _migrad(self, start: np.ndarray) -> Any:
         """A Minuit at the minimum that a point (n_parameters,) leads to."""
         from iminuit import Minuit
 
@@ -301,7 +314,7 @@ class _Problem:
         for point in points[np.argsort(height, kind="stable")][: np.sum(height < ceiling)]:
             if any(self._is_same(point, other) for other in seen):
                 continue
-            minuit = self.migrad(point)
+            minuit = self.minimum(point)
             place = np.array(minuit.values)
             new = minuit.valid and minuit.fval < ceiling
             new = new and not any(self._is_same(place, other) for other in seen)
@@ -331,7 +344,7 @@ def _minimised(points: np.ndarray, problem: _Problem, everywhere: bool) -> Fit:
         if level.min() < height.min() - _LOWER:
             start = more[level.argmin()]
         place, height = np.concatenate([place, more]), np.concatenate([height, level])
-    best = problem.migrad(start)
+    best = problem.minimum(start)
     minimum = np.array(best.values)
     undetermined = _undetermined(problem.values, minimum, box, free)
     determined = [name for name in free if name not in undetermined]
@@ -494,6 +507,7 @@ def profiles(
     free = np.array([names.index(name) for name in free_parameters(box)])
     angles = [i for i in free if names[i] not in (*HATTED, MASS)]
     mirrors = [np.where(np.arange(len(names)) == i, -1, 1) for i in angles]
+    weak = np.where(np.array(names) == "g_hat", low, best)
 
     def values(points: np.ndarray) -> np.ndarray:
         return chi2(points)[GLOBAL]
@@ -505,14 +519,17 @@ def profiles(
         error = np.nan_to_num(fit.errors.get(names[i], 0.0))
         # a parameter that is not on the grid has valleys that nobody has seen, and hills between
         own = grid[:: -(-len(grid) // _MOST_VALUES) or 1, i]
-        own = own if len(grid) else np.linspace(low[i], high[i], _MOST_VALUES)
+        known = len(grid) > 0
+        own = own if known else np.linspace(low[i], high[i], _MOST_VALUES)
         around = best[i] + error * np.concatenate([-_AROUND, _AROUND])
         ends = [low[i], high[i]]
         trial = np.concatenate([own, around, minima_of_fit[:, i], ends])
         trial = np.unique(np.clip(trial, *ends))
-        grid = grid if len(grid) else best[np.newaxis]
+        grid = grid if known else best[np.newaxis]
         near = grid[np.abs(grid[:, i] - trial[:, np.newaxis]).argmin(axis=1)]
         every = [near, *(np.tile(x, (len(trial), 1)) for x in minima_of_fit)]
+        if not known:  # with a weak coupling the CKM extraction succeeds everywhere
+            every.append(np.tile(weak, (len(trial), 1)))
         every += [near * mirror for mirror in mirrors]
         curve = _Profile(i, len(names), partial(minima, values, free=others, low=low, high=high))
         curve.add(trial, np.stack(every, axis=1))
@@ -586,12 +603,13 @@ def minima(
     free: np.ndarray,
     low: np.ndarray,
     high: np.ndarray,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Minima from many starting points at once: the engine needs many points to be quick.
 
     Newton steps in the free columns inside the limits (n_parameters,), or those of every point
-    (n, n_parameters), shortened until chi2 falls. Returns points
-    (n, n_parameters) and their chi2 (n,), infinite where a start cannot be computed.
+    (n, n_parameters), shortened until chi2 falls; `progress` is told how many are found. Returns
+    points (n, n_parameters) and their chi2 (n,), infinite where a start cannot be computed.
     """
     x = np.clip(starts, low, high)
     low, high = (np.broadcast_to(limit, x.shape)[:, free] for limit in (low, high))
@@ -626,6 +644,7 @@ def minima(
         x[rows[lower]], value[rows[lower]] = trial[lower], found[lower]
         gradient[rows[lower]], hessian[rows[lower]] = slopes[0][lower], slopes[1][lower]
         going[rows[done]] = False
+        progress(len(x) - int(going.sum()))
     return x, value
 
 

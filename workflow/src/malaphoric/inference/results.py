@@ -18,6 +18,16 @@ from malaphoric.physics.parameters import HATTED
 #: How a fit was found that has errors.
 MINIMISED = "minimised with iminuit"
 
+#: Sentences that readers must know, and below which kinds of figures and tables each stands: some
+#: of `SHOWN`, none if it says nothing of what is drawn there.
+Notes = dict[str, tuple[str, ...]]
+
+#: Figure 2; regions in other planes, and maps of them; profiles; planes of C9; pulls; Table 4.
+SHOWN = ("fig2", "regions", "profiles", "c9", "pulls", "table4")
+
+#: What the unmixed fit holds fixed.
+UNMIXED = {"epsilon_hat": 0.0}
+
 _OF_MINUIT = ("errors", "correlations", "undetermined", "valid", "at_limit")
 
 
@@ -193,8 +203,8 @@ class Fits:
         By name, in the same order; without those that no valid point belongs to.
     without_LEP2 : Fit or None
         The main fit of all other data.
-    notes : list of str
-        Sentences that whoever reads the fits must know.
+    notes : dict of str to tuple of str
+        `Notes` on the fits.
     intervals : dict
         By parameter and confidence level, from `statistics.all_intervals`.
     profiles : dict of str to Curve
@@ -205,9 +215,13 @@ class Fits:
     SM: Fit = field(default_factory=Fit)
     found: dict[str, Fit] = field(default_factory=dict)
     without_LEP2: Fit | None = None
-    notes: list[str] = field(default_factory=list)
+    notes: Notes = field(default_factory=dict)
     intervals: dict[str, dict[str, list]] = field(default_factory=dict)
     profiles: dict[str, Curve] = field(default_factory=dict)
+
+    def notes_below(self, kind: str) -> list[str]:
+        """Sentences that stand below a kind of figure or table, one of `SHOWN`."""
+        return [note for note, kinds in self.notes.items() if kind in kinds]
 
     @property
     def main(self) -> Fit | None:
@@ -217,7 +231,7 @@ class Fits:
     @property
     def unmixed(self) -> Fit | None:
         """The fit that holds epsilon_hat = 0 and nothing else; None without one."""
-        return self._holding({"epsilon_hat": 0})
+        return self._holding(UNMIXED)
 
     def _holding(self, held: dict[str, float]) -> Fit | None:
         return next((fit for name, fit in self.found.items() if self.held[name] == held), None)
@@ -308,8 +322,8 @@ class ScanResult:
         Of the axes.
     census : dict of str to int
         Numbers of points: all, physical ones, and of these those that failed, and why.
-    notes : list of str
-        Sentences that whoever reads the scan must know.
+    notes : dict of str to tuple of str
+        `Notes` on the scan.
     """
 
     all: dict[str, Minimum] = field(default_factory=dict)
@@ -320,7 +334,7 @@ class ScanResult:
     columns: list[str] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
     census: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: Notes = field(default_factory=dict)
 
     @property
     def best(self) -> Minimum | None:

@@ -6,7 +6,7 @@ Works on stored scans and arrays of chi2; what needs chi2 at other points is in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import reduce
 from itertools import combinations
@@ -19,12 +19,15 @@ from scipy import special  # scipy.stats takes a second to import
 from malaphoric import store
 from malaphoric.data.categories import GLOBAL, observable_key
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.inference.results import Curve, Fit, Minimum, ScanResult
-from malaphoric.physics.parameters import MASS, is_physical
-from malaphoric.scan.grid import Grid
+from malaphoric.inference.results import SHOWN, Curve, Fit, Minimum, Notes, ScanResult
+from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
+from malaphoric.scan.grid import Grid, round_step
 
 # a parabola that dips further than this below the grid's values is no refinement but a guess
 _MOST_REFINED = 0.5
+
+# Values of an axis in a region that is drawn with fewer are too few.
+_FEW = 5
 
 
 def delta_chi2_level(confidence_level: float, dof: int) -> float:
@@ -134,19 +137,43 @@ def grid_profiles(profile: str | Path) -> dict[str, Curve]:
 
 
 def all_intervals(
-    profiles: dict[str, Curve], levels: Iterable[float]
+    profiles: dict[str, Curve],
+    levels: Iterable[float],
+    about: Mapping[str, Parameter] = BY_NAME,
 ) -> dict[str, dict[str, list[list[float | None]]]]:
     """Intervals of each parameter by parameter and confidence level, from its profile.
 
-    ``profiles`` are those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
+    That of a periodic parameter across the border of its period is one, and ends beyond the border.
+
+    Parameters
+    ----------
+    profiles : dict of str to Curve
+        Those of the grid (`grid_profiles`) or minimised ones (`fits.profiles`).
+    levels : iterable of float
+    about : mapping, optional
+        What is known of the parameters, see `Model.records`.
     """
     return {
         name: {
-            f"{level:g}": intervals(curve.values, curve.chi2, delta_chi2_level(level, 1))
+            f"{level:g}": _joined(
+                intervals(curve.values, curve.chi2, delta_chi2_level(level, 1)), curve, about[name]
+            )
             for level in levels
         }
         for name, curve in profiles.items()
     }
+
+
+def _joined(
+    pieces: list[list[float | None]], curve: Curve, about: Parameter
+) -> list[list[float | None]]:
+    """Intervals with the two at the border of a period as one."""
+    if len(pieces) < 2 or not about.is_all_round(curve.values[0], curve.values[-1]):
+        return pieces
+    (start, low), *between, (high, end) = pieces
+    if start is not None or end is not None:
+        return pieces
+    return [*between, [high, (low or 0.0) + (about.period or 0.0)]]
 
 
 def category_names(file: h5py.File) -> list[str]:
@@ -226,8 +253,10 @@ def profile(
                     edges, unmixed = _edges(inner[names.index(GLOBAL)], grid), inner
     lines = _lines(planes, grid)
     root = planes[wanted[0]]
-    notes = [*_census_notes(census), *grid.notes, *_ragged(names, root, unmixed, grid)]
-    attributes |= {"notes": notes, "content": "malaphoric profile"}
+    notes = _census_notes(census) | dict.fromkeys(grid.notes, ())
+    notes |= _ragged(names, root, unmixed, grid)
+    notes |= _few_steps({n: line[names.index(GLOBAL)] for n, line in lines.items()}, grid, notes)
+    attributes |= {"notes": list(notes), "content": "malaphoric profile"}
     _write_profile(path, attributes, names, grid, {p: planes[p] for p in wanted}, lines)
     return ScanResult(
         all=best.all,
@@ -383,7 +412,28 @@ def _deepest_dip(chi2: np.ndarray) -> np.ndarray:
     return np.where(at_edge | ~np.isfinite(dip), np.nan, dip)
 
 
-def _ragged(names: list[str], plane: _Plane, unmixed: np.ndarray, grid: Grid) -> list[str]:
+def _few_steps(lines: dict[str, np.ndarray], grid: Grid, said: Notes) -> Notes:
+    """Axes of the first plane that have few values in the 68% region.
+
+    Not where it has all of them, and has no border, nor where an axis is said to be too coarse.
+    """
+    found: Notes = {}
+    for name in grid.scanned[:2]:
+        delta = lines[name] - np.nanmin(lines[name], initial=np.inf)
+        inside = int(np.sum(delta <= delta_chi2_level(0.68, 2)))
+        if inside < min(_FEW, delta.size) and not any(f"Steps of {name} " in note for note in said):
+            if not inside:  # nothing valid
+                continue
+            step = grid.steps[name]
+            enough = round_step(step * inside / (2 * _FEW))
+            found[
+                f"The grid is coarse for the regions drawn: the 68% region has {inside} value"
+                f"{'s' * (inside > 1)} of {name}, in steps of {step:.2g}; {enough:.2g} would do."
+            ] = ("regions",)
+    return found
+
+
+def _ragged(names: list[str], plane: _Plane, unmixed: np.ndarray, grid: Grid) -> Notes:
     """Categories whose borders the steps of the last axis do not resolve, and steps that would.
 
     In the first plane, where it is shown or profiled, and in the plane of the unmixed model, whose
@@ -391,7 +441,7 @@ def _ragged(names: list[str], plane: _Plane, unmixed: np.ndarray, grid: Grid) ->
     """
     last = grid.scanned[-1] if grid.scanned else ""
     if last in plane.pair[:1] or last not in grid.steps:
-        return []
+        return {}
     chi2, dip = plane.inside, plane.places[""]
     if last == plane.pair[1]:
         chi2, dip = profile_last_axis(chi2, grid.named[last])[0], _deepest_dip(chi2)
@@ -405,12 +455,14 @@ def _ragged(names: list[str], plane: _Plane, unmixed: np.ndarray, grid: Grid) ->
         }
     ragged = {name: deepest for name, deepest in found.items() if deepest}
     if not ragged:
-        return []
+        return {}
     enough = grid.steps[last] * (_MOST_REFINED / max(ragged.values())) ** 0.5
-    return [
+    said = (
         f"Steps of {last} of {grid.steps[last]:.2g} do not resolve the contours of "
         f"{', '.join(ragged)}, which may be ragged or have islands; {enough:.2g} would."
-    ]
+    )
+    where = {"regions": set(ragged) & set(names), "fig2": set(ragged) - set(names)}
+    return {said: tuple(kind for kind, those in where.items() if those)}
 
 
 def _unresolved(chi2: np.ndarray, dip: np.ndarray, both: bool) -> float:
@@ -487,20 +539,22 @@ def _census(file: h5py.File, physical: list[np.ndarray]) -> dict[str, int]:
     return counts
 
 
-def _census_notes(census: dict[str, int]) -> list[str]:
+def _census_notes(census: dict[str, int]) -> Notes:
     """A scan in which there is nothing to fit says so."""
     if not census["physical"]:
-        return [
+        said = (
             f"No point of the scan is physical: |epsilon| > 1 at all {census['points']} points, so "
             "there is no best fit."
-        ]
+        )
+        return {said: SHOWN}
     if not census["ok"]:
-        return [
+        said = (
             f"No valid point: of {census['physical']} points with |epsilon| <= 1, {census['ckm']} "
             f"have no CKM elements (smelli's extraction fails) and {census['error']} ended in an "
             "error, so there is no best fit."
-        ]
-    return []
+        )
+        return {said: SHOWN}
+    return {}
 
 
 class _BestPoints:

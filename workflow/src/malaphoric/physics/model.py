@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -20,7 +20,14 @@ import numpy as np
 from malaphoric.physics import charges, smeft
 from malaphoric.physics.charges import Charge
 from malaphoric.physics.parameters import HATTED, KNOWN, MASS, Parameter, angle, dimensionless
-from malaphoric.schema import ROOT, ConfigurationError, load_schema, load_yaml, validate
+from malaphoric.schema import (
+    ROOT,
+    ConfigurationError,
+    load_schema,
+    load_yaml,
+    meaning,
+    validate,
+)
 
 #: Folder of the models that can be loaded by name.
 MODELS = ROOT / "config" / "models"
@@ -111,6 +118,10 @@ class Model:
             for entry in self.flavour_changing.get(key, ()):
                 yield f"{key[-1]}_{entry['families']}", entry["charge"]
 
+    def largest_charge(self, ranges: Mapping[str, tuple[float, float]]) -> float:
+        """Largest modulus of a charge while the parameters of charges are in their ranges."""
+        return max(charges.largest(x, ranges) for _, x in self.every_charge())
+
     @classmethod
     def load(cls, name_or_path: str | Path) -> Model:
         """Load a model by its name in ``config/models`` or by the path of a YAML file.
@@ -122,7 +133,13 @@ class Model:
             is not the file's.
         """
         path = cls.find(name_or_path)
-        model = cls.from_dict(load_yaml(path), source=str(path))
+        data = load_yaml(path)
+        if isinstance(data, dict) and "model" in data and "charges" not in data:
+            raise ConfigurationError(
+                f"{path}: the configuration of a run is not accepted here; accepted: the model "
+                f"that it names, {data['model']}"
+            )
+        model = cls.from_dict(data, source=str(path))
         if model.name != path.stem:  # a copied file whose charges changed and whose name did not
             raise ConfigurationError(
                 f"{path}: name: {model.name!r} is not accepted; accepted: {path.stem!r}, the name "
@@ -147,10 +164,13 @@ class Model:
         except (OSError, ValueError):  # a name that no file can have
             found = False
         if not found:
-            known = ", ".join(sorted(p.stem for p in MODELS.glob("*.yaml")))
+            known = sorted(p.stem for p in MODELS.glob("*.yaml"))
+            beside = (
+                [str(p) for p in path.parent.glob("*.yaml")] if path.parent != MODELS else known
+            )
             raise ConfigurationError(
-                f"model: {str(name_or_path)!r} not found; accepted: a path to a YAML file or one "
-                f"of {known} (in config/models)"
+                f"model: {str(name_or_path)!r} not found; {meaning([name_or_path], beside)}"
+                f"accepted: a path to a YAML file or one of {', '.join(known)} (in config/models)"
             )
         return path
 
@@ -433,8 +453,8 @@ class _Reading:
         for name, about in model.about.items():
             if name not in own:
                 wrong.append(
-                    f"unknown key parameters.{name}; accepted: the model's parameters, "
-                    f"{', '.join(dict.fromkeys(own))}"
+                    f"unknown key parameters.{name}; {meaning([name], own)}accepted: the model's "
+                    f"parameters, {', '.join(dict.fromkeys(own))}"
                 )
             low, high = about.get("range", (0, 1))
             if not low < high:

@@ -23,6 +23,9 @@ MASS = "M_X"
 #: Masses in GeV that are accepted.
 M_X_RANGE = (500.0, 100e3)
 
+# Of a period: pi/2 is written as 1.57 or as 1.6.
+_ROUNDED = 0.03
+
 _GREEK = {
     "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda",
     "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
@@ -60,6 +63,10 @@ class Parameter:
     def label(self) -> str:
         """For an axis of a figure."""
         return f"${self.symbol}$" + (f" [{self.unit}]" if self.unit else "")
+
+    def is_all_round(self, low: float, high: float) -> bool:
+        """Whether it is periodic and a range is one period, as far as that is usually written."""
+        return self.period is not None and abs((high - low) / self.period - 1) < _ROUNDED
 
     def described(
         self, label: str = "", size: float | None = None, range: Sequence[float] | None = None

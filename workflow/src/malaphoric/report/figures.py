@@ -49,7 +49,6 @@ from malaphoric.inference.statistics import (
 )
 from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.physics.smeft import M_REFERENCE
-from malaphoric.report.notes import without_unmixed_region
 from malaphoric.scan.grid import Grid
 
 _STYLE = {
@@ -105,11 +104,6 @@ class Page:
     fits: Fits = field(default_factory=Fits)
     about: Mapping[str, Parameter] = field(default_factory=lambda: BY_NAME)
     fixed: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences in small print below all figures but Fig. 2, which has more of them."""
-        return without_unmixed_region(self.fits.notes)
 
 
 def _new_figure(
@@ -405,7 +399,7 @@ def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> Non
     pair = (first, second)
     values = dict(zip(names, reduced(slab, grid, pair)[0], strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.fits.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("fig2"), page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels)
         handles += _star_of(axes, page.fits.unmixed, pair, label=_UNMIXED)
         _label(axes, pair, page.about)
@@ -457,7 +451,7 @@ def profile_regions(
         chi2 = _plane_in(file, grid, pair)["chi2"][:]
         values = dict(zip(category_names(file), chi2, strict=True))
     x, y = (grid.named[name] for name in pair)
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
         handles += _regions(axes, x, y, values, page.levels, _physical(pair, grid, page.M_X))
         handles += _finish_profile(axes, pair, grid, page)
         _title(axes, page, _profiled(grid, pair, profiled, page.about))
@@ -486,7 +480,7 @@ def compared_regions(
         The plane.
     """
     old, new = profiles
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
         for name, path in profiles.items():
             with store.read(path) as file:
                 grid, profiled = grid_of(file), profiled_of(file)
@@ -523,7 +517,7 @@ def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Pa
         best, chi2 = file[f"{name}_best"][index], file["chi2"][index]
     x, y = (grid.named[name] for name in pair)
     known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
         if known.any():
             label = f"best-fit {page.about[name].label}"
             handles += _best_map(axes, x, y, best, chi2 - chi2[known].min(), page.levels, label)
@@ -582,7 +576,10 @@ def profiles(
     columns, rows = min(number, 3), -(-number // 3)
     shape: dict[str, Any] = {"rows": rows, "columns": columns, "sharey": True, "squeeze": False}
     shape["size"] = 2.4 * max(columns, 2), 0.4 + 2.4 * rows
-    with _drawn(pdf, png, page.notes, page.about, **shape) as (figure, panels):
+    with _drawn(pdf, png, page.fits.notes_below("profiles"), page.about, **shape) as (
+        figure,
+        panels,
+    ):
         unphysical: list = []
         for axes in panels.flat[number:]:
             axes.remove()
@@ -738,7 +735,7 @@ def mass_coupling(profile: str | Path, page: Page, pdf: str | Path, png: str | P
     x, y = np.broadcast_to(mass / 1000, (g_hat.size, mass.size)), g_hat[:, np.newaxis] * scale
     # on the grid epsilon_hat is at the limit where the next node would be beyond
     reach = (epsilon + grid.steps.get("epsilon_hat", 5e-3)) * scale[:, np.newaxis]
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
         handles += _regions(axes, x, y, chi2, page.levels)
         if len(grid.named.get("epsilon_hat", ())) == 1:
             handles += _beyond(axes, M_REFERENCE / 1000 / max(abs(grid.axes[0][0]), 1e-9), x.max())
@@ -777,7 +774,7 @@ def c9_plane(
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes_below("c9"), page.about) as (axes, handles):
         if not np.isfinite(chi2["global"]).any():
             text = "no valid point"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)
@@ -994,7 +991,7 @@ def _pull_chart(
     A row has room for fractions in its label.
     """
     size = 6.2, 0.9 + height * max(len(rows), 4)
-    with _drawn(pdf, png, page.notes, page.about, size=size) as (figure, axes):
+    with _drawn(pdf, png, page.fits.notes_below("pulls"), page.about, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
@@ -1048,7 +1045,7 @@ def atlas_c9(
     pdf, png : path
         Files to write.
     """
-    with _drawn(pdf, png, page.notes, page.about, size=(5.6, 5.4)) as (figure, axes):
+    with _drawn(pdf, png, page.fits.notes, page.about, size=(5.6, 5.4)) as (figure, axes):
         order = np.argsort(dchi2, kind="stable")  # the best on top
         ends = {"vmin": np.quantile(dchi2, 0.02), "vmax": dchi2.max()} if len(dchi2) else {}
         handles, drawn = [], None
@@ -1101,7 +1098,7 @@ def atlas_dchi2(
     pdf, png : path
         Files to write.
     """
-    with _panel(pdf, png, page.notes, page.about) as (axes, handles):
+    with _panel(pdf, png, page.fits.notes, page.about) as (axes, handles):
         top = max((values.max() for values in dchi2.values() if len(values)), default=1.0)
         bins = np.linspace(0, max(top, 1e-3), 41)
         for (name, values), colour in zip(dchi2.items(), ("#0072B2", "#D55E00"), strict=False):

@@ -1,6 +1,7 @@
 """What whoever reads the best fits of a run must know, in plain sentences.
 
-`best_fit.json` holds them; the job that writes it, the figures and Table 4 repeat them.
+`best_fit.json` holds them; the page and the end of a run have all of them, figures and Table 4
+those that concern them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import numpy as np
 
 from malaphoric.data.categories import GLOBAL
 from malaphoric.inference.fits import Box, free_parameters
-from malaphoric.inference.results import Curve, Fit, Fits, ScanResult
+from malaphoric.inference.results import UNMIXED, Curve, Fit, Fits, Notes, ScanResult
 from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import BY_NAME, MASS, Parameter
 from malaphoric.physics.smeft import M_REFERENCE
@@ -22,13 +23,16 @@ _DISAGREE = 0.5
 # points of the grid that an interval needs
 _FEWEST = 3
 
+# errors between two fits in one valley
+_FAR = 3.0
 
-_UNMIXED_REGION = "region of the unmixed model"
-
-
-def without_unmixed_region(notes: Iterable[str]) -> list[str]:
-    """Sentences of figures that do not show the region of the unmixed model; Fig. 2 has all."""
-    return [note for note in notes if _UNMIXED_REGION not in note]
+# Where regions and intervals of the main fit are shown, and where stars and numbers of a fit.
+_REGIONS = ("regions", "profiles", "c9")
+_SHOW_A_FIT = {
+    "main": (*_REGIONS, "pulls", "table4"),
+    "unmixed": ("fig2", "c9", "table4"),
+    "other": ("table4",),
+}
 
 
 def of_data(overlays: Iterable[str]) -> list[str]:
@@ -45,13 +49,13 @@ def of_fits(
     levels: tuple[float, float],
     command: str,
     about: Mapping[str, Parameter] = BY_NAME,
-) -> list[str]:
-    """Sentences on the best fits and regions of a run.
+) -> Notes:
+    """Notes on the best fits and regions of a run.
 
     Parameters
     ----------
     fits : Fits
-        With profiles: minimised ones, or those of the grid.
+        With profiles, minimised ones or those of the grid, and intervals.
     grid : ScanResult
         From `statistics.profile`.
     box : dict
@@ -65,15 +69,16 @@ def of_fits(
     about : mapping, optional
         What is known of the parameters, see `Model.records`.
     """
-    sentences, main = list(grid.notes), fits.main
+    found, main = dict(grid.notes), fits.main
     for name, held in fits.held.items():
+        shown = _SHOW_A_FIT["main" if not held else "unmixed" if held == UNMIXED else "other"]
         if fit := fits.found.get(name):
-            sentences += _of_one(name, fit)
+            found |= dict.fromkeys(_of_one(name, fit), shown)
         elif main:
             where = "box" if main.minimised else "grid"
-            sentences.append(
-                f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
-            )
+            said = f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
+            found[said] = shown
+    found |= dict.fromkeys(_valleys(fits, about), (*_REGIONS, "fig2", "table4"))
 
     def physical(name: str, edge: float) -> bool:
         return _is_physical(about[name], edge, box, M_X)
@@ -81,12 +86,54 @@ def of_fits(
     if main:
         cut = _cut(main, fits.profiles, box, physical, levels)
         loose = fits.unmixed.undetermined if fits.unmixed else []
-        sentences += _cut_unmixed(loose, grid.unmixed_edges, cut, physical, levels)
-        if cut:
-            sentences += cut
-            if command:
-                sentences.append(f"`{command}` proposes another box.")
-        sentences += _coarse(main, grid, fits.profiles, levels)
+        unmixed = _cut_unmixed(loose, grid.unmixed_edges, cut, physical, levels)
+        found |= dict.fromkeys(unmixed, ("fig2",))
+        found |= dict.fromkeys(cut, _REGIONS)
+        if cut and command:
+            found[f"`{command}` proposes another box."] = ()
+        found |= dict.fromkeys(_coarse(main, grid), ("regions",))
+        found |= dict.fromkeys(_coarse_intervals(main, fits.profiles, levels), ("profiles",))
+    return found | dict.fromkeys(_across(fits, about), ("profiles",))
+
+
+def _valleys(fits: Fits, about: Mapping[str, Parameter]) -> list[str]:
+    """Whether the unmixed and the main fit are in different valleys of an angle.
+
+    So they are if it has another sign, or is far away, in errors of both.
+    """
+    names = {name: fit for name, fit in fits.found.items() if fit in (fits.main, fits.unmixed)}
+    if len(names) < 2:
+        return []
+    (one, a), (other, b) = names.items()
+    places = []
+    for name in a.values:
+        period = about[name].period
+        if period is None or {name} & {*a.undetermined, *b.undetermined}:
+            continue
+        x, y = a.values[name], b.values[name]
+        apart = (x - y + period / 2) % period - period / 2  # the same again after a period
+        errors = [np.nan_to_num(fit.errors.get(name) or about[name].size) for fit in (a, b)]
+        other_sign = abs(x) > errors[0] and abs(x - apart) > errors[1] and x * (x - apart) < 0
+        if other_sign or abs(apart) > _FAR * np.hypot(*errors):
+            places.append(f"{name} = {x:.3g} and {y:.3g}")
+    if not places:
+        return []
+    return [f"The {one} and the {other} fit lie in different valleys: {_and(places)}."]
+
+
+def _across(fits: Fits, about: Mapping[str, Parameter]) -> list[str]:
+    """How intervals across the border of a period are to be read."""
+    sentences = []
+    for name, of_levels in fits.intervals.items():
+        last = fits.profiles[name].values[-1]
+        ends = [high for pieces in of_levels.values() for _, high in pieces if high and high > last]
+        if ends:
+            period = about[name].period or 0.0
+            same = " and ".join(f"{end:.4g} is {end - period:.4g}" for end in ends)
+            sentences.append(
+                f"Intervals of {name} go on across the border of the box, because everything is "
+                f"the same again after {period:.4g}: {same}."
+            )
     return sentences
 
 
@@ -166,7 +213,7 @@ def _cut_unmixed(
         inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
         known = name not in undetermined and not physical(name, edge)
         if inside and known and not any(place in sentence for sentence in said):
-            found.setdefault(f"{inside[0]} {_UNMIXED_REGION}", []).append(place)
+            found.setdefault(f"{inside[0]} region of the unmixed model", []).append(place)
     return _reaching(found)
 
 
@@ -179,13 +226,11 @@ def _is_physical(parameter: Parameter, edge: float, box: Box, M_X: float | None)
         return abs(edge) * (M_X or box[MASS][0]) / M_REFERENCE > 1 - 1e-9
     if name == "g_hat":
         return edge == 0
-    return period is not None and np.ptp(box[name]) > period - 1e-9
+    return period is not None and (np.ptp(box[name]) > period or parameter.is_all_round(*box[name]))
 
 
-def _coarse(
-    fit: Fit, grid: ScanResult, profiles: dict[str, Curve], levels: tuple[float, float]
-) -> list[str]:
-    """Where the grid is too coarse for what is read off it."""
+def _coarse(fit: Fit, grid: ScanResult) -> list[str]:
+    """Whether the grid is too coarse for the regions that are drawn from it."""
     sentences = []
     assert grid.minimum is not None  # there is a fit
     difference = grid.minimum - fit.chi2[GLOBAL]
@@ -201,9 +246,15 @@ def _coarse(
             f"{abs(difference):.1f} {'above' if difference > 0 else 'below'} the best fit"
             + (f"; more points are needed in {_and(wide)}." if wide else ".")
         )
-    if fit.minimised:
-        return sentences  # intervals are not read off the grid
-    for name, curve in profiles.items():
+    return sentences
+
+
+def _coarse_intervals(
+    fit: Fit, profiles: dict[str, Curve], levels: tuple[float, float]
+) -> list[str]:
+    """Parameters whose intervals are read off a grid that is too coarse for them."""
+    sentences = []
+    for name, curve in profiles.items() if not fit.minimised else ():
         chi2 = curve.chi2
         if chi2.size and np.sum(chi2 - chi2.min() <= delta_chi2_level(levels[0], 1)) < _FEWEST:
             sentences.append(

@@ -209,7 +209,7 @@ class _Said:
         names = names or list(dict.fromkeys(n for f in self.fits.found.values() for n in f.values))
         every = {"Standard Model": self.fits.SM, **self.fits.found}
         nested = list(dict.fromkeys(n for f in every.values() for n in f.p_value_over))
-        head = ["fit", *map(self.symbol, names), "χ²", "Δχ²", "degrees of freedom", "p-value"]
+        head = ["fit", *map(self.symbol, names), "χ²", "Δχ²", "degrees of freedom", "p\u2011value"]
         head += [f"p over {'the SM' if n == 'SM' else escape(n)}" for n in nested]
         rows = []
         for name, fit in every.items():
@@ -301,10 +301,12 @@ def _json(data: object) -> str:
 def _figure(name: str, path: str, caption: str, said: _Said) -> str:
     caption = " ".join(caption.split()).replace("chi2", "χ²").replace("->", "→")
     image = base64.b64encode(Path(path).read_bytes()).decode()
+    names = rf"\b({'|'.join(map(re.escape, said.about))})\b"
+    written = re.sub(names, lambda match: said.symbol(match.group()), escape(caption))
     return (
         f'<figure id="figure-{_anchor(name)}"><img alt="{escape(caption)}" loading="lazy" '
         f'src="data:image/png;base64,{image}">'
-        f"<figcaption><b>{escape(name)}.</b> {escape(caption)} {said.numbers(name)}</figcaption>"
+        f"<figcaption><b>{escape(name)}.</b> {written} {said.numbers(name)}</figcaption>"
         "</figure>"
     )
 

@@ -74,11 +74,14 @@ def lines(
 
 
 def _counted(census: dict[str, int]) -> str:
-    """How many points there are, and why some are lost."""
+    """How many points there are, and why some are lost; each is counted once."""
     reasons = {"ckm": "without CKM elements (their extraction fails)", "error": "ended in an error"}
     lost = [f"{census[key]} {why}" for key, why in reasons.items() if census.get(key)]
-    beyond = census["points"] - census["physical"]
-    parts = [f"{beyond} unphysical (|epsilon| > 1)"] * bool(beyond) + lost
+    if beyond := census["points"] - census["physical"]:
+        parts = [f"{beyond} unphysical (|epsilon| > 1)"]
+        parts += [f"of the {census['physical']} others {' and '.join(lost)}"] * bool(lost)
+    else:
+        parts = lost
     return f"{census['points']} points" + (f" ({', '.join(parts)})" if parts else "")
 
 

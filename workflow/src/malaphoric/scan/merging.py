@@ -63,7 +63,7 @@ def merge(
     Returns
     -------
     dict
-        Number of points, of CKM failures and of errors.
+        Number of points and of errors.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def merge(
         If a chunk is damaged, foreign, or there is a hole.
     """
     names = [*data.categories, categories.GLOBAL]
-    counts = dict.fromkeys(STATUS, 0)
+    failed = 0
     errors: list[str] = []
     with store.create(
         path,
@@ -107,17 +107,15 @@ def merge(
         slab = math.prod(shape[1:])
         for i, part in enumerate(_slabs(grid, chunks, layers, data, slab)):
             codes = np.where(part["reason"] == "", 0, np.where(part["reason"] == "ckm", 1, 2))
-            for name, code in STATUS.items():
-                counts[name] += int(np.sum(codes == code))
+            failed += int(np.sum(codes == STATUS["error"]))
             errors += _said(part, codes == STATUS["error"])[: max(0, _MOST_ERRORS - len(errors))]
             chi2[:, i] = part["chi2"].T.reshape(len(names), *shape[1:])
             for number, place in enumerate(places):
                 place[:, i] = part["best"][..., number].T.reshape(len(names), *shape[1:])
             gamma[i] = part["ckm"][:, 3].reshape(shape[1:])
             status[i] = codes.reshape(shape[1:])
-        file.attrs["counts"] = store.canonical(counts)
         file.attrs["errors"] = store.canonical(errors)
-    return {"points": grid.size, "ckm": counts["ckm"], "errors": counts["error"]}
+    return {"points": grid.size, "errors": failed}
 
 
 def _said(part: dict, rows: np.ndarray) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -24,13 +25,14 @@ from malaphoric.data.overlays import Selection, known
 from malaphoric.data.theory import shipped
 from malaphoric.engines import compiled
 from malaphoric.engines.basis import parameters
+from malaphoric.physics.facts import STRONGEST
 from malaphoric.physics.model import Model
 from malaphoric.physics.parameters import HATTED, M_X_RANGE, MASS
 from malaphoric.physics.smeft import COUPLINGS, M_REFERENCE
 from malaphoric.report.paper import CATEGORIES as PAPERS_CATEGORIES
 from malaphoric.report.paper import FITS, TABLE4, has_the_papers_model, is_the_papers
 from malaphoric.scan.grid import Grid, plain
-from malaphoric.schema import ConfigurationError, load_schema, load_yaml, validate
+from malaphoric.schema import ConfigurationError, load_schema, load_yaml, meaning, validate
 
 #: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
 SECONDS_PER_POINT = {"exact": 7.3, "compiled": 19e-6}
@@ -53,6 +55,9 @@ _MOST_IN_MEMORY = 4_000_000
 
 #: Chunks of a run, whatever its size: beyond, the DAG and the queue of a cluster become slow.
 _MOST_CHUNKS = 4000
+
+#: Remarked on: more unphysical values than a margin of figures needs, angles more than once round.
+_MOST_UNPHYSICAL, _ONCE_ROUND = 0.45, 1.05
 
 #: Exact points a job, at most: some five minutes of work.
 _MOST_EXACT_POINTS = 30
@@ -249,7 +254,7 @@ class Configuration(DataConfiguration):
         """Refuse parameters that are not the model's, and values that no point may have."""
         given, own = self.data["parameters"], (*self.model.parameters, MASS)
         for name in given.keys() - set(own):
-            raise self._refused(f"parameters.{name}", given[name], f"one of {', '.join(own)}")
+            raise self._refused(f"parameters.{name}", given[name], _one_of(own, name))
         if missing := [f"parameters.{name}" for name in own if name not in given]:
             raise ConfigurationError(
                 f"{self.source}: missing key {', '.join(missing)}; accepted: for every parameter "
@@ -324,12 +329,47 @@ class Configuration(DataConfiguration):
         alone = (*scanned, *self.profiled, *self.c9_planes)
         for number, wanted in enumerate(self.data.get("figures", ())):
             if isinstance(wanted, str):
-                good, accepted = wanted in alone, f"one of {', '.join(alone) or 'none'}"
+                good, accepted = wanted in alone, _one_of(alone, wanted)
             else:
                 good = len(set(wanted)) == 2 and set(wanted) <= set(scanned)
                 accepted = f"two of {', '.join(scanned) or 'none'}, which are scanned"
             if not good:
                 raise self._refused(f"figures.{number}", wanted, accepted)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences on values that are accepted and make little sense."""
+        given, records = self._values, self.model.records
+        ends = {
+            name: (float(x["min"]), float(x["max"])) if isinstance(x, dict) else (float(x),) * 2
+            for name, x in self.data["parameters"].items()
+        }
+        lightest, said = ends[MASS][0] / M_REFERENCE, []
+        largest = self.model.largest_charge(ends) or 1.0
+        strongest = STRONGEST / (lightest * largest)
+        if (g_hat := ends["g_hat"][1]) > strongest * (1 + 1e-9):
+            said.append(
+                f"g_hat goes up to {g_hat:g}; beyond {strongest:.3g} the coupling of the largest "
+                f"charge, {largest:g}, is above sqrt(4 pi): not perturbative, not to be trusted."
+            )
+        axes = [
+            self.grid.named.get(name, np.linspace(*ends[name], 101))
+            for name in ("epsilon_hat", MASS)
+        ]
+        share = np.mean(np.abs(axes[0][:, np.newaxis]) * axes[1] > M_REFERENCE * (1 + 1e-9))
+        if share > _MOST_UNPHYSICAL:
+            said.append(
+                f"{100 * share:.0f}% of the values of epsilon_hat and M_X are unphysical: "
+                f"|epsilon| <= 1 is |epsilon_hat| <= 3000 / M_X, {1 / lightest:.3g} or less here."
+            )
+        for name in given:
+            width, period = ends[name][1] - ends[name][0], records[name].period
+            if period and width > _ONCE_ROUND * period:
+                said.append(
+                    f"{name} covers {width:.3g} rad, but everything is the same again after "
+                    f"{period:.3g}."
+                )
+        return said
 
     @property
     def figures(self) -> dict[str, list[str]]:
@@ -354,7 +394,7 @@ class Configuration(DataConfiguration):
             for parameter, value in held.items():
                 key = f"fits.{name}.{parameter}"
                 if parameter not in names:
-                    raise self._refused(key, value, f"one of {', '.join(names)}")
+                    raise self._refused(key, value, _one_of(names, parameter))
                 low, high = accepted.get(parameter, (-100, 100))
                 if not low <= value <= high:
                     raise self._refused(key, value, f"a number from {low:g} to {high:g}")
@@ -654,6 +694,13 @@ def _refuse_old_form(data: object, source: str) -> None:
         f"{source}: {old}: not accepted any more; accepted: the key parameters, here\n"
         + "\n".join(["parameters:", *rows])
     )
+
+
+def _one_of(known: Iterable[str], given: str) -> str:
+    """What would be accepted: some words, of which the one that may have been meant is named."""
+    known = list(known)
+    meant = meaning([given], known).strip()
+    return f"one of {', '.join(known) or 'none'}" + f" ({meant})" * bool(meant)
 
 
 def check_file(path: str | Path) -> None:

@@ -281,6 +281,7 @@ class Recipes(DataRecipes):
             "levels": list(run["confidence_levels"]),
             "check": run.check,
             "note": run.note,
+            "remarks": run.remarks,
             "box_command": run.box_command,
         }
         inputs = {"likelihood": "likelihood", "profile": "profile", "best": "profile"}

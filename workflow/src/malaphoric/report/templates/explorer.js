@@ -225,11 +225,12 @@
     const base = now.relative === "plane" ? view.minima : isSliced() ? box : view.minima;
     const raw = categories.map((_, c) => mesh((i, j) => view.profile(c, i, j)));
     const heights = D.levels.map((level) => level.heights[1]);
-    const known = mesh((i, j) => (Number.isFinite(raw[total][j][i]) ? (physical({ ...fixedValues, ...chosen(), [now.pair[0]]: x[i], [now.pair[1]]: y[j] }) ? 0 : 1) : null));
+    const known = mesh((i, j) => (Number.isFinite(raw[total][j][i]) ? 0 : null));
+    const computed = css("--computed"), legend = [];
     const traces = [
       {
         type: "heatmap", x, y, z: known, zmin: 0, zmax: 1, showscale: false, hoverinfo: "skip",
-        colorscale: [[0, css("--computed")], [1, css("--unphysical")]],
+        colorscale: [[0, computed], [1, computed]],
       },
     ];
     categories.forEach((name, c) => {
@@ -239,12 +240,22 @@
       const said = !flat.length || base[c] === null || !Number.isFinite(base[c]) ? "no point"
         : inside === 0 ? "nowhere here" : inside === 1 ? "everywhere here" : "";
       byId(`state-${c}`).textContent = said;
+      if (now.shown.has(name) && said === "everywhere here") {
+        legend.push([swatch(name, true), `${escaped(name)} alone allows all that is shown at ${percent(0)} CL`]);
+      }
       if (!now.shown.has(name) || said) {
         if (!(now.shown.has(name) && c === total && said === "nowhere here")) return;
       }
-      const colour = D.colours[name] ?? "#888888";
+      const colour = colourOf(name);
       const common = { type: "contour", x, y, z: delta, showscale: false, hoverinfo: "skip", connectgaps: false };
       const wide = c !== total && inside > 0.5; // a border alone keeps the plane readable
+      legend.push([
+        swatch(name, wide),
+        c === total
+          ? `allowed by all data: ${percent(0)} CL filled, ${percent(1)} CL inside the dashed line`
+          : `allowed by ${escaped(name)} alone at ${percent(0)} CL${wide ? ": the side of the ticks" : ""}`,
+      ]);
+      if (wide) traces.push(ticks(delta, heights[0], colour));
       if (inside > 0) {
         traces.push({
           ...common,
@@ -267,6 +278,9 @@
       type: "heatmap", x, y, z: delta, opacity: 0, showscale: false, hoverongaps: true,
       hovertemplate: `${label(now.pair[0])} %{x:.4g}<br>${label(now.pair[1])} %{y:.4g}<br>Δχ² %{z:.2f}<extra></extra>`,
     });
+    const beyond = unphysical();
+    traces.push(...beyond);
+    if (beyond.length) legend.push([area(css("--pale"), true), "unphysical: kinetic mixing |ε| &gt; 1"]);
     for (const [name, fit] of Object.entries(D.fits)) {
       const here = others().every((other) => {
         const at = now.at[other];
@@ -274,6 +288,8 @@
         const axis = sliceAxis[other];
         return Math.abs(axis[at] - fit.values[other]) <= (axis[axis.length - 1] - axis[0]) / (axis.length - 1);
       });
+      const words = here ? "" : ", which has other values of what is not shown";
+      legend.push([`<span class="mark">${fit.main ? (here ? "★" : "☆") : here ? "◆" : "◇"}</span>`, `best fit: ${escaped(name)}${words}`]);
       traces.push({
         type: "scatter", mode: "markers", x: [fit.values[now.pair[0]]], y: [fit.values[now.pair[1]]], cliponaxis: false,
         marker: {
@@ -284,6 +300,9 @@
       });
     }
     traces.push(cursorTrace());
+    legend.push([area(computed), "computed"]);
+    if (known.some((row) => row.includes(null))) legend.push([area(css("--paper")), "no χ²: no CKM elements fit what they are measured by"]);
+    byId("legend").innerHTML = legend.map(([mark, words]) => `<li>${mark} ${words}</li>`).join("");
     const layout = {
       ...looks(), margin: { l: 60, r: 14, t: 10, b: 50 },
       xaxis: { ...axisLook(titled(now.pair[0])), range: [x[0], x[x.length - 1]] },
@@ -299,6 +318,57 @@
       : ` ${x.length} × ${y.length} nodes, the others profiled as in profile.h5.`;
     byId("plane-says").textContent = where + how;
     say();
+  }
+
+  // What is beyond |ε| = 1, up to the line itself: of either sign an area between it and the edge.
+  function unphysical() {
+    const across = now.pair.indexOf("epsilon_hat");
+    const known = { ...fixedValues, ...chosen(), ...(D.M_X === null ? {} : { M_X: D.M_X }) };
+    if (across < 0 || (known.M_X === undefined && !now.pair.includes("M_X"))) return [];
+    const [edges, along] = across ? [view.y, view.x] : [view.x, view.y];
+    const from = along[0], to = along[along.length - 1];
+    const places = Array.from({ length: 129 }, (_, k) => from + ((to - from) * k) / 128);
+    return [[-1, edges[0]], [1, edges[edges.length - 1]]].flatMap(([sign, edge]) => {
+      const line = places.map((at) => sign * Math.min(Math.abs(edge), 3000 / (known.M_X ?? at)));
+      if (sign * edge <= 0 || line.every((limit) => limit === edge)) return [];
+      const limit = [...line, edge, edge], other = [...places, to, from];
+      return [{
+        type: "scatter", mode: "lines", fill: "toself", hoverinfo: "skip", line: { color: css("--pale"), width: 1 },
+        fillcolor: "rgba(0,0,0,0)", fillpattern: { shape: "/", fgcolor: css("--pale"), size: 9, solidity: 0.12 },
+        [across ? "y" : "x"]: limit, [across ? "x" : "y"]: other,
+      }];
+    });
+  }
+
+  // Short strokes on the allowed side of a border, some 16 pixels apart.
+  function ticks(delta, height, colour) {
+    const { x, y } = view, box = byId("plane").getBoundingClientRect(), placed = [];
+    const pixels = [(box.width - 74) / (x[x.length - 1] - x[0]), (box.height - 60) / (y[y.length - 1] - y[0])];
+    const lines = { x: [], y: [] };
+    for (let j = 0; j + 1 < y.length; j++) {
+      for (let i = 0; i + 1 < x.length; i++) {
+        const [a, b, c, d] = [delta[j][i], delta[j][i + 1], delta[j + 1][i], delta[j + 1][i + 1]];
+        if ([a, b, c, d].includes(null)) continue;
+        const values = [a, b, c, d].map((v) => v - height);
+        if (Math.min(...values) > 0 || Math.max(...values) <= 0) continue;
+        // of the plane through the node, in pixels: steepest descent, and the distance to the border
+        const step = [(x[i + 1] - x[i]) * pixels[0], (y[j + 1] - y[j]) * pixels[1]];
+        const slope = [(b + d - a - c) / 2 / step[0], (c + d - a - b) / 2 / step[1]];
+        const steep = Math.hypot(...slope);
+        if (!steep) continue;
+        const down = slope.map((s) => -s / steep), far = ((a + b + c + d) / 4 - height) / steep;
+        if (far > Math.hypot(...step) || far < -Math.hypot(...step)) continue;
+        const start = [
+          ((x[i] + x[i + 1]) / 2) * pixels[0] + far * down[0],
+          ((y[j] + y[j + 1]) / 2) * pixels[1] + far * down[1],
+        ];
+        if (placed.some((other) => Math.hypot(other[0] - start[0], other[1] - start[1]) < 16)) continue;
+        placed.push(start);
+        lines.x.push(start[0] / pixels[0], (start[0] + 7 * down[0]) / pixels[0], null);
+        lines.y.push(start[1] / pixels[1], (start[1] + 7 * down[1]) / pixels[1], null);
+      }
+    }
+    return { type: "scatter", mode: "lines", ...lines, hoverinfo: "skip", line: { color: colour, width: 1.4 } };
   }
 
   const chosen = () =>
@@ -388,10 +458,17 @@
 
   // ------------------------------------------------------------------------------------ controls
 
-  const swatch = (name) => {
+  // what stands for a colour in the controls and in the legend
+  const colourOf = (name) => D.colours[name] ?? "#888888";
+  const area = (colour, hatched) =>
+    `<svg class="swatch" viewBox="0 0 27 14" aria-hidden="true"><rect width="27" height="14" fill="${hatched ? "none" : colour}" stroke="${css("--pale")}" stroke-width="0.8"/>${hatched ? `<path d="M2 14L12 0M9 14L19 0M16 14L26 0" stroke="${colour}"/>` : ""}</svg>`;
+  const swatch = (name, wide) => {
     const dash = { solid: "", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3", longdash: "11 4", longdashdot: "10 3 2 3" }[dashOf(name)];
-    const colour = D.colours[name] ?? "#888888";
-    return `<svg class="swatch" viewBox="0 0 27 14" aria-hidden="true"><rect width="27" height="14" fill="${colour}" opacity="${name === "global" ? 0.65 : 0.28}"/><path d="M0 7H27" stroke="${colour}" stroke-width="2.4" stroke-dasharray="${dash}"/></svg>`;
+    const colour = colourOf(name);
+    const inside = wide
+      ? `<path d="M4 7V1M12 7V1M20 7V1" stroke="${colour}" stroke-width="1.4"/>`
+      : `<rect width="27" height="14" fill="${colour}" opacity="${name === "global" ? 0.65 : 0.28}"/>`;
+    return `<svg class="swatch" viewBox="0 0 27 14" aria-hidden="true">${inside}<path d="M0 7H27" stroke="${colour}" stroke-width="2.4" stroke-dasharray="${dash}"/></svg>`;
   };
 
   function controls() {
