@@ -8,37 +8,48 @@ import sys
 from pathlib import Path
 
 from sphinx.application import Sphinx
-from sphinx.util import logging
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import malaphoric
-from keys import keys
 from malaphoric.schema import ROOT
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 project = "malaphoric"
 author = "The malaphoric developers"
 version = release = malaphoric.__version__
 
 extensions = [
+    "keys",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
 root_doc = "docs/index"
-include_patterns = ["docs/**", "CONTRIBUTING.md", "config/data/README.md", "config/data/2026/README.md"]
-exclude_patterns = ["docs/_build", "**/.ipynb_checkpoints", "**/__pycache__"]
+include_patterns = ["docs/**", "CONTRIBUTING.md"]
+include_patterns += ["config/data/README.md", "config/data/2026/README.md"]
+# the rest of the project is not looked through
+exclude_patterns = [
+    ".*",
+    "results",
+    "tests",
+    "workflow",
+    "docs/_build",
+    "docs/templates",
+    "**/.*",
+    "**/__pycache__",
+]
 
 html_theme = "furo"
 html_title = "malaphoric"
 html_show_copyright = False
-html_show_sourcelink = False
+html_show_sourcelink = html_copy_source = False
 # the first page of the site is where a browser and a server look for it
 html_additional_pages = {"index": "redirect.html"}
 templates_path = ["templates"]
 
 myst_heading_anchors = 3
+autodoc_default_options = {"members": True, "no-value": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings have them, with shapes and units
 napoleon_use_ivar = True
@@ -53,15 +64,6 @@ RUN = ROOT / "results/b3-l2/record.json"  # made last
 nb_execution_excludepatterns = [] if RUN.exists() else ["**/open_a_run.ipynb"]
 
 
-def _with_keys(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put the keys of a schema where a page has ``<!-- keys: NAME -->``."""
-    for name in ("config", "atlas", "model"):
-        mark = f"<!-- keys: {name} -->"
-        if mark in source[0]:
-            app.env.note_dependency(str(ROOT / f"workflow/schemas/{name}.schema.yaml"))
-            source[0] = source[0].replace(mark, keys(name))
-
-
 def _bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list) -> None:
     """|epsilon| is an absolute value, and no substitution of reStructuredText's."""
     for i, line in enumerate(lines):
@@ -71,9 +73,6 @@ def _bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines
 
 def setup(app: Sphinx) -> None:
     """What Sphinx calls."""
-    app.connect("source-read", _with_keys)
     app.connect("autodoc-process-docstring", _bars)
     if not RUN.exists() and list((ROOT / "docs/notebooks").glob("open_a_run.ipynb")):
-        logging.getLogger(__name__).info(
-            "open_a_run.ipynb is shown without outputs: there is no results/b3-l2 (`make run`)"
-        )
+        print("open_a_run.ipynb is shown without outputs: there is no results/b3-l2 (`make run`)")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from malaphoric.schema import load_schema
+from sphinx.application import Sphinx
+
+from malaphoric.schema import ROOT, load_schema
 
 #: A default that is longer is not shown.
 _LONGEST = 90
@@ -85,3 +87,17 @@ def _default(schema: dict) -> str:
 def _plain(text: str) -> str:
     """Text of an error message, of which no character is Markdown's."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>()#|$~" else c for c in text)
+
+
+def _with_keys(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the keys of a schema where a page has ``<!-- keys: NAME -->``."""
+    for name in ("config", "atlas", "model"):
+        mark = f"<!-- keys: {name} -->"
+        if mark in source[0]:
+            app.env.note_dependency(str(ROOT / f"workflow/schemas/{name}.schema.yaml"))
+            source[0] = source[0].replace(mark, keys(name))
+
+
+def setup(app: Sphinx) -> None:
+    """What Sphinx calls."""
+    app.connect("source-read", _with_keys)
