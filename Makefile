@@ -46,7 +46,7 @@ setup: .venv/.installed
 # A site of all pages, with the package's docstrings; every warning is an error. Notebooks are executed
 # unless SPHINXOPTS="-D nb_execution_mode=off" says no.
 docs: setup
-	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs $(SPHINXOPTS) . docs/_build/html
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees $(SPHINXOPTS) . docs/_build/html
 	@echo "The pages: docs/_build/html/index.html, to be opened in a browser"
 
 # Remake what comes with the package for the installed smelli, flavio and wilson
