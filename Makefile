@@ -6,7 +6,7 @@ CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 CONFIG ?= config/config.yaml
 BIN := .venv/bin
 
-.PHONY: run test test-all style setup bench table lock why export check
+.PHONY: run test test-all style setup bench table lock why export check docs
 
 # VERBOSE=1: with all that Snakemake says.
 run: setup
@@ -42,6 +42,12 @@ setup: .venv/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q workflow/src
 	touch $@
+
+# A site of all pages, with the package's docstrings; every warning is an error. Notebooks are executed
+# unless SPHINXOPTS="-D nb_execution_mode=off" says no.
+docs: setup
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees $(SPHINXOPTS) . docs/_build/html
+	@echo "The pages: docs/_build/html/index.html, to be opened in a browser"
 
 # Remake what comes with the package for the installed smelli, flavio and wilson
 # (with `engine: exact`, because a run of the compiled engine is refused until then).

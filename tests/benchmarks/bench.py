@@ -216,7 +216,7 @@ def million_points(data: Likelihood) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Measure everything and print the table of the README."""
+    """Measure everything and print the table of docs/engines.md."""
     data = make_likelihood()
     ours, bare = exact_against_smelli(data)
     exact_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

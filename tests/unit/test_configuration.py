@@ -66,7 +66,7 @@ def changed(path, value, base=FULL):
     "path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name
 )
 def test_configurations_of_the_project_load(path):
-    """Truth: they are what the README tells newcomers to run."""
+    """Truth: they are what docs/quick-start.md tells newcomers to run."""
     run = configured(load_yaml(path), path.name)
     assert (len(run.models) if path.name == "atlas.yaml" else run.grid.size) > 0
 

@@ -19,10 +19,13 @@ from harness import ROOT
 from malaphoric import Model
 from malaphoric.data import overlays
 from malaphoric.physics.facts import anomalies
+from malaphoric.schema import load_schema
 from malaphoric.workflow.configuration import Configuration
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "config/data/README.md"]
-PAGES += [ROOT / "CONTRIBUTING.md"]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
+PAGES += [ROOT / "config/data/README.md", ROOT / "config/data/2026/README.md"]
+PAGES += sorted((ROOT / "docs").glob("[!_]*/*.md"))
+OWN = ROOT / "docs/own-model.md"
 
 #: What a command in running text begins with.
 _COMMAND = re.compile(
@@ -51,8 +54,18 @@ DRY = "snakemake -n --quiet rules --workflow-profile profiles/slurm"
 # -o: the environment is there. One core, because tests share the machine.
 MAKE = "make -o .venv/.installed CORES=1 "
 
+#: In the order of the page, which begins with nothing.
+STEP = see("test_documentation.py::test_own_model")
+
 EXERCISED = {
     "make run": run(MAKE + "run"),
+    "python -m malaphoric model my/2b3-l2-l3.yaml": STEP,
+    "python -m malaphoric box my/2b3-l2-l3.yaml": STEP,
+    "python -m malaphoric check my/run.yaml": STEP,
+    "make run CONFIG=my/run.yaml": STEP,
+    "python -m malaphoric model my/2b3-l2-l3.yaml --set epsilon_hat=-0.84 g_hat=0.2 "
+    "theta_sb=-0.105": STEP,
+    "make docs": see("test_documentation.py::test_site"),
     "make run VERBOSE=1": run("make -n run VERBOSE=1"),
     "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
     "make run CONFIG=config/3b3-l.yaml": run("python -m malaphoric check config/3b3-l.yaml"),
@@ -142,17 +155,32 @@ def fenced(page: Path) -> list[tuple[str, str]]:
     return re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(encoding="utf-8"), re.S | re.M)
 
 
+def without_code(page: Path) -> str:
+    """Text of a page without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
+
+
+def steps(page: Path) -> list[str]:
+    """Commands of a page in lines of their own, in its order, without comments."""
+    blocks = re.findall(r"(?:^|\n\n)((?:    .*\n)+)", without_code(page))
+    return [re.sub(r"\s+# .*", "", line).strip() for block in blocks for line in block.splitlines()]
+
+
 def commands(page: Path) -> set[str]:
-    """Commands of a page, without comments: indented ones, and those in running text."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.S | re.M)
-    blocks = re.findall(r"(?:^|\n\n)((?:    .*\n)+)", text)
-    lines = [line for block in blocks for line in block.splitlines()]
-    inline = [span for span in re.findall(r"`([^`\n]+)`", text) if _COMMAND.match(span)]
-    plain = (re.sub(r"\s+# .*", "", line).strip() for line in [*lines, *inline])
-    return {line.removeprefix("time ") for line in plain}
+    """Commands of a page: indented ones, and those in running text."""
+    spans = re.findall(r"`([^`\n]+)`", without_code(page))
+    found = [*steps(page), *filter(_COMMAND.match, spans)]
+    return {command.removeprefix("time ") for command in found}
 
 
 ALL = {command for page in PAGES for command in commands(page)}
+
+
+def test_links_lead_to_files():
+    """As GitHub follows them; the site has its own test."""
+    for page in PAGES:
+        for link in re.findall(r"\]\((?!https?:|#)([^)\s#]+)", without_code(page)):
+            assert (page.parent / link).exists(), f"{page.relative_to(ROOT)}: {link}"
 
 
 def test_every_command_is_exercised():
@@ -274,6 +302,69 @@ def test_export_and_make_check(project, compiled):
 
 
 @pytest.mark.slow
+def test_own_model(project):
+    """Every step of its page, on a coarse grid, with one figure and without a check.
+
+    Best fits are those of the page, because they do not depend on the grid.
+    """
+    blocks = [text for language, text in fenced(OWN) if language == "yaml"]
+    model, given, other = blocks[0], *map(yaml.safe_load, blocks[1:])
+    for axis in given["parameters"].values():
+        axis["points"] = 7
+    given |= {"validation": {"points": 0}, "figures": [["epsilon_hat", "g_hat"]]}
+    (project / "my").mkdir()
+    (project / "my/2b3-l2-l3.yaml").write_text(model, encoding="utf-8")
+    (project / "my/run.yaml").write_text(yaml.safe_dump(given), encoding="utf-8")
+    words = [step.replace("make ", MAKE) for step in steps(OWN)]
+    facts, box, accepted, ran, point = [shell(command, project) for command in words]
+    assert "right-handed neutrinos: (0, -1, -1)" in facts
+    assert facts.count("all but 13, 23, 31, 32") == 2
+    assert "epsilon_hat = -0.842, g_hat = 0.2, theta_sb = -0.105, chi2_SM - chi2 = 38.03" in box
+    assert "accepted, 343 points" in accepted
+    assert "unmixed: chi2_SM - chi2 = 32.06. malaphoric: chi2_SM - chi2 = 38.03." in ran
+    made = project / "results/mine"
+    assert list((made / "figures/planes").glob("*.png"))
+    assert (made / "index.html").is_file()
+    assert "Gamma" in point
+    given["parameters"] = other["parameters"]
+    assert set(Configuration(given).profiled) == {"epsilon_hat", "theta_sb"}
+
+
+def test_keys_say_what_they_are():
+    """Truth: the schemas; the pages are made from what stands there."""
+    for name in ("config", "atlas", "model"):
+        for key, schema in load_schema(name)["properties"].items():
+            assert {"title", "description"} <= set(schema), f"{name}: {key}"
+
+
+@pytest.mark.slow
+def test_site(tmp_path):
+    """Built without a warning, so that every link resolves; truth of the keys: the schemas."""
+    html = tmp_path / "html"
+    words = ["-q", "-W", "--keep-going", "-c", "docs", "-d", tmp_path / "doctrees"]
+    words += ["-D", "nb_execution_mode=off", ".", html]
+    command = list(map(str, [sys.executable, "-m", "sphinx", *words]))
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (html / "docs/configuration.html").read_text(encoding="utf-8")
+    for name in ("config", "atlas", "model"):
+        for key in names_of(load_schema(name)):
+            assert f'<span class="pre">{key}</span>' in page, f"{name}: {key}"
+    assert "docs/index.html" in (html / "index.html").read_text(encoding="utf-8")
+    assert "load_likelihood" in (html / "docs/api/index.html").read_text(encoding="utf-8")
+
+
+def names_of(schema: object) -> set[str]:
+    """Keys at any depth of a schema."""
+    if isinstance(schema, list):
+        return {name for item in schema for name in names_of(item)}
+    if not isinstance(schema, dict):
+        return set()
+    own = schema.get("properties", {})
+    return {*own, *(name for value in schema.values() for name in names_of(value))}
+
+
+@pytest.mark.slow
 def test_python(compiled):
     """Blocks of Python in one process, with the finished run in the place of the default one.
 
@@ -292,17 +383,16 @@ def test_python(compiled):
 
 
 def test_yaml(tmp_path):
-    """Blocks of YAML: parameters, a model, a configuration of data, the overlay that it names."""
-    blocks = [text for page in PAGES for language, text in fenced(page) if language == "yaml"]
-    parameters, model, data, overlay = map(yaml.safe_load, blocks)
+    """Blocks of YAML: a model, a configuration of data, the overlay that it names."""
+    pages = [page for page in PAGES if page != OWN]
+    blocks = [text for page in pages for language, text in fenced(page) if language == "yaml"]
+    model, data, overlay = map(yaml.safe_load, blocks)
     own = Model.from_dict(model)
     assert own.parameters == ("epsilon_hat", "g_hat", "a", "kappa", "theta_sb", "phi")
     own.check_latex()
     assert set(anomalies(own, {"a": 0.3})["with_neutrinos"].values()) == {"0"}
-    given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | parameters
-    assert set(Configuration(given).profiled) == {"epsilon_hat", "theta_sb"}
     path = tmp_path / "lhcb-2027.yml"
-    path.write_text(blocks[3], encoding="utf-8")
+    path.write_text(blocks[2], encoding="utf-8")
     assert data["data"].pop("overlays") == [path.stem]
     data["data"]["overlays"] = [str(path)]
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | data
