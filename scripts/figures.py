@@ -1,4 +1,4 @@
-"""Draw all figures of a run."""
+"""Draw figures of a run: those of C9, or all others."""
 
 from pathlib import Path
 
@@ -23,16 +23,17 @@ with job(snakemake) as this:
     for name, shown in s["listed"].items():
         draw = figures.profile_regions if len(shown) == 2 else figures.profiles
         draw(given.profile, page, *files[name], tuple(shown))
-    data = Likelihood.load(given.likelihood, s["categories"])
-    best = chunks.read_points([given.best], [s["theory"]], data)
-    table = {
-        row["observable"]: row for row in statistics.pulls(statistics.best_prediction(best), data)
-    }
-    for key in s["observables"]:
-        if key not in table:
-            this.log(f"{key}: not measured in the selected categories, left out")
-    rows = [table[key] for key in s["observables"] if key in table]
-    figures.pulls(rows, page, *files["fig4"])
+    rows = []
+    if "fig4" in files:
+        data = Likelihood.load(given.likelihood, s["categories"])
+        best = chunks.read_points([given.best], [s["theory"]], data)
+        pulls = statistics.pulls(statistics.best_prediction(best), data)
+        table = {row["observable"]: row for row in pulls}
+        for key in s["observables"]:
+            if key not in table:
+                this.log(f"{key}: not measured in the selected categories, left out")
+        rows = [table[key] for key in s["observables"] if key in table]
+        figures.pulls(rows, page, *files["fig4"])
     for name, path in zip(s["figures"], out.csv, strict=True):
         shown = tuple(s["listed"].get(name, ()))
         store.write_csv(path, plotted.rows(name, given, page.fits, shown, rows))

@@ -56,6 +56,7 @@ if "c9" in RECIPES:
             f"{OUT}/logs/c9.log",
         params:
             recipe=text("c9"),
+        priority: 2  # takes longest
         conda:
             "../envs/malaphoric.yaml"
         script:

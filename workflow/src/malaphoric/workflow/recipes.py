@@ -213,6 +213,13 @@ class Recipes(DataRecipes):
         }
         return [name for name in FIGURES if allowed[name]]
 
+    @cached_property
+    def drawn(self) -> dict[str, list[str]]:
+        """Figures by the rule that draws them: all others need not wait for those of C9."""
+        of_c9 = [name for name in self.figures if name in self.run.c9_planes]
+        others = [name for name in self.figures if name not in of_c9]
+        return {"figures": others, **({"figures_c9": of_c9} if of_c9 else {})}
+
     @property
     def _style(self) -> dict:
         run = self.run
@@ -326,10 +333,15 @@ class Recipes(DataRecipes):
             inputs = {**best, "paper": "papers_points"}
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
-        settings = {**self._style, "figures": self.figures, "listed": run.figures}
-        settings["model"] = run.model.as_dict("label")
+        style = {**self._style, "model": run.model.as_dict("label")}
+        settings = {**style, "figures": self.drawn["figures"], "listed": run.figures}
         settings |= {"observables": wanted, **common}
-        self._add("figures", settings, {"scan": "scan", "profile": "profile", "c9": "c9", **best})
+        self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
+        if "figures_c9" in self.drawn:
+            settings = {**style, "figures": self.drawn["figures_c9"], "listed": {}}
+            code = source.code(checkout("scripts", "figures.py"))
+            made = {"c9": "c9", "best_fit": "best_fit"}
+            self._add("figures_c9", settings, made, code=code)
 
     def _masses(self) -> None:
         run = self.run
