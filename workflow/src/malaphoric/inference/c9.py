@@ -55,9 +55,6 @@ _HOLD = 0.25
 NEAR = 0.35
 _PULLED = 0.1
 
-# Points evaluated together: minimising asks for few at its end.
-_BLOCK = 256
-
 # Random points of the box, to start from; nodes this far above the minimum are left out.
 _LOOKS, _SEED, _FAR = 8192, 1, 20.0
 
@@ -236,9 +233,14 @@ class Reach:
         self._looks = np.concatenate([starts, looks if self._free.size else looks[:1]])
         self.chi2, self.places = self.evaluate(self._looks)
 
-    def evaluate(self, points: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """chi2 by category and coefficients (n, 2) at points (n, n_parameters)."""
-        engine, data = self.likelihood.engine, self.likelihood.data
+    def evaluate(
+        self, points: np.ndarray, data: Likelihood | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """chi2 by category and coefficients (n, 2) at points (n, n_parameters).
+
+        ``data``: of some of the categories (default: of all).
+        """
+        engine, data = self.likelihood.engine, data or self.likelihood.data
         assert isinstance(engine, HasCoefficients)
         physical = fits.physical(self.likelihood, points)
         names = [name for name in (*CATEGORIES, GLOBAL) if name in data.n_obs]
@@ -246,9 +248,10 @@ class Reach:
         places = np.full((len(points), 2), np.nan)
         for start in range(0, len(points), BLOCK):  # bounded memory
             rows = slice(start, start + BLOCK)
-            found = engine.evaluate(points[rows], block=_BLOCK)
+            size = min(BLOCK, 1 << (len(points[rows]) - 1).bit_length())
+            found = engine.evaluate(points[rows], block=size)
             places[rows] = engine.coefficients(points[rows], found.ckm, PORT, self.names).real
-            weighed = data.chi2(found.predictions, _BLOCK)
+            weighed = data.chi2(found.predictions, size)
             for name in names:
                 chi2[name][rows] = np.where(physical[rows], weighed[name], np.nan)
         return chi2, places
@@ -330,8 +333,10 @@ class Reach:
         limits = np.concatenate([self._low, -wide]), np.concatenate([self._high, wide])
         points, height = np.full((len(flat), m), np.nan), np.full(len(flat), np.inf)
 
+        own = self.likelihood.data.of(None if name == GLOBAL else [name])
+
         def objective(x: np.ndarray) -> np.ndarray:  # of parameters, and the node
-            chi2, places = self.evaluate(x[:, :m])
+            chi2, places = self.evaluate(x[:, :m], own)
             off = ((places @ directions - x[:, m:]) ** 2).sum(axis=1) / hold**2
             return _SCALE * (chi2[name] + off)
 

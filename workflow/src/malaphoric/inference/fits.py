@@ -637,13 +637,16 @@ def minima(
         ]
         trial = x[rows]
         trial[:, free] = np.clip(here + step * wide, low[rows], high[rows])
-        found, *slopes = _derivatives(chi2, trial, free, wide)
+        found = chi2(trial)
         lower = found < value[rows]
         length[rows] = np.where(lower, 1, length[rows] / 4)
         done = (gain < 1e-6) | (length[rows] < 1e-4)
         x[rows[lower]], value[rows[lower]] = trial[lower], found[lower]
-        gradient[rows[lower]], hessian[rows[lower]] = slopes[0][lower], slopes[1][lower]
         going[rows[done]] = False
+        onward = rows[lower & ~done]  # derivatives of no others: they are a dozen points each
+        if onward.size:
+            found = _derivatives(chi2, x[onward], free, width[onward], value[onward])
+            _, gradient[onward], hessian[onward] = found
         progress(len(x) - int(going.sum()))
     return x, value
 
@@ -657,17 +660,28 @@ def curvature(
 
 
 def _derivatives(
-    chi2: Callable[[np.ndarray], np.ndarray], x: np.ndarray, free: np.ndarray, width: np.ndarray
+    chi2: Callable[[np.ndarray], np.ndarray],
+    x: np.ndarray,
+    free: np.ndarray,
+    width: np.ndarray,
+    known: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """chi2 and its first and second derivatives in the free columns, in widths of the box."""
+    """chi2 and its first and second derivatives in the free columns, in widths of the box.
+
+    ``known``: chi2 at the points themselves, if it is.
+    """
     n, d = len(x), len(free)
     pairs = np.array([(i, j) for i in range(d) for j in range(i)], dtype=int).reshape(-1, 2)
     unit = np.eye(d)
     diagonal = unit[pairs].sum(axis=1)
-    offsets = _STEP * np.concatenate([np.zeros((1, d)), unit, -unit, diagonal, -diagonal])
+    offsets = _STEP * np.concatenate([unit, -unit, diagonal, -diagonal])
+    if known is None:
+        offsets = np.concatenate([np.zeros((1, d)), offsets])
     points = np.repeat(x[:, np.newaxis], len(offsets), axis=1)
     points[..., free] += offsets * np.broadcast_to(width, (n, d))[:, np.newaxis]
     values = chi2(points.reshape(-1, x.shape[1])).reshape(n, -1)
+    if known is not None:
+        values = np.concatenate([known[:, np.newaxis], values], axis=1)
     values = np.where(np.isfinite(values), values, np.inf)
     middle = values[:, :1]
     up, down = values[:, 1 : d + 1], values[:, d + 1 : 2 * d + 1]
