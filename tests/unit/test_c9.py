@@ -114,6 +114,9 @@ class Toy:
         self.linear, self.engine, self.data = linear, self, self
         self.n_obs = {"quarks": 1, "EWPOs": 1, "global": 2}
 
+    def of(self, selection):
+        return self
+
     def evaluate(self, points, block):
         return Evaluation(points, np.zeros((len(points), 4)), np.full(len(points), ""))
 

@@ -645,8 +645,8 @@ def minima(
         going[rows[done]] = False
         onward = rows[lower & ~done]  # derivatives of no others: they are a dozen points each
         if onward.size:
-            found = _derivatives(chi2, x[onward], free, width[onward], value[onward])
-            _, gradient[onward], hessian[onward] = found
+            slopes = _derivatives(chi2, x[onward], free, width[onward], value[onward])
+            _, gradient[onward], hessian[onward] = slopes
         progress(len(x) - int(going.sum()))
     return x, value
 
