@@ -64,8 +64,15 @@ RUN = ROOT / "results/b3-l2/record.json"  # made last
 nb_execution_excludepatterns = [] if RUN.exists() else ["**/open_a_run.ipynb"]
 
 
-def _bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list) -> None:
-    """|epsilon| is an absolute value, and no substitution of reStructuredText's."""
+def _as_meant(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list) -> None:
+    """What napoleon and reStructuredText read otherwise than it is meant.
+
+    "Draws: those of smelli" names no type, and |epsilon| is an absolute value, no substitution.
+    """
+    kind = next((line for line in lines if line.startswith(":type: ")), "")
+    if what in ("attribute", "data", "property") and kind:
+        lines.remove(kind)
+        lines[0] = f"{kind.removeprefix(':type: ')}: {lines[0]}"
     for i, line in enumerate(lines):
         parts = re.split(r"(``.*?``)", line)
         lines[i] = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
@@ -73,6 +80,6 @@ def _bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines
 
 def setup(app: Sphinx) -> None:
     """What Sphinx calls."""
-    app.connect("autodoc-process-docstring", _bars)
+    app.connect("autodoc-process-docstring", _as_meant, priority=900)  # after napoleon
     if not RUN.exists() and list((ROOT / "docs/notebooks").glob("open_a_run.ipynb")):
         print("open_a_run.ipynb is shown without outputs: there is no results/b3-l2 (`make run`)")
