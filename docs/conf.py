@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 import malaphoric
@@ -49,8 +51,9 @@ html_additional_pages = {"index": "redirect.html"}
 templates_path = ["templates"]
 
 myst_heading_anchors = 3
-autodoc_default_options = {"members": True, "no-value": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the docstrings have them, with shapes and units
 napoleon_use_ivar = True
 suppress_warnings = ["ref.python"]  # words in the place of a type are no references
@@ -78,8 +81,16 @@ def _as_meant(app: Sphinx, what: str, name: str, obj: object, options: object, l
         lines[i] = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
 
 
+def _without_places(app: Sphinx, doctree: nodes.document) -> None:
+    """Where the project lies on this machine is of no interest."""
+    for value in list(doctree.findall(addnodes.desc_annotation)):
+        if str(ROOT) in value.astext():
+            value.parent.remove(value)
+
+
 def setup(app: Sphinx) -> None:
     """What Sphinx calls."""
     app.connect("autodoc-process-docstring", _as_meant, priority=900)  # after napoleon
+    app.connect("doctree-read", _without_places)
     if not RUN.exists() and list((ROOT / "docs/notebooks").glob("open_a_run.ipynb")):
         print("open_a_run.ipynb is shown without outputs: there is no results/b3-l2 (`make run`)")
