@@ -7,6 +7,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 import malaphoric
@@ -49,8 +51,9 @@ html_additional_pages = {"index": "redirect.html"}
 templates_path = ["templates"]
 
 myst_heading_anchors = 3
-autodoc_default_options = {"members": True, "no-value": True}
+autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
 autodoc_typehints = "none"  # the docstrings have them, with shapes and units
 napoleon_use_ivar = True
 suppress_warnings = ["ref.python"]  # words in the place of a type are no references
@@ -64,15 +67,30 @@ RUN = ROOT / "results/b3-l2/record.json"  # made last
 nb_execution_excludepatterns = [] if RUN.exists() else ["**/open_a_run.ipynb"]
 
 
-def _bars(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list) -> None:
-    """|epsilon| is an absolute value, and no substitution of reStructuredText's."""
+def _as_meant(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list) -> None:
+    """What napoleon and reStructuredText read otherwise than it is meant.
+
+    "Draws: those of smelli" names no type, and |epsilon| is an absolute value, no substitution.
+    """
+    kind = next((line for line in lines if line.startswith(":type: ")), "")
+    if what in ("attribute", "data", "property") and kind:
+        lines.remove(kind)
+        lines[0] = f"{kind.removeprefix(':type: ')}: {lines[0]}"
     for i, line in enumerate(lines):
         parts = re.split(r"(``.*?``)", line)
         lines[i] = "".join(p if p.startswith("``") else p.replace("|", r"\|") for p in parts)
 
 
+def _without_places(app: Sphinx, doctree: nodes.document) -> None:
+    """Where the project lies on this machine is of no interest."""
+    for value in list(doctree.findall(addnodes.desc_annotation)):
+        if str(ROOT) in value.astext():
+            value.parent.remove(value)
+
+
 def setup(app: Sphinx) -> None:
     """What Sphinx calls."""
-    app.connect("autodoc-process-docstring", _bars)
+    app.connect("autodoc-process-docstring", _as_meant, priority=900)  # after napoleon
+    app.connect("doctree-read", _without_places)
     if not RUN.exists() and list((ROOT / "docs/notebooks").glob("open_a_run.ipynb")):
         print("open_a_run.ipynb is shown without outputs: there is no results/b3-l2 (`make run`)")
