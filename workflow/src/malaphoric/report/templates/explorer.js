@@ -226,6 +226,8 @@
     const raw = categories.map((_, c) => mesh((i, j) => view.profile(c, i, j)));
     const heights = D.levels.map((level) => level.heights[1]);
     const known = mesh((i, j) => (Number.isFinite(raw[total][j][i]) ? 0 : null));
+    const failed = (i, j) =>
+      known[j][i] === null && physical({ ...fixedValues, ...chosen(), [now.pair[0]]: x[i], [now.pair[1]]: y[j] });
     const computed = css("--computed"), legend = [];
     const traces = [
       {
@@ -301,7 +303,7 @@
     }
     traces.push(cursorTrace());
     legend.push([area(computed), "computed"]);
-    if (known.some((row) => row.includes(null))) legend.push([area(css("--paper")), "no χ²: no CKM elements fit what they are measured by"]);
+    if (mesh(failed).flat().includes(true)) legend.push([area(css("--paper")), "no χ²: no CKM elements fit what they are measured by"]);
     byId("legend").innerHTML = legend.map(([mark, words]) => `<li>${mark} ${words}</li>`).join("");
     const layout = {
       ...looks(), margin: { l: 60, r: 14, t: 10, b: 50 },
