@@ -29,8 +29,7 @@ CKM_FAILURE = "ckm"
 #: Reason of a point at which no value of the profiled parameters is accepted.
 NOWHERE = "no value of the profiled parameters gives a physical point"
 
-#: Reasons that are physics and no error; points that have them are counted once, of a whole scan, by
-#: `statistics.profile`.
+#: Reasons that are physics and no error; `statistics.profile` counts them, once for a whole scan.
 NO_ERROR = ("", CKM_FAILURE, NOWHERE)
 
 
