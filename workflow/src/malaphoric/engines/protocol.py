@@ -26,6 +26,12 @@ NOT_FINITE = "the point is not finite"
 #: Reason of a point where the CKM extraction fails: the white regions of the paper's Fig. 2.
 CKM_FAILURE = "ckm"
 
+#: Reason of a point at which no value of the profiled parameters is accepted.
+NOWHERE = "no value of the profiled parameters gives a physical point"
+
+#: Reasons that are physics and no error; `statistics.profile` counts them, once for a whole scan.
+NO_ERROR = ("", CKM_FAILURE, NOWHERE)
+
 
 @dataclass
 class Evaluation:

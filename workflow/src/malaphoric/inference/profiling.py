@@ -14,7 +14,7 @@ import numpy as np
 
 from malaphoric.data.categories import GLOBAL
 from malaphoric.engines.loading import ModelLikelihood
-from malaphoric.engines.protocol import CKM_FAILURE
+from malaphoric.engines.protocol import CKM_FAILURE, NOWHERE
 from malaphoric.inference import fits
 from malaphoric.physics.parameters import HATTED, MASS
 from malaphoric.physics.smeft import M_REFERENCE
@@ -25,9 +25,6 @@ _LOOKS, _FOLLOWED, _SEED = 24, 2, 1
 
 # Rounds of starts from the minima of the neighbours, and what counts as lower.
 _ROUNDS, _LOWER = 40, 1e-3
-
-#: Reason of a point at which no value of the profiled parameters is accepted.
-NOWHERE = "no value of the profiled parameters gives a physical point"
 
 
 @dataclass

@@ -220,7 +220,7 @@ def _regions(
         axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
     else:
         handles += _allowed(axes, x, y, chi2, levels, physical)
-    if not computed.all():
+    if not (computed | np.logical_not(physical)).all():
         handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
     return handles
 

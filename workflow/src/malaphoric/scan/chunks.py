@@ -18,7 +18,7 @@ import numpy as np
 from malaphoric import store
 from malaphoric.data import categories
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.engines.protocol import CKM_FAILURE, Engine, Evaluation, weigh
+from malaphoric.engines.protocol import CKM_FAILURE, NO_ERROR, Engine, Evaluation, weigh
 from malaphoric.scan.grid import Grid
 
 _CHUNK = "malaphoric chunk"
@@ -109,8 +109,7 @@ def said(counts: dict[str, int], engine: str) -> str:
 
 
 def _counts(reason: np.ndarray, found: int) -> dict[str, int]:
-    # points without CKM elements are counted once, of the whole scan: `statistics.profile`
-    errors = int(np.sum((reason != "") & (reason != CKM_FAILURE)))
+    errors = int(np.sum(~np.isin(reason, NO_ERROR)))
     return {"points": len(reason), "found": found, "errors": errors}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from malaphoric import store
 from malaphoric.data import categories
 from malaphoric.data.likelihood import Likelihood
+from malaphoric.engines.protocol import NO_ERROR
 from malaphoric.physics.parameters import BY_NAME, Parameter
 from malaphoric.scan.chunks import read_points
 from malaphoric.scan.grid import Grid
@@ -107,8 +108,9 @@ def merge(
         slab = math.prod(shape[1:])
         for i, part in enumerate(_slabs(grid, chunks, layers, data, slab)):
             codes = np.where(part["reason"] == "", 0, np.where(part["reason"] == "ckm", 1, 2))
-            failed += int(np.sum(codes == STATUS["error"]))
-            errors += _said(part, codes == STATUS["error"])[: max(0, _MOST_ERRORS - len(errors))]
+            wrong = ~np.isin(part["reason"], NO_ERROR)
+            failed += int(np.sum(wrong))
+            errors += _said(part, wrong)[: max(0, _MOST_ERRORS - len(errors))]
             chi2[:, i] = part["chi2"].T.reshape(len(names), *shape[1:])
             for number, place in enumerate(places):
                 place[:, i] = part["best"][..., number].T.reshape(len(names), *shape[1:])

@@ -226,6 +226,8 @@
     const raw = categories.map((_, c) => mesh((i, j) => view.profile(c, i, j)));
     const heights = D.levels.map((level) => level.heights[1]);
     const known = mesh((i, j) => (Number.isFinite(raw[total][j][i]) ? 0 : null));
+    const failed = (i, j) =>
+      known[j][i] === null && physical({ ...fixedValues, ...chosen(), [now.pair[0]]: x[i], [now.pair[1]]: y[j] });
     const computed = css("--computed"), legend = [];
     const traces = [
       {
@@ -241,7 +243,7 @@
         : inside === 0 ? "nowhere here" : inside === 1 ? "everywhere here" : "";
       byId(`state-${c}`).textContent = said;
       if (now.shown.has(name) && said === "everywhere here") {
-        legend.push([swatch(name, true), `${escaped(name)} alone allows all that is shown at ${percent(0)} CL`]);
+        legend.push([swatch(name, true), `all that is shown is allowed by ${who(c)} at ${percent(0)} CL`]);
       }
       if (!now.shown.has(name) || said) {
         if (!(now.shown.has(name) && c === total && said === "nowhere here")) return;
@@ -252,8 +254,8 @@
       legend.push([
         swatch(name, wide),
         c === total
-          ? `allowed by all data: ${percent(0)} CL filled, ${percent(1)} CL inside the dashed line`
-          : `allowed by ${escaped(name)} alone at ${percent(0)} CL${wide ? ": the side of the ticks" : ""}`,
+          ? `allowed by ${who(c)}: ${percent(0)} CL filled, ${percent(1)} CL inside the dashed line`
+          : `allowed by ${who(c)} at ${percent(0)} CL${wide ? ": the side of the ticks" : ""}`,
       ]);
       if (wide) traces.push(ticks(delta, heights[0], colour));
       if (inside > 0) {
@@ -301,7 +303,7 @@
     }
     traces.push(cursorTrace());
     legend.push([area(computed), "computed"]);
-    if (known.some((row) => row.includes(null))) legend.push([area(css("--paper")), "no χ²: no CKM elements fit what they are measured by"]);
+    if (mesh(failed).flat().includes(true)) legend.push([area(css("--paper")), "no χ²: no CKM elements fit what they are measured by"]);
     byId("legend").innerHTML = legend.map(([mark, words]) => `<li>${mark} ${words}</li>`).join("");
     const layout = {
       ...looks(), margin: { l: 60, r: 14, t: 10, b: 50 },
@@ -460,6 +462,7 @@
 
   // what stands for a colour in the controls and in the legend
   const colourOf = (name) => D.colours[name] ?? "#888888";
+  const who = (c) => (c === total ? "all data" : `${escaped(categories[c])} alone`);
   const area = (colour, hatched) =>
     `<svg class="swatch" viewBox="0 0 27 14" aria-hidden="true"><rect width="27" height="14" fill="${hatched ? "none" : colour}" stroke="${css("--pale")}" stroke-width="0.8"/>${hatched ? `<path d="M2 14L12 0M9 14L19 0M16 14L26 0" stroke="${colour}"/>` : ""}</svg>`;
   const swatch = (name, wide) => {
