@@ -53,8 +53,13 @@ def texts(figure):
 
 
 def entries(figure):
-    """Labels of the legend."""
-    return [text.get_text() for legend in figure.legends for text in legend.texts]
+    """Labels of the legend, after the sentences above them."""
+    return [
+        line
+        for legend in figure.legends
+        for text in (legend.get_title(), *legend.texts)
+        for line in text.get_text().splitlines()
+    ]
 
 
 def contours(figure):
@@ -133,12 +138,15 @@ def test_regions_are_relative_to_the_physical_minimum(draw, name):
 
 
 def test_legend_stays_on_the_page():
-    """Truth: the page; as many columns as fit."""
-    for label, columns in (("short", 3), ("EWPOs 68% (ticks: allowed)", 2), ("x" * 60, 1)):
+    """Truth: the page; as many columns as fit, and the panels keep their height."""
+    for label, columns in (("short", 3), ("EWPOs 68%, ticks: side", 2), ("x" * 60, 1)):
         with matplotlib.rc_context(figures._STYLE):
             figure, axes = figures._new_figure()
-            figures._legend(axes, [Line2D([], [], label=label) for _ in range(7)])
             figure.draw_without_rendering()
+            height = axes.bbox.height
+            figures._legend(axes, ["said above"] + [Line2D([], [], label=label) for _ in range(7)])
+            figure.draw_without_rendering()
+        assert axes.bbox.height == pytest.approx(height, rel=0.05)
         (legend,) = figure.legends
         box = legend.get_window_extent()
         assert (box.x0 > 0, box.x1 < figure.bbox.width, legend._ncols) == (True, True, columns)
@@ -279,9 +287,11 @@ def test_no_entry_of_the_legend_without_its_line(draw, name):
         return {"EWPOs": np.full(len(points), 1.0), "global": 1 + 1e-3 * points[:, 1]}
 
     figure = draw(name, AXES, flat)
-    assert "global 95%: no bound" in entries(figure)
-    if name != "profile_best":
-        assert "EWPOs: no bound" in entries(figure)
+    if name == "profile_best":
+        assert "no 95% bound in this plane: global" in entries(figure)
+    else:
+        assert "no 68% bound in this plane: EWPOs" in entries(figure)
+        assert "no 95% bound in this plane: global" in entries(figure)
     assert "global 95%" in entries(draw(name, AXES, parabola))
 
 
