@@ -56,7 +56,7 @@ def test_open_a_run(compiled):
 
 @pytest.mark.slow
 def test_without_snakemake():
-    """Truth: the package's own fit, from other starting points; an acceptance that samplers have."""
+    """Truth: the package's own fit, and acceptances that samplers have."""
     said, drawn = executed("without_snakemake", "STEPS = 4000", "STEPS = 60")
     ours, own = map(float, re.search(r"chi2 = ([\d.]+), own fit ([\d.]+)", said).groups())
     assert ours == pytest.approx(own, abs=2e-3)

@@ -728,7 +728,7 @@ def masses(
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         _label(axes, pair, page.about)
         solid, dashed = (f"{100 * level:g}%" for level in page.levels)
-        handles.append(f"{_ALL}: {solid} (solid), {dashed} (dashed)")
+        handles += [_ALL, f"solid: {solid}, dashed: {dashed}"]
         _title(axes, page, _profiled(grid, pair, (), page.about))
         said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
