@@ -52,6 +52,9 @@ from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.report.notes import without_unmixed_region
 from malaphoric.scan.grid import Grid
 
+#: Pixels of an inch of a PNG.
+DOTS = 300
+
 _STYLE = {
     "font.family": "serif",
     "font.serif": ["STIX Two Text", "STIXGeneral", "DejaVu Serif"],
@@ -78,7 +81,7 @@ _STYLE = {
     "xtick.top": True,
     "ytick.right": True,
     "pdf.fonttype": 42,  # embedded TrueType, editable and searchable
-    "savefig.dpi": 300,
+    "savefig.dpi": DOTS,
 }
 
 # Widths of a journal's column and of its page, 86 and 178 mm: figures are printed as they are.
