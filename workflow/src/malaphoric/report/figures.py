@@ -711,7 +711,7 @@ def masses(
             label = rf"$M_X = {mass / 1000:g}$ TeV"
             known = np.isfinite(chi2) & _physical(pair, grid, M_REFERENCE)
             if not known.any():
-                handles.append(f"no valid point: {label}")
+                handles.append(f"no valid point at M_X in TeV: {mass / 1000:g}")
                 continue
             heights = [delta_chi2_level(level, 2) for level in page.levels]
             look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
