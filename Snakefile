@@ -84,6 +84,9 @@ if STARTS:
             raise WorkflowError(f"{os.path.abspath(folder)}: this folder cannot be written to")
 
 
+report: "workflow/report/workflow.rst"
+
+
 wildcard_constraints:
     chunk="[0-9a-f]{16}-[0-9]+-[0-9]+",
     number="[0-9]+",

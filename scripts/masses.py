@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+from malaphoric import store
 from malaphoric.inference.results import Fit
 from malaphoric.physics.model import Model
-from malaphoric.report import figures, notes, tables
+from malaphoric.report import figures, notes, plotted, tables
 from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
@@ -16,6 +17,7 @@ with job(snakemake) as this:
     model, rows = Model.of(s["model"]), []
     page = figures.Page(s["title"], None, tuple(s["levels"]), about=model.records, fixed=s["fixed"])
     figures.masses(profiles, page, out.pdf, out.png, said, this.recipe)
+    store.write_csv(out.csv, plotted.masses(profiles))
     for mass in masses:
         found = json.loads(Path(given[f"mass_{mass}"]).read_text())
         fits = {x: Fit.from_dict(found[x]) for x in ("hatted", "physical") if found[x]}

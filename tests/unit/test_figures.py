@@ -57,6 +57,11 @@ def entries(figure):
     return [text.get_text() for legend in figure.legends for text in legend.texts]
 
 
+def sentences(figure):
+    """What the legend says above its labels, line by line."""
+    return [s for legend in figure.legends for s in legend.get_title().get_text().splitlines()]
+
+
 def contours(figure):
     """Vertices of all lines of constant chi2."""
     sets = [c for axes in figure.axes for c in axes.collections if hasattr(c, "levels")]
@@ -133,12 +138,15 @@ def test_regions_are_relative_to_the_physical_minimum(draw, name):
 
 
 def test_legend_stays_on_the_page():
-    """Truth: the page; as many columns as fit."""
-    for label, columns in (("short", 3), ("EWPOs 68% (ticks: allowed)", 2), ("x" * 60, 1)):
+    """Truth: the page; as many columns as fit, and the panels keep their height."""
+    for label, columns in (("short", 3), ("EWPOs 68%, ticks: side", 2), ("x" * 60, 1)):
         with matplotlib.rc_context(figures._STYLE):
             figure, axes = figures._new_figure()
-            figures._legend(axes, [Line2D([], [], label=label) for _ in range(7)])
             figure.draw_without_rendering()
+            height = axes.bbox.height
+            figures._legend(axes, ["said above"] + [Line2D([], [], label=label) for _ in range(7)])
+            figure.draw_without_rendering()
+        assert axes.bbox.height == pytest.approx(height, rel=0.05)
         (legend,) = figure.legends
         box = legend.get_window_extent()
         assert (box.x0 > 0, box.x1 < figure.bbox.width, legend._ncols) == (True, True, columns)
@@ -164,7 +172,7 @@ def test_a_fixed_parameter_is_named_by_every_figure(draw, name):
     (title,) = titles(draw(name, AXES, parabola, **about))
     for words in (r"$\theta_{R} = 0.32$", r"$\theta_{13} = -0.1$", "$M_X = 3$ TeV", "model"):
         assert words in title
-    assert title.count("\n") == 1  # too long for one line
+    assert title.count("\n") == (name == "profile_best")  # too long for one line of a column
     files = [draw.folder / "pulls.pdf", draw.folder / "pulls.png"]
     figures.pulls([], replace(PAGE, fixed=fixed), *files)
     assert "0.32" in titles(draw.kept()[-1])[0]
@@ -279,10 +287,15 @@ def test_no_entry_of_the_legend_without_its_line(draw, name):
         return {"EWPOs": np.full(len(points), 1.0), "global": 1 + 1e-3 * points[:, 1]}
 
     figure = draw(name, AXES, flat)
-    assert "global 95%: no bound" in entries(figure)
-    if name != "profile_best":
-        assert "EWPOs: no bound" in entries(figure)
+    assert "no 95% bound in this plane: global" in sentences(figure)
+    assert ("no 68% bound in this plane: EWPOs" in sentences(figure)) == (name != "profile_best")
     assert "global 95%" in entries(draw(name, AXES, parabola))
+
+
+def test_sentences_of_a_legend():
+    """Truth: by hand; what is said of several is said once."""
+    said = ["ticks", "no bound: LFU", "ticks", "no bound: LEP2"]
+    assert figures._sentences(said) == ["ticks", "no bound: LFU, LEP2"]
 
 
 def test_notes_stand_in_small_print_below(draw):

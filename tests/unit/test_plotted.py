@@ -50,6 +50,14 @@ def test_unmixed_plane_and_profiles(files):
     assert only == [row for row in found if row["parameter"] == "g_hat"]
 
 
+def test_masses(files):
+    """Truth: the plane of each mass, after its mass."""
+    plane = plotted.rows("fig3_left", files, Fits())
+    found = plotted.masses({1000.0: files["profile"], 3000.0: files["profile"]})
+    assert [row.pop("M_X") for row in found] == [1000.0] * len(plane) + [3000.0] * len(plane)
+    assert found == plane + plane
+
+
 def test_pulls(files):
     """Truth: the rows given; a title without rows."""
     row = {"observable": "a", "category": "quarks", "pull_sm": 1.0, "pull": "", "label": "$a$"}

@@ -196,3 +196,11 @@ def test_a_run_without_check(compiled, tmp_path):
     table = (tmp_path / OUT / "tables/table4.csv").read_text()
     assert "malaphoric: the paper," in table
     assert "the paper's point" not in table
+
+
+def test_report_links_to_the_page(compiled, tmp_path):
+    """Truth: the address, from the folder of the run; the page itself is not in the report."""
+    compiled.run("--report", str(tmp_path / "report.html"))
+    report = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert 'href=\\"results/compiled/index.html\\"' in report
+    assert '"results/compiled/index.html": {' not in report

@@ -43,6 +43,7 @@ if RUN.has_masses:
             recipe=recipe("masses"),
         output:
             pdf=f"{OUT}/figures/masses.pdf",
+            csv=f"{OUT}/figures/masses.csv",
             png=report(f"{OUT}/figures/masses.png", caption="../report/masses.rst", category="Figures"),
             table=f"{OUT}/tables/masses.csv",
             table_md=f"{OUT}/tables/masses.md",

@@ -21,7 +21,7 @@ rule page:
         tables=[f"{OUT}/tables/{name}.csv" for name in ("table1", "table4")],
         texts=[f"{OUT}/{name}.md" for name in ("comparison", "analytic") if "comparison" in RECIPES],
     output:
-        report(f"{OUT}/index.html", category="Page"),
+        f"{OUT}/index.html",
     log:
         f"{OUT}/logs/page.log",
     params:

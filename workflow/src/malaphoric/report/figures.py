@@ -51,25 +51,48 @@ from malaphoric.physics.parameters import BY_NAME, MASS, Parameter, is_physical
 from malaphoric.physics.smeft import M_REFERENCE
 from malaphoric.scan.grid import Grid
 
+#: Pixels of an inch of a PNG.
+DOTS = 300
+
 _STYLE = {
     "font.family": "serif",
     "font.serif": ["STIX Two Text", "STIXGeneral", "DejaVu Serif"],
     "mathtext.fontset": "stix",
-    "font.size": 10,
-    "axes.labelsize": 12,
-    "axes.titlesize": 10,
-    "legend.fontsize": 8,
+    "font.size": 8,
+    "axes.labelsize": 9,
+    "axes.titlesize": 8,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "legend.framealpha": 0.9,
+    "legend.labelspacing": 0.35,
+    "legend.columnspacing": 1.4,
+    "axes.linewidth": 0.6,
+    "hatch.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 4.5,
+    "patch.linewidth": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
     "xtick.direction": "in",
     "ytick.direction": "in",
     "xtick.top": True,
     "ytick.right": True,
     "pdf.fonttype": 42,  # embedded TrueType, editable and searchable
-    "savefig.dpi": 300,
+    "savefig.dpi": DOTS,
 }
+
+# Widths of a journal's column and of its page, 86 and 178 mm: figures are printed as they are.
+_COLUMN, _WIDE = 86 / 25.4, 178 / 25.4
 
 # what its star is called: of the model without kinetic mixing
 _UNMIXED = r"unmixed best fit ($\hat\epsilon = 0$)"
+
+# what the legend says of regions; CL: confidence level
+_EACH = "allowed by each category of data, and by all (global); CL of 2 parameters"
+_ALL = "allowed by all data together (global); CL of 2 parameters"
+_DIRECT = "direct fit: these two coefficients free, nothing else new"
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
@@ -107,7 +130,7 @@ class Page:
 
 
 def _new_figure(
-    rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.8, 4.6), **options: Any
+    rows: int = 1, columns: int = 1, size: tuple[float, float] = (_COLUMN, 2.9), **options: Any
 ) -> tuple[Figure, Any]:
     return plt.subplots(rows, columns, figsize=size, layout="constrained", **options)
 
@@ -136,7 +159,10 @@ def _panel(
     about: Mapping[str, Parameter],
     mark: str = "",
 ) -> Iterator[tuple[Axes, list]]:
-    """The axes of a figure of one panel, and the handles of its legend, which are to be added."""
+    """The axes of a figure of one panel, and what its legend says, which is to be added.
+
+    That is handles, and sentences about what they do not show.
+    """
     with _drawn(pdf, png, notes, about, mark) as (_, axes):
         handles: list = []
         yield axes, handles
@@ -208,7 +234,7 @@ def _regions(
     Returns
     -------
     list
-        Handles of the legend, of what is drawn.
+        What the legend says: handles of what is drawn, and sentences.
     """
     computed = np.isfinite(chi2["global"])
     handles = []
@@ -236,7 +262,7 @@ def _allowed(
     """The regions of `_regions`, without what is behind them."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     percent = [f"{100 * level:g}%" for level in levels]
-    handles = []
+    handles: list = [_EACH]
     for name, values in chi2.items():
         delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
         draw: Callable[..., list] = _global_regions if name == "global" else _category_region
@@ -244,9 +270,9 @@ def _allowed(
     return handles
 
 
-def _said(label: str) -> Line2D:
-    """An entry of the legend for what cannot be seen."""
-    return Line2D([], [], linestyle="none", label=label)
+def _unbound(name: str, level: str) -> str:
+    """What the legend says of a region that is all of the plane."""
+    return f"no {level} bound in this plane: {name}"
 
 
 def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style: object) -> tuple:
@@ -265,17 +291,16 @@ def _outlines(
     levels: tuple[float, float],
     label: str,
     colour: str = "black",
-    width: float = 1.0,
 ) -> list:
     """Borders of the 68/95% regions of chi2 above its minimum, (nx, ny); returns handles."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     styles = ("solid", "dashed")
-    look = {"colors": colour, "linewidths": width, "linestyles": styles, "zorder": 5}
+    look = {"colors": colour, "linewidths": 0.9, "linestyles": styles, "zorder": 5}
     _, seen = _lines(axes, x, y, delta.T, levels=heights, **look)
     return [
-        Line2D([], [], color=colour, lw=width, linestyle=style, label=f"{label} {100 * level:g}%")
+        Line2D([], [], color=colour, lw=0.9, linestyle=style, label=f"{label} {100 * level:g}%")
         if drawn
-        else _said(f"{label} {100 * level:g}%: no bound")
+        else _unbound(label, f"{100 * level:g}%")
         for style, level, drawn in zip(styles, levels, seen, strict=True)
     ]
 
@@ -292,13 +317,13 @@ def _global_regions(
 ) -> list:
     colour = COLOURS[name]
     axes.contourf(x, y, delta, levels=[_BELOW, heights[0]], colors=[colour], alpha=0.75, zorder=3)
-    styles = {"linewidths": [1.2, 1.2], "linestyles": ["solid", "dashed"], "zorder": 4}
+    styles = {"linewidths": [1.0, 1.0], "linestyles": ["solid", "dashed"], "zorder": 4}
     _, seen = _lines(axes, x, y, delta, levels=heights, colors=[colour], **styles)
     return [
         Patch(facecolor=colour, alpha=0.75, label=f"{label} {percent[0]}"),
         Line2D([], [], color=colour, linestyle="dashed", label=f"{label} {percent[1]}")
         if seen[1]
-        else _said(f"{label} {percent[1]}: no bound"),
+        else _unbound(label, percent[1]),
     ]
 
 
@@ -313,20 +338,21 @@ def _category_region(
 ) -> list:
     colour, height = COLOURS[name], heights[0]
     if np.nanmax(delta) <= height:
-        return [_said(f"{name}: no bound")]
+        return [_unbound(name, percent[0])]
     style = {"levels": [height], "colors": [colour], "zorder": 2}
     if np.mean(delta[np.isfinite(delta)] <= height) < 0.5:
         inside = [_BELOW, height]
         axes.contourf(x, y, delta, levels=inside, colors=[colour], alpha=0.3, zorder=2)
-        _lines(axes, x, y, delta, linewidths=0.9, **style)
+        _lines(axes, x, y, delta, linewidths=0.8, **style)
         label = f"{name} {percent[0]}"
         return [Patch(facecolor=colour, alpha=0.4, edgecolor=colour, label=label)]
     # most of the plane is allowed: a border with ticks keeps the plane readable
-    border, (seen,) = _lines(axes, x, y, delta, linewidths=1.0, **style)
+    border, (seen,) = _lines(axes, x, y, delta, linewidths=0.9, **style)
     if not seen:
-        return [_said(f"{name}: bound only beside white")]
-    border.set(path_effects=[patheffects.withTickedStroke(angle=-90, spacing=6, length=0.5)])
-    return [Line2D([], [], color=colour, label=f"{name} {percent[0]} (ticks: allowed)")]
+        return [f"bound at {percent[0]} beside white only: {name}"]
+    border.set(path_effects=[patheffects.withTickedStroke(angle=-90, spacing=5, length=0.6)])
+    border_of = Line2D([], [], color=colour, label=f"{name} {percent[0]}")
+    return [border_of, "ticks point to the allowed side"]
 
 
 def _star(
@@ -337,7 +363,7 @@ def _star(
     colour: str = "black",
 ) -> list:
     """A best fit, hollow where the data do not determine it."""
-    style = dict(marker="*", markersize=9, color=colour, linestyle="none")
+    style = dict(marker="*", markersize=7, color=colour, linestyle="none")
     style |= {"label": label} if known else {"label": f"{label} (not determined)", "mfc": "none"}
     axes.plot(*([x] for x in place), zorder=6, clip_on=False, **style)
     return [Line2D([], [], **style)]
@@ -352,11 +378,13 @@ def _title(axes: Axes, page: Page, *parts: str) -> None:
     said = [*parts, *(f"${page.about[name].symbol} = {x:g}$" for name, x in page.fixed.items())]
     said += [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
     said = [page.title, *filter(None, said)]
-    title = axes.set_title(", ".join(said))
-    renderer = axes.figure.canvas.get_renderer()
-    if title.get_window_extent(renderer).width > 0.85 * axes.figure.bbox.width:
-        half = -(-len(said) // 2)
-        axes.set_title(", ".join(said[:half]) + ",\n" + ", ".join(said[half:]))
+    renderer, room = axes.figure.canvas.get_renderer(), 0.85 * axes.figure.bbox.width
+    lines = said[:1]
+    for part in said[1:]:
+        longer = f"{lines[-1]}, {part}"
+        fits = axes.set_title(longer).get_window_extent(renderer).width < room
+        lines = [*lines[:-1], longer] if fits else [*lines[:-1], f"{lines[-1]},", part]
+    axes.set_title("\n".join(lines))
 
 
 def _label(axes: Axes, pair: tuple[str, str], about: Mapping[str, Parameter]) -> None:
@@ -370,14 +398,35 @@ def _limit(axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
     axes.set_ylim(y[0], y[-1])
 
 
-def _legend(axes: Axes, handles: list) -> None:
+def _legend(axes: Axes, said: list) -> None:
+    """Handles below all panels, and above them sentences; the figure grows by its height."""
     figure = axes.figure
+    handles = [handle for handle in said if not isinstance(handle, str)]
+    title = "\n".join(_sentences(words for words in said if isinstance(words, str)))
     for columns in (3, 2, 1):  # as many as fit
         # outside: whatever the model, no region is hidden
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns)
-        if legend.get_window_extent(figure.canvas.get_renderer()).width < figure.bbox.width:
+        place: dict[str, Any] = {"loc": "outside lower center", "ncols": columns}
+        legend = figure.legend(handles=handles, title=title, alignment="left", **place)
+        legend.get_title().set_linespacing(1.15)
+        box = legend.get_window_extent(figure.canvas.get_renderer())
+        if box.width < figure.bbox.width:
             break
         legend.remove()
+    figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
+
+
+def _sentences(said: Iterable[str]) -> list[str]:
+    """Lines of a legend; what is said of several names, after a colon, is said once."""
+    names: dict[str, dict[str, None]] = {}
+    for sentence in said:
+        head, _, name = sentence.partition(": ")
+        names.setdefault(head, {})[name] = None
+    width = 74  # letters that fit a column
+    return [
+        line
+        for head, of in names.items()
+        for line in textwrap.wrap(": ".join(filter(None, [head, ", ".join(of)])), width)
+    ]
 
 
 def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
@@ -410,7 +459,7 @@ def plane(scan: str | Path, page: Page, pdf: str | Path, png: str | Path) -> Non
         )
 
 
-_UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="////", linewidth=0)
+_UNPHYSICAL = dict(facecolor="none", edgecolor="0.45", hatch="/////", linewidth=0)
 
 
 def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
@@ -426,7 +475,7 @@ def _mark_unphysical(axes: Axes, epsilon_hat: np.ndarray, M_X: float) -> list:
 
 
 def _unphysical_patch() -> Patch:
-    return Patch(label=r"unphysical, $|\epsilon| > 1$", **_UNPHYSICAL)
+    return Patch(label=r"unphysical: $|\epsilon| > 1$", **_UNPHYSICAL)
 
 
 def _plane_in(file: h5py.File, grid: Grid, pair: tuple[str, str]) -> h5py.Group:
@@ -481,6 +530,7 @@ def compared_regions(
     """
     old, new = profiles
     with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
+        handles.append(_ALL)
         for name, path in profiles.items():
             with store.read(path) as file:
                 grid, profiled = grid_of(file), profiled_of(file)
@@ -488,7 +538,7 @@ def compared_regions(
             x, y = (grid.named[name] for name in pair)
             known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
             if not known.any():
-                handles.append(_said(f"{name}: no physical point"))
+                handles.append(f"no physical point: {name}")
                 continue
             delta = chi2 - chi2[known].min()
             if name == old:
@@ -554,7 +604,7 @@ def _best_map(
     region = axes.contourf(x, y, delta.T, levels=[_BELOW, heights[1]], colors="none")
     mesh.set_clip_path(region.get_paths()[0], axes.transData)
     axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
-    return _outlines(axes, x, y, delta, levels, "global")
+    return [_ALL, *_outlines(axes, x, y, delta, levels, "global")]
 
 
 def profiles(
@@ -575,12 +625,11 @@ def profiles(
     number = len(names)
     columns, rows = min(number, 3), -(-number // 3)
     shape: dict[str, Any] = {"rows": rows, "columns": columns, "sharey": True, "squeeze": False}
-    shape["size"] = 2.4 * max(columns, 2), 0.4 + 2.4 * rows
-    with _drawn(pdf, png, page.fits.notes_below("profiles"), page.about, **shape) as (
-        figure,
-        panels,
-    ):
+    shape["size"] = _COLUMN if columns == 1 else _WIDE, 0.2 + 2.1 * rows
+    below = page.fits.notes_below("profiles")
+    with _drawn(pdf, png, below, page.about, **shape) as (_, panels):
         unphysical: list = []
+        star: list = []
         for axes in panels.flat[number:]:
             axes.remove()
         for axes, name in zip(panels.flat, names, strict=False):
@@ -589,9 +638,7 @@ def profiles(
             else:
                 axes.text(0.5, 0.5, "no valid point", transform=axes.transAxes, ha="center")
             if best:
-                full = "none" if name in best.undetermined else "black"
-                style = {"color": "black", "mfc": full, "zorder": 6}
-                axes.plot([best.values[name]], [0], "*", clip_on=False, **style)
+                star += _star(axes, (best.values[name], 0), name not in best.undetermined)
             axes.set_xlabel(page.about[name].label)
             if name in grid.named:
                 axes.set_xlim(grid.named[name][0], grid.named[name][-1])
@@ -600,14 +647,14 @@ def profiles(
         panels[0, 0].set_ylim(0, max(12, 1.2 * delta_chi2_level(page.levels[1], 1)))
         for row in panels:
             row[0].set_ylabel(r"profile $\chi^2 - \chi^2_\mathrm{min}$ (global)")
-        handles = unphysical
+        handles = [*{handle.get_label(): handle for handle in star}.values(), *unphysical]
         if any(curve.chi2.size for curve in curves.values()):
             handles = [
-                Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% (1 parameter)")
+                Line2D([], [], color="0.5", linestyle=s, label=f"{100 * level:g}% CL (1 parameter)")
                 for s, level in zip(("solid", "dashed"), page.levels, strict=True)
             ] + handles
         if handles:
-            figure.legend(handles=handles, loc="outside lower center", ncols=3)
+            _legend(panels[0, 0], handles)
         _title(panels[0, columns // 2], page)
 
 
@@ -659,7 +706,7 @@ def masses(
             label = rf"$M_X = {mass / 1000:g}$ TeV"
             known = np.isfinite(chi2) & _physical(pair, grid, M_REFERENCE)
             if not known.any():
-                handles.append(_said(f"{label}: no valid point"))
+                handles.append(f"no valid point at M_X in TeV: {mass / 1000:g}")
                 continue
             heights = [delta_chi2_level(level, 2) for level in page.levels]
             look = {"colors": [colour], "linewidths": 1.0, "linestyles": ["solid", "dashed"]}
@@ -678,9 +725,9 @@ def masses(
             style = {"color": "0.5", "linestyle": "dotted", "linewidth": 0.8}
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         _label(axes, pair, page.about)
-        percent = " and ".join(f"{100 * level:g}%" for level in page.levels)
-        others = _profiled(grid, pair, (), page.about)
-        _title(axes, page, f"global {percent} (solid, dashed)", others)
+        solid, dashed = (f"{100 * level:g}%" for level in page.levels)
+        handles += [_ALL, f"solid: {solid}, dashed: {dashed}"]
+        _title(axes, page, _profiled(grid, pair, (), page.about))
         said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
             edge = "reach the edge of the box: what lies beyond is not seen."
@@ -858,8 +905,8 @@ def _reached_line(axes: Axes, chi2: dict, places: dict, levels: tuple[float, flo
                 t = np.unique([*ends, *at[(at > ends[0]) & (at < ends[1])]])
                 piece = [np.interp(t, at, column) for column in place.T]
                 axes.plot(*piece, transform=moved, zorder=3, **look)
-            unbound = pieces == [[None, None]]
-            label = f"{name}: no bound" if unbound else f"{name} {100 * level:g}% (1 parameter)"
+            label = f"{name} {100 * level:g}% (1 parameter)"
+            label = f"{label}: no bound" if pieces == [[None, None]] else label
             handles.append(Line2D([], [], label=label, **look))
     return handles
 
@@ -886,10 +933,10 @@ def _direct(
 ) -> list:
     """What the data want, whatever the model."""
     x, y = (np.linspace(ends[0], ends[1], n) for ends, n in zip((x, y), chi2.shape, strict=True))
-    cross = {"marker": "+", "color": "black", "markersize": 7}
+    cross = {"marker": "+", "color": "black", "markersize": 6}
     axes.plot(*best, zorder=5, **cross)
     star = Line2D([], [], linestyle="none", label="best direct fit", **cross)
-    return [*_outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit", width=0.9), star]
+    return [_DIRECT, *_outlines(axes, x, y, chi2 - chi2.min(), levels, "direct fit"), star]
 
 
 #: Figures of a scan or profile, by the name of their file: their data, and what draws them.
@@ -934,7 +981,7 @@ def _finish_profile(
     if pair == ("epsilon_hat", MASS):
         beyond = np.abs(x) * y[:, np.newaxis] - M_REFERENCE
         if beyond.max() > 0:
-            style = {"levels": [0, np.inf], "hatches": ["////"], "colors": "none", "zorder": 5}
+            style = {"levels": [0, np.inf], "hatches": ["/////"], "colors": "none", "zorder": 5}
             axes.contourf(x, y, beyond, **style)
             handles.append(_unphysical_patch())
     elif pair[0] == "epsilon_hat" and (mass := page.M_X or grid.named.get(MASS, [None])[0]):
@@ -956,7 +1003,7 @@ def pulls(rows: list[dict], page: Page, pdf: str | Path, png: str | Path) -> Non
     pdf, png : path
         Files to write.
     """
-    with _pull_chart(rows, page, pdf, png, 0.24) as (axes, y):
+    with _pull_chart(rows, page, pdf, png, 0.21) as (axes, y):
         _pulls(axes, y, rows)
 
 
@@ -975,7 +1022,7 @@ def compared_pulls(
     """
     every = {row["observable"]: row for rows in runs.values() for row in rows}
     looks: tuple[dict[str, str], ...] = {"sm": _BEFORE, "fit": _BEFORE}, {}
-    with _pull_chart(list(every.values()), page, pdf, png, 0.3) as (axes, y):
+    with _pull_chart(list(every.values()), page, pdf, png, 0.27) as (axes, y):
         height = dict(zip(every, y, strict=True))
         for (name, rows), shift, look in zip(runs.items(), (0.2, -0.2), looks, strict=True):
             places = np.array([height[row["observable"]] + shift for row in rows])
@@ -990,11 +1037,11 @@ def _pull_chart(
 
     A row has room for fractions in its label.
     """
-    size = 6.2, 0.9 + height * max(len(rows), 4)
+    size = _WIDE, 0.9 + height * max(len(rows), 4)
     with _drawn(pdf, png, page.fits.notes_below("pulls"), page.about, size=size) as (figure, axes):
         if not rows:
             text = "none of the observables of interest counts in this run"
-            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", fontsize=8)
+            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center")
         y = np.arange(len(rows))[::-1]
         # bands: bins of one observable belong together
         names = [row["observable"].split()[0] for row in rows]
@@ -1013,7 +1060,6 @@ def _pull_chart(
             loc="outside lower right",
             ncols=2,
             title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
-            title_fontsize=8,
         )
 
 
@@ -1045,7 +1091,8 @@ def atlas_c9(
     pdf, png : path
         Files to write.
     """
-    with _drawn(pdf, png, page.fits.notes, page.about, size=(5.6, 5.4)) as (figure, axes):
+    size = _COLUMN, 3.2
+    with _drawn(pdf, png, page.fits.notes, page.about, size=size) as (figure, axes):
         order = np.argsort(dchi2, kind="stable")  # the best on top
         ends = {"vmin": np.quantile(dchi2, 0.02), "vmax": dchi2.max()} if len(dchi2) else {}
         handles, drawn = [], None
@@ -1055,17 +1102,17 @@ def atlas_c9(
         ):
             rows = order[at_limit[order] == beside]
             look: dict[str, Any] = {"marker": marker, "linewidths": 0.2, "edgecolors": "black"}
-            drawn = axes.scatter(*places[rows].T, c=dchi2[rows], s=16, zorder=3, **look, **ends)
-            look = {"marker": marker, "markersize": 4, "color": "0.5", "linestyle": "none"}
+            drawn = axes.scatter(*places[rows].T, c=dchi2[rows], s=7, zorder=3, **look, **ends)
+            look = {"marker": marker, "markersize": 3, "color": "0.5", "linestyle": "none"}
             handles.append(Line2D([], [], label=label, **look))
         if direct:
             corners, chi2, best = direct
             handles += _direct(axes, corners[:, 0], corners[:, 1], page.levels, chi2, best)
             axes.set(xlim=corners[:, 0], ylim=corners[:, 1])
         for (title, row), marker in zip(known.items(), "sD", strict=False):
-            look = {"marker": marker, "markersize": 9, "mfc": "none", "color": "#D55E00"}
-            axes.plot(*places[row], linestyle="none", zorder=6, mew=1.4, **look)
-            handles.append(Line2D([], [], label=title, linestyle="none", mew=1.4, **look))
+            look = {"marker": marker, "markersize": 6, "mfc": "none", "color": "#D55E00"}
+            axes.plot(*places[row], linestyle="none", zorder=6, mew=1.1, **look)
+            handles.append(Line2D([], [], label=title, linestyle="none", mew=1.1, **look))
         handles += _finish_c9(axes, c9.PLANES["c9"])
         if len(dchi2):
             figure.colorbar(drawn, ax=axes, label=_IMPROVED, shrink=0.8)
@@ -1128,7 +1175,7 @@ def _pulls(
 ) -> None:
     """Pulls in the Standard Model and, where there is one, at the best fit, in their colours."""
     before = np.array([row["pull_sm"] for row in rows])
-    look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4.5}
+    look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 4}
     axes.plot(before, y, mfc="white", color=sm, label=f"SM{label}", zorder=2, **look)
     if all(row["pull"] != "" for row in rows):
         after = np.array([row["pull"] for row in rows])

@@ -29,10 +29,14 @@ from malaphoric.inference.c9 import PLANES
 from malaphoric.inference.results import Fit, Fits
 from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import MASS, Parameter
+from malaphoric.report.figures import DOTS
 from malaphoric.report.summary import ranges, with_error
 
 # Rows above which a table can be searched.
 _LONG = 15
+
+# Pixels of an inch of a figure: a column's width leaves room for a caption beside it.
+_SHOWN = 160
 
 
 @dataclass(frozen=True)
@@ -300,12 +304,14 @@ def _json(data: object) -> str:
 
 def _figure(name: str, path: str, caption: str, said: _Said) -> str:
     caption = " ".join(caption.split()).replace("chi2", "χ²").replace("->", "→")
-    image = base64.b64encode(Path(path).read_bytes()).decode()
+    png = Path(path).read_bytes()
+    width = int.from_bytes(png[16:20]) * _SHOWN // DOTS
+    image = base64.b64encode(png).decode()
     names = rf"\b({'|'.join(map(re.escape, said.about))})\b"
     written = re.sub(names, lambda match: said.symbol(match.group()), escape(caption))
     return (
         f'<figure id="figure-{_anchor(name)}"><img alt="{escape(caption)}" loading="lazy" '
-        f'src="data:image/png;base64,{image}">'
+        f'width="{width}" src="data:image/png;base64,{image}">'
         f"<figcaption><b>{escape(name)}.</b> {written} {said.numbers(name)}</figcaption>"
         "</figure>"
     )

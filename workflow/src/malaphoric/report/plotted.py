@@ -74,6 +74,22 @@ def rows(
     return _plane(files["profile"], (shown[0], shown[1]) if shown else None)
 
 
+def masses(profiles: Mapping[float, str | Path]) -> list[dict]:
+    """The data of the figure of several masses.
+
+    Parameters
+    ----------
+    profiles : mapping of float to path
+        A ``profile.h5`` for each M_X in GeV.
+
+    Returns
+    -------
+    list of dict
+        As `rows` of a plane, one mass after the other.
+    """
+    return [{MASS: mass, **row} for mass, path in profiles.items() for row in _plane(path)]
+
+
 def _mesh(axes: dict[str, np.ndarray], columns: dict[str, np.ndarray]) -> list[dict]:
     """A row for every node of a plane, of arrays (n_x, n_y)."""
     mesh = dict(zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True))
