@@ -159,7 +159,7 @@ def sentences(atlas: Atlas) -> list[str]:
         return ["No model has a fit: the ranking says why."]
     if not fitted.all():
         words.append(
-            f"{_count(np.sum(~fitted))} without a fit, which the ranking gives reasons of."
+            f"{_count(np.sum(~fitted))} without a fit, which the ranking gives the reason of."
         )
     words.append(
         f"{_count(np.sum(fitted & ~inside))} with the best fit at a limit of what is physical "
