@@ -32,7 +32,7 @@
         text: [
           `<b>number ${cell("rank").textContent}${name ? `: ${name}` : ""}</b>`,
           charges.slice(0, 3).join(", "), charges.slice(3, 6).join(", "), charges[6], ...values,
-          `Δχ² = ${cell("dchi2").textContent}, p-value ${cell("p_value").innerHTML}`,
+          `Δχ² = ${cell("dchi2").textContent}, p-value ${cell("p_value").querySelector("data")?.innerHTML ?? ""}`,
           `perturbative: ${cell("perturbative").textContent}`,
         ].join("<br>"),
       };
@@ -88,7 +88,7 @@
     }));
     const ends = (axis) => (D.direct ? { range: [D.direct.axes[axis][0], D.direct.axes[axis].at(-1)] } : {});
     Plotly.react("map", [trace, ...(D.direct ? direct() : []), marks], {
-      ...looks(), margin: { l: 60, r: 14, t: 10, b: narrow ? 110 : 50 }, annotations: names,
+      ...looks(), hoverlabel: { ...looks().hoverlabel, align: "left" }, margin: { l: 60, r: 14, t: 10, b: narrow ? 110 : 50 }, annotations: names,
       xaxis: { ...axisLook(`new physics in ${D.axes[x]}`), ...ends(0) },
       yaxis: { ...axisLook(`new physics in ${D.axes[y]}`), ...ends(1) },
     }, plotOptions("atlas"));
