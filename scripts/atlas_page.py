@@ -8,7 +8,7 @@ from malaphoric.atlas import ranking
 from malaphoric.atlas.fitting import COEFFICIENTS
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import c9
-from malaphoric.report import atlas_page
+from malaphoric.report import atlas_page, notes
 from malaphoric.workflow.jobs import job
 
 with job(snakemake) as this:
@@ -20,7 +20,8 @@ with job(snakemake) as this:
     places = found.columns[f"{ranking.MAIN}/coefficients"][:, columns]
     direct = c9.direct_plane(data, c9.PLANES["c9"], places)
     chance = json.loads(Path(given.toys).read_text()) if given.toys else None
-    atlas = atlas_page.Atlas(found, known, left, s["M_X"], direct, chance, given.exact or None)
+    about = (direct, chance, given.exact or None, notes.of_data(s["overlays"]))
+    atlas = atlas_page.Atlas(found, known, left, s["M_X"], *about)
     record = json.loads(Path(given.record).read_text())
     pictures = dict(zip(s["captions"], given.figures, strict=True))
     made = atlas_page.make(atlas, record, pictures, s["captions"], s["title"], tuple(s["levels"]))

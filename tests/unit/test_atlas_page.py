@@ -31,7 +31,8 @@ def atlas():
     found.columns["mixed/at_limit"][4:10, 0] = 1
     found.columns["mixed/perturbative"][[2, 3, 12]] = 1
     found.reason[19] = "ValueError: <none>"
-    return atlas_page.Atlas(found, {"$L_1$": 11}, {"all": 99, "left": 20}, 3e3, None, CHANCE, None)
+    left, notes = {"all": 99, "left": 20}, ["Data of <b>."]
+    return atlas_page.Atlas(found, {"$L_1$": 11}, left, 3e3, None, CHANCE, None, notes)
 
 
 def plain(text):
@@ -54,6 +55,7 @@ def test_sentences(atlas):
     assert said[5].startswith("The best one that is at no limit and perturbative, number 3: Xq = (")
     assert said[6] == "L1: number 12 of 20, 29.0 below the SM; number 6 of the 13 at no limit."
     assert "p-value at most 0.33" in said[7]
+    assert said[8:] == ["Data of &lt;b&gt;."]
     atlas.found.columns["mixed/dchi2"][:] = np.nan
     assert atlas_page.sentences(atlas) == ["No model has a fit: the ranking says why."]
 

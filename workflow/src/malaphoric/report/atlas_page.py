@@ -23,7 +23,7 @@ from malaphoric.physics.parameters import BY_NAME
 from malaphoric.report import elements
 from malaphoric.report.elements import html, short, table, valued
 
-# Models in the ranking: of all those with charges up to 6 a browser would be given 100 MB.
+# Models in the ranking: 3.4 kB each, and there are 11,662 with charges up to 6.
 _SHOWN = 1000
 
 _NAMES = {"mixed": "all parameters free", "unmixed": "unmixed, ε̂ = 0"}
@@ -57,6 +57,8 @@ class Atlas:
         From `toys.summary`, and the number of ``models``.
     exact : path or None
         ``validation/models.csv``.
+    notes : list of str
+        What is to be minded of the data.
     """
 
     found: Fitted
@@ -66,6 +68,7 @@ class Atlas:
     direct: tuple[np.ndarray, np.ndarray, np.ndarray] | None
     chance: dict | None
     exact: str | None
+    notes: list[str]
 
 
 def make(
@@ -186,7 +189,7 @@ def sentences(atlas: Atlas) -> list[str]:
             words.append(f"{text}.")
     if atlas.chance:
         words.append(_by_chance(atlas.chance))
-    return words
+    return words + list(map(escape, atlas.notes))
 
 
 def _count(number: int) -> str:

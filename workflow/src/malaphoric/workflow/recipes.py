@@ -418,7 +418,7 @@ class AtlasRecipes(DataRecipes):
         drawn = {**ranked, "toys": "toys"}
         self._add("atlas_figures", settings, drawn, [TABLE])
         self._record(theory=run.theory(), check=run.check, chunks=self.chunks)
-        settings = {key: settings[key] for key in ("title", MASS, "levels", "categories", "known")}
+        settings.pop("checked")
         settings["captions"] = _captions(ATLAS_FIGURES)
         inputs = {**drawn, "record": "record"}
         self._add("atlas_page", settings, inputs, [TABLE, *sorted(TEMPLATES.iterdir())])
