@@ -1,6 +1,7 @@
 """What the page of an atlas says of invented fits, against counting."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,3 +94,21 @@ def test_reasons(atlas):
         last = rows(html, table)[0][19]
         assert last["reason"] == "ValueError: &lt;none&gt;"
         assert not any(last[key] for key in ("dchi2", "g_hat", "AIC", "perturbative", "at_limit"))
+
+
+def test_exact_check(atlas, tmp_path):
+    """Truth: the file; the largest error, and of what."""
+    path = tmp_path / "models.csv"
+    path.write_text("rank,model,exact_dchi2_global,error_quarks,error_LFU\n1,a,41.5,0.002,0.003\n")
+    html = atlas_page.make(replace(atlas, exact=str(path)), RECORD, {}, {}, "N", (0.68, 0.95))
+    assert (
+        "1 model by smelli itself at their best fits; the compiled engine's χ² is off by 0.003 "
+        in html
+    )
+    own = re.search(r'id="table-models-by-smelli".*?</table>', html, re.S)[0]
+    assert [plain(x) for x in re.findall("<th.*?</th>", own)] == [
+        "rank",
+        "Δχ² global",
+        "error quarks",
+        "error LFU",
+    ]
