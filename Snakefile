@@ -113,7 +113,7 @@ else:
 
 include: "workflow/rules/archive.smk"
 
-PAGE = [] if ATLAS else rules.page.output
+PAGE = f"{OUT}/index.html"
 
 
 rule all:
@@ -127,13 +127,18 @@ rule all:
 
 onsuccess:
     # only of a run that came to its end just now, not of single files asked for
-    for page in map(Path, PAGE):
-        if not page.exists() or page.stat().st_mtime < STARTED:
-            continue
-        from malaphoric.inference.results import Fits, ScanResult
+    if os.path.exists(PAGE) and os.path.getmtime(PAGE) >= STARTED:
         from malaphoric.report import summary
 
-        found = Fits.read(f"{OUT}/best_fit.json"), ScanResult.read(f"{OUT}/best_grid.json")
-        level = RUN["confidence_levels"][1]
-        said = summary.lines(*found, RUN.check, level, page, time.time() - STARTED)
+        if ATLAS:
+            from malaphoric.atlas import ranking
+
+            found, known, _ = ranking.load(f"{OUT}/ranking.h5")
+            about, lines = (ranking.said(found, known),), summary.of_atlas
+        else:
+            from malaphoric.inference.results import Fits, ScanResult
+
+            found = Fits.read(f"{OUT}/best_fit.json"), ScanResult.read(f"{OUT}/best_grid.json")
+            about, lines = (*found, RUN["confidence_levels"][1]), summary.lines
+        said = lines(*about, RUN.check, Path(PAGE), time.time() - STARTED)
         print("\n".join(said), file=sys.stderr)

@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from malaphoric import store
 from malaphoric.atlas import ranking
-from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS, Fitted
+from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import c9
 from malaphoric.inference.results import SHOWN, Fits
@@ -16,9 +15,7 @@ import numpy as np
 
 with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
-    every = Fitted.load(given.ranking)
-    with store.read(given.ranking) as file:
-        known = store.parse(file.attrs["known"])
+    every, known, _ = ranking.load(given.ranking)
     fitted = np.isfinite(every.columns[f"{ranking.MAIN}/dchi2"][:, -1])
     found = every.taken(np.flatnonzero(fitted))  # the first ones
     unchecked = [] if s["checked"] else ["Not checked against exact points."]

@@ -15,7 +15,7 @@ with job(snakemake) as this:
         out.ranking,
         configuration=s["configuration"],
         versions=store.provenance(),
-        left=left,
+        left=list(left.items()),  # in their order, which a mapping would lose
         known=known,
         chi2_sm=data.chi2_sm,
         n_obs=data.n_obs,
@@ -23,4 +23,4 @@ with job(snakemake) as this:
         M_X=s["M_X"],
     )
     store.write_csv(out.table, ranking.rows(found, known))
-    this.done(ranking.said(found, known))
+    this.done("; ".join(ranking.said(found, known)))

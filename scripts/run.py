@@ -24,6 +24,9 @@ IDLE = re.compile(
     r"|Select jobs to execute|Execute \d+ jobs|Complete log|Elapsed time:"
 )
 
+#: What `chunks.Progress` logs while there is more to do.
+PROGRESS = re.compile(r"\d (points|models), .*(?<!, 0 s) left$")
+
 #: Seconds between two looks at the logs of running jobs.
 EVERY = 15
 
@@ -34,7 +37,7 @@ def running(folder: Path, since: float) -> str:
     for log in sorted(folder.rglob("*.log")):
         if log.stat().st_mtime > since:
             last = log.read_text(encoding="utf-8", errors="replace").rsplit("\n", 2)[-2:][0]
-            if "points, " in last and last.endswith(" left") and not last.endswith(", 0 s left"):
+            if PROGRESS.search(last):
                 said.append(last.split(" ", 1)[1])
     more = f"; and {len(said) - 4} more" * (len(said) > 4)
     return f"  in progress: {'; '.join(said[:4])}{more}" if said else ""

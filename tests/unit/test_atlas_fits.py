@@ -72,9 +72,11 @@ def test_models_in_any_chunks(fitted, two, data, tmp_path):
         store.write_csv(tmp_path / f"{len(chunks)}.csv", ranking.rows(found, {}))
     for kind in ("h5", "csv"):
         assert (tmp_path / f"1.{kind}").read_bytes() == (tmp_path / f"2.{kind}").read_bytes()
-    said = ranking.said(found, {"one": 1})
-    assert said.startswith("2 models, 0 without a fit; mixed: chi2_SM - chi2 from 35.")
-    assert said.endswith(f"one: {found.columns['mixed/dchi2'][1, -1]:.2f}, number 2")
+    number, mixed, unmixed, one = ranking.said(found, {"one": 1})
+    assert number == "2 models, 0 without a fit"
+    assert mixed.startswith("mixed: chi2_SM - chi2 from 35.")
+    assert unmixed.startswith("unmixed: chi2_SM - chi2 from ")
+    assert one == f"one: {found.columns['mixed/dchi2'][1, -1]:.2f}, number 2"
     dchi2 = found.columns["mixed/dchi2"][:, -1]
     assert sorted(dchi2, reverse=True) == dchi2.tolist()
     assert (dchi2 > found.columns["unmixed/dchi2"][:, -1] - 1e-6).all()
@@ -107,7 +109,7 @@ def test_a_model_that_fails_has_a_reason(two, data, tmp_path, monkeypatch):
     # at |epsilon| = 1 there is no Z'
     about = ("at_limit", "perturbative", "converged")
     assert [rows[0][f"mixed_{x}"] for x in about] == ["epsilon_hat", "no", "yes"]
-    assert "1 without a fit" in ranking.said(found, {})
+    assert "1 without a fit" in ranking.said(found, {})[0]
 
 
 def test_what_no_model_is_to_blame_for_ends_the_job(two, data, monkeypatch):
@@ -228,7 +230,7 @@ def test_what_is_accepted(tmp_path):
 
 
 #: Another value of every key, and the recipes that it changes.
-RECORDED = {"record", "export"}
+RECORDED = {"record", "export", "atlas_page"}
 FITS_CHANGED = {"atlas_chunk", "ranking", "exact_models", "validate_models", "toys"}
 FITS_CHANGED |= {"atlas_figures", *RECORDED}
 CHANGES = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from malaphoric.inference.results import Fit, Fits, ScanResult
-from malaphoric.report import page, summary
+from malaphoric.report import elements, summary
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_what_a_run_ends_with():
     fits.intervals["g_hat"] = {"0.95": [[0.036, None]]}
     census = {"points": 100, "physical": 90, "ok": 80, "ckm": 10, "error": 0}
     page_file = Path("results/mine/index.html")
-    found = summary.lines(fits, ScanResult(census=census), "checked", 0.95, page_file, 125)
+    found = summary.lines(fits, ScanResult(census=census), 0.95, "checked", page_file, 125)
     assert found[1:] == [
         "100 points (10 unphysical (|epsilon| > 1), of the 90 others 10 without CKM elements "
         "(their extraction fails)), checked; 2 min 5 s from start to end.",
@@ -64,9 +64,20 @@ def test_what_a_run_ends_with():
         "Note: Mind.",
         f"All results: results/mine/; to look at: {page_file.resolve().as_uri()}",
     ]
-    empty = summary.lines(Fits(SM=sm), ScanResult(census=census), "x", 0.95, page_file, 7300)
+    empty = summary.lines(Fits(SM=sm), ScanResult(census=census), 0.95, "x", page_file, 7300)
     assert "There is no best fit." in empty
     assert "2 h 1 min" in empty[1]
+
+
+def test_what_an_atlas_ends_with():
+    """Truth: the lines given, with time and place."""
+    file = Path("results/mine/index.html")
+    assert summary.of_atlas(["2 models", "one: 1.00, number 2"], "checked", file, 61) == [
+        "",
+        "2 models, checked; 1 min 1 s from start to end.",
+        "one: 1.00, number 2",
+        f"All results: results/mine/; to look at: {file.resolve().as_uri()}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -81,4 +92,4 @@ def test_what_a_run_ends_with():
 )
 def test_labels_of_the_page(latex, html):
     """Truth: as a reader would write it."""
-    assert page.html(latex) == html
+    assert elements.html(latex) == html

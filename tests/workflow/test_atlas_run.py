@@ -9,6 +9,7 @@ import sys
 import pytest
 import yaml
 
+from browser import check_looks, opened
 from harness import ROOT, Workflow
 from malaphoric import store
 from malaphoric.atlas import ranking
@@ -43,6 +44,45 @@ def keep_exact(folder, errors):
     chunks.save_points(path, points, found, engine.observables, None, theory)
 
 
+def numbers(page, table, key):
+    """All digits of a column, as its rows stand."""
+    column = page.locator(f"#table-{table} th[data-key={key}]").evaluate("x => x.cellIndex")
+    cells = page.locator(f"#table-{table} tbody td:nth-child({column + 1}) data").all()
+    return [float(cell.get_attribute("value")) for cell in cells]
+
+
+def check_page(path, found):
+    """The page in a browser. Truth: the ranking."""
+    with opened(path, "#map .main-svg") as page:
+        table = page.locator("#table-ranking")
+        for fit, name in (("mixed", "ranking"), ("unmixed", "unmixed-fits")):
+            own = found.columns[f"{fit}/dchi2"][:, -1].tolist()
+            assert numbers(page, name, "dchi2") == own
+        g_hat = found.columns["mixed/values"][:, 1].tolist()
+        assert numbers(page, "ranking", "g_hat") == g_hat
+        page.locator("#table-ranking th[data-key=dchi2] button").click()
+        assert numbers(page, "ranking", "g_hat") == g_hat[::-1]
+
+        def drawn():
+            return page.evaluate("document.getElementById('map').data[0].x")
+
+        places = found.columns["mixed/coefficients"][:, 0].tolist()
+        assert sorted(drawn()) == sorted(places)
+        charges = " ".join(map(str, found.models.of("d")[1]))
+        assert charges not in [" ".join(map(str, x)) for x in found.models.charges[0]]
+        table.get_by_role("searchbox").fill(f'"{charges}"')
+        assert table.locator("output").inner_text() == "1 of 2 rows"
+        assert table.locator("tbody tr:visible td").first.inner_text() == "2"
+        assert drawn() == places[1:]
+        table.get_by_role("searchbox").fill("")
+        table.get_by_label("at no limit").check()
+        free = (found.columns["mixed/at_limit"] == 0).all(axis=1)
+        assert sorted(drawn()) == sorted(x for x, yes in zip(places, free, strict=True) if yes)
+        page.locator("#map-controls").get_by_label("unmixed").check()
+        assert sorted(drawn()) == sorted(found.columns["unmixed/coefficients"][:, 0].tolist())
+        check_looks(page)
+
+
 @pytest.mark.slow
 def test_whole_and_again(tmp_path):
     """Truth: what is found, refused and said; the same bytes after a chunk is lost."""
@@ -56,13 +96,18 @@ def test_whole_and_again(tmp_path):
     assert "EWPOs is off by" in said
     (tmp_path / "results/atlas/exact/1.h5").unlink()
     keep_exact(tmp_path, errors=1e-9)
-    ours.run("--cores", "2", "atlas")
+    said = ours.run("--cores", "2", "atlas").stdout
+    page = tmp_path / "results/atlas/index.html"
+    assert f"to look at: {page.as_uri()}" in said
+    assert "2 models, 0 without a fit, by the compiled engine" in said
     assert ours.plan("atlas") == {} == ours.plan()
 
     found = ours.files("atlas")
     names = {"ranking.csv", "ranking.h5", "toys.json", "validation/models.csv"}
     names |= {f"figures/atlas_{x}.{kind}" for x in ("c9", "dchi2") for kind in ("pdf", "png")}
-    assert set(found) == names | {"likelihood.h5", "record.json"}
+    assert set(found) == names | {"likelihood.h5", "record.json", "index.html"}
+    assert len(found["index.html"]) < 10e6
+    check_page(page, Fitted.load(tmp_path / "results/atlas/ranking.h5"))
     rows = list(csv.DictReader(found["ranking.csv"].decode().splitlines()))
     assert [row["rank"] for row in rows] == ["1", "2"]
     dchi2 = [float(row["mixed_dchi2_global"]) for row in rows]

@@ -98,6 +98,7 @@ EXERCISED = {
     "snakemake --cores 2 atlas --configfile config/atlas.yaml": run(
         "snakemake --cores 2 atlas --configfile config/atlas.yaml -n --quiet rules"
     ),
+    "make run CONFIG=config/atlas.yaml": run("make -n run CONFIG=config/atlas.yaml"),
     "python -m malaphoric check config/atlas.yaml": AS_IS,
     "make why CONFIG=config/atlas.yaml": see("test_atlas_run.py::test_whole_and_again"),
     "python tests/benchmarks/atlas.py": run("python tests/benchmarks/atlas.py 1 1"),

@@ -1,41 +1,23 @@
 """The page of a run in a browser: what is clicked and slid says the numbers of the scan."""
 
 import csv
-import os
-import shutil
 
 import h5py
 import numpy as np
 import pytest
 
+from browser import check_looks, opened
+
 pytestmark = pytest.mark.slow
 
 OUT = "results/compiled"
-PATIENCE = 120_000  # ms, of a busy machine
 
 
 @pytest.fixture(scope="module")
 def page(compiled):
     """The page of a finished run, opened in Chromium, which has no network."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        assert not os.environ.get("CI"), "no chromium"
-        pytest.skip("no chromium")
-    from playwright.sync_api import sync_playwright
-
-    options = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_context(offline=True, viewport={"width": 1280, "height": 900}).new_page()
-        page.set_default_timeout(PATIENCE)
-        page.complaints, page.asked = [], []
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.goto(f"file://{compiled.folder / OUT}/index.html")
-        page.wait_for_selector("#plane .main-svg")
+    with opened(compiled.folder / OUT / "index.html", "#plane .main-svg") as page:
         yield page
-        browser.close()
 
 
 def numbers(page, part, key):
@@ -157,15 +139,8 @@ def test_tables_are_sorted_and_searched(compiled, page):
 
 
 def test_looks(page):
-    """Light and dark; as narrow as a phone nothing is cut off; nothing is asked of a network."""
-    paper = "getComputedStyle(document.body).backgroundColor"
-    light = page.evaluate(paper)
-    page.click("#theme")
-    assert page.evaluate(paper) != light
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_function("document.documentElement.scrollWidth === 390")
-    assert page.complaints == []
-    assert all(url.startswith(("file:", "data:", "blob:")) for url in page.asked)
+    """Light, dark and narrow, without a network."""
+    check_looks(page)
 
 
 def test_size(compiled):

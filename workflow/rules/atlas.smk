@@ -116,10 +116,10 @@ rule atlas_figures:
         toys=f"{OUT}/toys.json" if "toys" in RECIPES else [],
         checked=f"{OUT}/validation/models.csv" if RUN.checked else [],
     output:
-        pdf=[f"{OUT}/figures/{name}.pdf" for name in ("atlas_c9", "atlas_dchi2")],
+        pdf=[f"{OUT}/figures/{name}.pdf" for name in ATLAS_FIGURES],
         png=[
             report(f"{OUT}/figures/{name}.png", caption=f"../report/{name}.rst", category="Figures")
-            for name in ("atlas_c9", "atlas_dchi2")
+            for name in ATLAS_FIGURES
         ],
     log:
         f"{OUT}/logs/atlas_figures.log",
@@ -131,9 +131,33 @@ rule atlas_figures:
         "../../scripts/atlas_figures.py"
 
 
+rule atlas_page:
+    """What came out, map, ranking, figures, checks and record in one HTML file."""
+    localrule: True
+    input:
+        recipe=recipe("atlas_page"),
+        likelihood=f"{OUT}/likelihood.h5",
+        ranking=f"{OUT}/ranking.h5",
+        toys=f"{OUT}/toys.json" if "toys" in RECIPES else [],
+        exact=f"{OUT}/validation/models.csv" if RUN.checked else [],
+        figures=[f"{OUT}/figures/{name}.png" for name in ATLAS_FIGURES],
+        record=f"{OUT}/record.json",
+    output:
+        report(f"{OUT}/index.html", category="Page"),
+    log:
+        f"{OUT}/logs/atlas_page.log",
+    params:
+        recipe=text("atlas_page"),
+    conda:
+        "../envs/malaphoric.yaml"
+    script:
+        "../../scripts/atlas_page.py"
+
+
 rule atlas:
-    """What an atlas is made for: its ranking, the checks of it, figures and a record."""
+    """What an atlas is made for: its ranking, the checks of it, figures, a record and its page."""
     localrule: True
     input:
         results(),
         f"{OUT}/record.json",
+        f"{OUT}/index.html",

@@ -1,7 +1,7 @@
 # Functions of the rules.
 
 from malaphoric.workflow import jobs
-from malaphoric.workflow.recipes import DRAWN_AS, VALIDATION
+from malaphoric.workflow.recipes import ATLAS_FIGURES, DRAWN_AS, VALIDATION
 
 # Recipes on disk are those of the run that is on: neither a dry run nor a Snakemake that is about to
 # be refused replaces them.
@@ -89,8 +89,7 @@ def results():
         names = ["ranking.h5", "ranking.csv"]
         names += ["validation/models.csv"] if RUN.checked else []
         names += ["toys.json"] if "toys" in RECIPES else []
-        figures = ("atlas_c9", "atlas_dchi2")
-        names += [f"figures/{name}.{kind}" for name in figures for kind in ("pdf", "png")]
+        names += [f"figures/{name}.{kind}" for name in ATLAS_FIGURES for kind in ("pdf", "png")]
         return [f"{OUT}/{name}" for name in names]
     names = ["scan.h5", "profile.h5", "best_fit.json"]
     names += ["c9.h5"] if "c9" in RECIPES else []

@@ -56,6 +56,19 @@ def merge(paths: Iterable[str | Path], recipe: str, models: Models) -> Fitted:
     return found.taken(np.argsort(-found.columns[f"{MAIN}/dchi2"][:, -1], kind="stable"))
 
 
+def load(path: str | Path) -> tuple[Fitted, dict[str, int], dict[str, int]]:
+    """A ranking, rows of known models by their names, and how many models filters left.
+
+    Raises
+    ------
+    StoreError
+        If it is damaged or foreign.
+    """
+    with store.read(path) as file:
+        known, left = (store.parse(file.attrs[name]) for name in ("known", "left"))
+    return Fitted.load(path), known, dict(left)
+
+
 def best(found: Fitted) -> float:
     """The largest chi2_SM - chi2 of the main fit; 0, the Standard Model, if no model has a fit."""
     return float(np.nan_to_num(found.columns[f"{MAIN}/dchi2"][0, -1]))
@@ -121,8 +134,8 @@ def _columns(found: Fitted, fit: str, row: int) -> list[tuple[str, object]]:
     return [*shown, *((f"{fit}_{n}", said.get(own[n], "")) for n in ("perturbative", "converged"))]
 
 
-def said(found: Fitted, known: dict[str, int]) -> str:
-    """What was found, in a sentence."""
+def said(found: Fitted, known: dict[str, int]) -> list[str]:
+    """What was found, in a few lines."""
     parts = [f"{len(found)} models, {np.count_nonzero(found.reason)} without a fit"]
     for fit in reversed(FITS):
         own = {name: found.columns[f"{fit}/{name}"] for name in COLUMNS}
@@ -137,4 +150,4 @@ def said(found: Fitted, known: dict[str, int]) -> str:
     for name, row in known.items():
         own_dchi2 = found.columns[f"{MAIN}/dchi2"][row, -1]
         parts.append(f"{name}: {own_dchi2:.2f}, number {row + 1}")
-    return "; ".join(parts)
+    return parts

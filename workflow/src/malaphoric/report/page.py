@@ -1,43 +1,24 @@
 """A run as one page that needs no server and no network: figures, tables, explorer, record.
 
 What it says is in the files of the run, which are read here; the numbers of the explorer come from
-`explorer`, its looks and what runs in the browser from ``templates``.
+`explorer`, what pages are made of from `elements`.
 """
 
 from __future__ import annotations
 
-import base64
-import csv
-import gzip
-import json
-import re
-import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
-from string import Template
-from typing import Any
 
 import numpy as np
-import yaml
-from plotly.offline import get_plotlyjs
 
-from malaphoric import store
 from malaphoric.data.categories import COLOURS, GLOBAL
 from malaphoric.inference.c9 import PLANES
 from malaphoric.inference.results import Fit, Fits
 from malaphoric.inference.statistics import delta_chi2_level
 from malaphoric.physics.parameters import MASS, Parameter
-from malaphoric.report.figures import DOTS
-from malaphoric.report.summary import ranges, with_error
-
-# Rows above which a table can be searched.
-_LONG = 15
-
-# Pixels of an inch of a figure: a column's width leaves room for a caption beside it.
-_SHOWN = 160
-
+from malaphoric.report import elements
+from malaphoric.report.elements import html, intervals, short, table, valued
 
 @dataclass(frozen=True)
 class Files:
@@ -114,33 +95,36 @@ def make(
         "chi2_sm": fits.SM.chi2,
         "curves": {name: curve.as_dict() for name, curve in fits.profiles.items()},
     }
-    return Template(_template("page.html")).substitute(
-        style=_template("page.css"),
-        page=_template("page.js"),
-        explorer=_template("explorer.js"),
-        plotly=_packed(get_plotlyjs().encode()),
-        content=_packed(content),
-        description=_json(description),
-        title=html(title),
-        plain_title=escape(_without_tags(html(title))),
-        run=escape(record["configuration"]["run"]),
-        summary=said.summary,
-        fits=said.fits_table(),
-        notes="".join(f"<li>{escape(note)}</li>" for note in fits.notes) or "<li>None.</li>",
-        intervals=said.intervals_table(),
-        figures="\n".join(_figure(n, p, captions[n], said) for n, p in files.figures.items()),
-        tables="\n".join(
-            [_csv("Pulls", files.pulls, _PULLS)]
-            + [_csv(heading, path) for heading, path in files.tables.items()]
-        ),
-        texts="\n".join(map(_markdown, files.texts))
-        or "<p>A run of another model or other fits than the paper's is not compared with it.</p>",
-        record=_record(record),
+    best_fits = [said.fits_table(), "<h3>To mind</h3>", _list(fits.notes or ["None."])]
+    best_fits += ["<h3>Intervals</h3>", said.intervals_table()]
+    symbols = {name: said.symbol(name) for name in about}
+    figures = (
+        elements.figure(name, path, captions[name], said.numbers(name), symbols)
+        for name, path in files.figures.items()
     )
+    tables = [elements.csv_table("Pulls", files.pulls, _PULLS)]
+    tables += [elements.csv_table(heading, path) for heading, path in files.tables.items()]
+    compared = "\n".join(map(elements.markdown, files.texts))
+    sections = {
+        "Best fits": "\n".join(best_fits),
+        "Explorer": elements.template("explorer.html"),
+        "Figures": "\n".join(figures),
+        "Tables": "\n".join(tables),
+        "Comparison": compared or _UNCOMPARED,
+        "Record": elements.record(record),
+    }
+    run = record["configuration"]["run"]
+    about_it = (title, run, said.summary, sections, description)
+    return elements.document(*about_it, "explorer.js", content)
 
 
-def _template(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
+_UNCOMPARED = (
+    "<p>A run of another model or other fits than the paper's is not compared with it.</p>"
+)
+
+
+def _list(items: list[str]) -> str:
+    return f'<ul class="notes">{"".join(f"<li>{escape(item)}</li>" for item in items)}</ul>'
 
 
 class _Said:
@@ -178,7 +162,7 @@ class _Said:
     def place(self, fit: Fit) -> str:
         """Where a best fit is, with errors."""
         return ", ".join(
-            f"{self.symbol(name)} = {_with_error(value, fit.errors.get(name))}"
+            f"{self.symbol(name)} = {valued(value, fit.errors.get(name))}"
             for name, value in fit.values.items()
         )
 
@@ -201,7 +185,7 @@ class _Said:
             shown = [figure.partition("/")[2]] if "/" in figure else list(self.fits.intervals)
             level = f"{self.levels[1]:g}"
             for parameter in shown:
-                pieces = _ranges(self.fits.intervals.get(parameter, {}).get(level, []))
+                pieces = intervals(self.fits.intervals.get(parameter, {}).get(level, []))
                 words.append(f"{self.symbol(parameter)}: {pieces} at {100 * self.levels[1]:g}% CL.")
             return " ".join(words)
         words.append(f"{name}: {self.place(fit)}; χ² = {fit.chi2[GLOBAL]:.2f},")
@@ -220,11 +204,11 @@ class _Said:
             row = [escape(name)]
             for parameter in names:
                 value = fit.values.get(parameter)
-                row.append(_with_error(value, fit.errors.get(parameter)))
+                row.append(valued(value, fit.errors.get(parameter)))
             row += [f"{fit.chi2[GLOBAL]:.2f}", f"{fit.dchi2[GLOBAL]:.2f}", short(fit.dof)]
             row += [short(fit.p_value, 2), *(short(fit.p_value_over.get(n), 2) for n in nested)]
             rows.append(row)
-        return _table("best fits", head, rows, "Δχ² = χ²<sub>SM</sub> − χ²; higher is better.")
+        return table("best fits", head, rows, "Δχ² = χ²<sub>SM</sub> − χ²; higher is better.")
 
     def intervals_table(self) -> str:
         """Intervals of each parameter alone."""
@@ -233,110 +217,10 @@ class _Said:
         for name, of_levels in self.fits.intervals.items():
             unit = self.about[name].unit
             row = [self.symbol(name) + f" [{unit}]" * bool(unit)]
-            row += [_ranges(of_levels.get(f"{level:g}", [])) for level in self.levels]
+            row += [intervals(of_levels.get(f"{level:g}", [])) for level in self.levels]
             rows.append(row)
         note = "All other parameters profiled; an open end is at the edge of the box or beyond."
-        return _table("intervals", head, rows, note) if rows else "<p>There are none.</p>"
-
-
-def short(value: Any, digits: int = 4) -> str:
-    """A number of a table; empty for what there is none of."""
-    if value is None or value == "" or (isinstance(value, float) and not np.isfinite(value)):
-        return ""
-    if isinstance(value, float):
-        text = f"{value:.{digits}g}"
-        mantissa, _, power = text.partition("e")
-        text = f"{mantissa} · 10<sup>{int(power)}</sup>" if power else text
-        return text.replace("-", "−")
-    return str(value)
-
-
-def _with_error(value: float | None, error: float | None) -> str:
-    if value is None:
-        return ""
-    return f'<span class="value">{with_error(value, error).replace("-", "−")}</span>'
-
-
-def _ranges(pieces: Iterable[Iterable[float | None]]) -> str:
-    return ranges(pieces).replace("-", "−")
-
-
-_LETTERS = {
-    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "epsilon": "ε", "zeta": "ζ", "eta": "η",
-    "theta": "θ", "iota": "ι", "kappa": "κ", "lambda": "λ", "mu": "μ", "nu": "ν", "xi": "ξ",
-    "pi": "π", "rho": "ρ", "sigma": "σ", "tau": "τ", "upsilon": "υ", "phi": "φ", "chi": "χ",
-    "psi": "ψ", "omega": "ω",
-}  # fmt: skip
-
-
-def html(text: str) -> str:
-    """Text with LaTeX between dollar signs in HTML: Greek, hats, indices; what else stays."""
-    parts = text.split("$")
-    return "".join(_formula(p) if i % 2 else escape(p) for i, p in enumerate(parts))
-
-
-def _formula(text: str) -> str:
-    text = escape(text.replace("-", "−"))
-    text = re.sub(r"\\(?:mathrm|text|mathit|mathbf)\{([^{}]*)\}", r"\1", text)
-    text = re.sub(r"\\[,;:! ]", " ", text)
-    for name, letter in _LETTERS.items():
-        text = re.sub(rf"\\{name}(?![a-zA-Z])", letter, text)
-    text = re.sub(r"\\hat\s*\{?(\w)\}?", "\\1\u0302", text)
-    text = re.sub(r"\\(?:tilde|bar)\s*\{?(\w)\}?", "\\1\u0304", text)
-    text = re.sub(r"_(?:\{([^{}]*)\}|(\w))", r"<sub>\1\2</sub>", text)
-    text = re.sub(r"\^(?:\{([^{}]*)\}|(\w))", r"<sup>\1\2</sup>", text)
-    return unicodedata.normalize("NFC", re.sub(r"[{}]", "", text))
-
-
-def _without_tags(text: str) -> str:
-    return re.sub(r"<[^>]*>", "", text)
-
-
-def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, 6, mtime=0)).decode()
-
-
-def _json(data: object) -> str:
-    """JSON that ends no script, in the order given."""
-    strict = json.loads(store.strict_json(data))
-    return json.dumps(strict, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _figure(name: str, path: str, caption: str, said: _Said) -> str:
-    caption = " ".join(caption.split()).replace("chi2", "χ²").replace("->", "→")
-    png = Path(path).read_bytes()
-    width = int.from_bytes(png[16:20]) * _SHOWN // DOTS
-    image = base64.b64encode(png).decode()
-    names = rf"\b({'|'.join(map(re.escape, said.about))})\b"
-    written = re.sub(names, lambda match: said.symbol(match.group()), escape(caption))
-    return (
-        f'<figure id="figure-{_anchor(name)}"><img alt="{escape(caption)}" loading="lazy" '
-        f'width="{width}" src="data:image/png;base64,{image}">'
-        f"<figcaption><b>{escape(name)}.</b> {written} {said.numbers(name)}</figcaption>"
-        "</figure>"
-    )
-
-
-def _anchor(text: str) -> str:
-    return re.sub(r"\W+", "-", text.lower()).strip("-")
-
-
-def _table(name: str, head: list[str], rows: list[list[str]], note: str = "") -> str:
-    """A table of cells in HTML; what sorts and searches it is in ``page.js``."""
-    search = ""
-    if len(rows) > _LONG:
-        search = (
-            f'<p class="search"><label>Search {escape(name)} <input type="search"></label> '
-            f'<output aria-live="polite">{len(rows)} rows</output></p>'
-        )
-    titles = "".join(f'<th scope="col"><button type="button">{cell}</button></th>' for cell in head)
-    body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    foot = f'<p class="note">{note}</p>' if note else ""
-    return (
-        f'<div class="table" id="table-{_anchor(name)}">{search}<div class="scroll" tabindex="0" '
-        f'role="region" aria-label="{escape(name)}"><table><thead><tr>{titles}</tr></thead>'
-        f"<tbody>\n{body}\n</tbody></table></div>{foot}</div>"
-    )
+        return table("intervals", head, rows, note) if rows else "<p>There are none.</p>"
 
 
 #: Columns of pulls.csv that are shown.
@@ -346,69 +230,3 @@ _PULLS = {
     "experiment": "experiment", "uncertainty": "uncertainty",
     "uncertainty_theory": "of this, theory",
 }  # fmt: skip
-
-
-def _csv(heading: str, path: str, shown: Mapping[str, str] | None = None) -> str:
-    """A CSV as a table; numbers with four digits, and all of them for sorting.
-
-    ``shown``: its columns, in their order, and their titles (default: all by their names).
-    """
-    with open(path, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    shown = shown or {name: name.replace("_", " ") for name in rows[0]}
-    cells = [[_cell(row[name]) for name in shown] for row in rows]
-    return f"<h3>{escape(heading)}</h3>" + _table(heading, list(map(escape, shown.values())), cells)
-
-
-def _cell(text: str) -> str:
-    try:
-        value = float(text)
-    except ValueError:
-        return escape(text)
-    exact = f'<data value="{escape(text)}">'
-    return f"{exact}{short(value) if '.' in text or 'e' in text else escape(text)}</data>"
-
-
-def _markdown(path: str) -> str:
-    """Markdown of `tables.markdown`: a title, tables and paragraphs."""
-    blocks = []
-    for block in Path(path).read_text(encoding="utf-8").strip().split("\n\n"):
-        lines = block.split("\n")
-        if block.startswith("# "):
-            blocks.append(f"<h3>{escape(block[2:])}</h3>")
-        elif block.startswith("|"):
-            cells = [[c.strip() for c in line.strip("|").split("|")] for line in lines]
-            titles = list(map(escape, cells[0]))
-            rows = [[_cell(c) for c in row] for row in cells[2:]]
-            blocks.append(_table(Path(path).stem, titles, rows))
-        elif block.startswith("* "):
-            items = re.split(r"^\* ", block, flags=re.MULTILINE)[1:]
-            blocks.append("<ul>" + "".join(f"<li>{_inline(x)}</li>" for x in items) + "</ul>")
-        else:
-            blocks.append(f"<p>{_inline(block)}</p>")
-    return "\n".join(blocks)
-
-
-def _inline(text: str) -> str:
-    text = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", escape(text))
-    return re.sub(r"`(.+?)`", r"<code>\1</code>", text)
-
-
-def _record(record: dict) -> str:
-    """What the run was made from."""
-    configuration = yaml.safe_dump(record["configuration"], sort_keys=False, allow_unicode=True)
-    git = record["git"] or {}
-    state = git.get("commit", "not in a repository") + " (modified)" * bool(git.get("modified"))
-    used = {**record["versions"], **record["system"]}
-    versions = [[escape(k), escape(str(v))] for k, v in used.items()]
-    digests = [[escape(k), f"<code>{escape(v)}</code>"] for k, v in record["files"].items()]
-    tables = {
-        "Versions": _table("versions", ["package", "version"], versions),
-        "Files": _table("files", ["file", "sha256, 32 digits"], digests),
-    }
-    return (
-        f"<p>{escape(record['check'].capitalize())}. Commit <code>{escape(state)}</code>; data "
-        f"<code>{escape(record['data']['digest'])}</code>.</p>"
-        f"<details><summary>Configuration</summary><pre>{escape(configuration)}</pre></details>"
-        + "".join(f"<details><summary>{k}</summary>{v}</details>" for k, v in tables.items())
-    )

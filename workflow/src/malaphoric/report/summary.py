@@ -40,8 +40,8 @@ def ranges(pieces: Iterable[Iterable[float | None]]) -> str:
 def lines(
     fits: Fits,
     grid: ScanResult,
-    check: str,
     level: float,
+    check: str,
     page: Path,
     seconds: float,
 ) -> list[str]:
@@ -52,10 +52,10 @@ def lines(
     fits : Fits
     grid : ScanResult
         Its census counts points.
-    check : str
-        How far its numbers are exact, in words.
     level : float
         Confidence level of the ranges.
+    check : str
+        How far its numbers are exact, in words.
     page : Path
         Its page, whose folder has all results.
     seconds : float
@@ -69,8 +69,23 @@ def lines(
         *([] if fits.found else ["There is no best fit."]),
         *_intervals(fits, level),
         *(f"Note: {note}" for note in fits.notes),
-        f"All results: {page.parent}/; to look at: {page.resolve().as_uri()}",
+        _where(page),
     ]
+
+
+def of_atlas(found: list[str], check: str, page: Path, seconds: float) -> list[str]:
+    """What an atlas ends with: what `ranking.said` found; else as for `lines`."""
+    number, *others = found
+    return [
+        "",
+        f"{number}, {check}; {_duration(seconds)} from start to end.",
+        *others,
+        _where(page),
+    ]
+
+
+def _where(page: Path) -> str:
+    return f"All results: {page.parent}/; to look at: {page.resolve().as_uri()}"
 
 
 def _counted(census: dict[str, int]) -> str:

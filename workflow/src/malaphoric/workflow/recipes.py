@@ -370,12 +370,10 @@ class Recipes(DataRecipes):
         """The page of a run, of its other results; captions are those of Snakemake's report."""
         run = self.run
         shown = [*self.figures, *(["validation"] if run.checked else [])]
-        folder = checkout("workflow", "report")
-        files = {name: folder / f"{Path(name).parts[0]}.rst" for name in shown}
         settings = {**self._model, **self._style, "extra": _lists(run.selection.extra)}
         settings |= {"engine": run["engine"], "categories": run.categories, "figures": shown}
         settings["model"] = run.model.as_dict("label")
-        settings["captions"] = {k: p.read_text(encoding="utf-8") for k, p in files.items()}
+        settings["captions"] = _captions(shown)
         inputs = {"scan": "scan", "profile": "profile", "likelihood": "likelihood"}
         inputs |= {"best_fit": "best_fit", "record": "record", **self._tables}
         self._add("page", settings, inputs, sorted(TEMPLATES.iterdir()))
@@ -430,8 +428,13 @@ class AtlasRecipes(DataRecipes):
         settings |= {"categories": run.categories, "checked": run.checked}
         settings["known"] = {model.name: model.title for model in known}
         settings["overlays"] = run.portable["data"]["overlays"]
-        self._add("atlas_figures", settings, {**ranked, "toys": "toys"}, [TABLE])
+        drawn = {**ranked, "toys": "toys"}
+        self._add("atlas_figures", settings, drawn, [TABLE])
         self._record(theory=run.theory(), check=run.check, chunks=self.chunks)
+        settings.pop("checked")
+        settings["captions"] = _captions(ATLAS_FIGURES)
+        inputs = {**drawn, "record": "record"}
+        self._add("atlas_page", settings, inputs, [TABLE, *sorted(TEMPLATES.iterdir())])
 
     @property
     def chunks(self) -> list[str]:
@@ -468,6 +471,17 @@ DRAWN_AS = ("pdf", "png", "csv")
 
 #: What the check against exact points makes, in the folder ``validation`` of a run.
 VALIDATION = ("points.json", "points.csv", "observables.csv", "errors.pdf", "errors.png")
+
+
+#: Figures of an atlas, each as PDF and PNG.
+ATLAS_FIGURES = ("atlas_c9", "atlas_dchi2")
+
+
+def _captions(figures: Iterable[str]) -> dict[str, str]:
+    """Captions of figures, which Snakemake's report has, too."""
+    folder = checkout("workflow", "report")
+    files = {name: folder / f"{Path(name).parts[0]}.rst" for name in figures}
+    return {name: path.read_text(encoding="utf-8") for name, path in files.items()}
 
 
 def _lists(observables: Iterable) -> list:

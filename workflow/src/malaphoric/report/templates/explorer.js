@@ -6,22 +6,13 @@
   const NONE = 65535, BEYOND = 65534; // codes of chi2
   const TYPES = { uint16: Uint16Array, float32: Float32Array };
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
-  const byId = (id) => document.getElementById(id);
   const state = byId("explorer-state");
   const D = JSON.parse(byId("description").textContent);
-
-  async function unpacked(id) {
-    const bytes = Uint8Array.from(atob(byId(id).textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).arrayBuffer();
-  }
 
   let content;
   try {
     content = await unpacked("content");
-    const script = document.createElement("script");
-    script.textContent = new TextDecoder().decode(await unpacked("plotly"));
-    document.head.append(script);
+    await loadPlotly();
   } catch (error) {
     state.textContent = `The explorer does not work in this browser (${error.message}); one of 2023 or later does.`;
     return;
@@ -43,7 +34,6 @@
   const label = (name) => D.parameters[name].label;
   const unit = (name) => D.parameters[name].unit;
   const titled = (name) => label(name) + (unit(name) ? ` [${unit(name)}]` : "");
-  const minus = (text) => text.replace("-", "−");
   const digits = (value) => minus(String(Number(value.toPrecision(4))));
   const nearest = (list, wanted) => {
     let best = 0;
@@ -191,30 +181,12 @@
 
   // ----------------------------------------------------------------------------------- drawing
 
-  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faint = (colour, alpha) => {
     const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
     return `rgba(${r},${g},${b},${alpha})`;
   };
   const dashOf = (name) => (name === "global" ? "solid" : DASHES[1 + categories.indexOf(name)] ?? "dot");
   const percent = (n) => `${Number((100 * D.levels[n].level).toPrecision(6))}%`;
-  const looks = () => ({
-    paper_bgcolor: css("--paper"), plot_bgcolor: css("--paper"),
-    font: { color: css("--ink"), family: "system-ui, sans-serif", size: 14 },
-    showlegend: false, hovermode: "closest",
-    dragmode: matchMedia("(pointer: coarse)").matches ? false : "pan", // a finger scrolls the page
-    hoverlabel: { bgcolor: css("--box"), bordercolor: css("--line"), font: { color: css("--ink") } },
-  });
-  const axisLook = (title) => ({
-    title: { text: title, standoff: 8 }, gridcolor: css("--grid"), zeroline: false, linecolor: css("--line"),
-    ticks: "outside", tickcolor: css("--line"), automargin: true, showgrid: false, mirror: true, showline: true,
-  });
-  const options = {
-    responsive: true, displaylogo: false, scrollZoom: false,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
-    toImageButtonOptions: { format: "svg", filename: "plane" },
-  };
-
   // rows of a mesh: Plotly has y slow
   const mesh = (f) => view.y.map((_, j) => view.x.map((_, i) => f(i, j)));
 
@@ -310,7 +282,7 @@
       xaxis: { ...axisLook(titled(now.pair[0])), range: [x[0], x[x.length - 1]] },
       yaxis: { ...axisLook(titled(now.pair[1])), range: [y[0], y[y.length - 1]] },
     };
-    Plotly.react("plane", traces, layout, options);
+    Plotly.react("plane", traces, layout, plotOptions("plane"));
     const gap = view.minima[total] - box[total];
     const where = Number.isFinite(view.minima[total])
       ? `Smallest χ² of this plane: ${view.minima[total].toFixed(2)}, ${minus(gap.toFixed(2))} above that of the box.`
@@ -399,7 +371,6 @@
 
   // ---------------------------------------------------------------------------- what is written
 
-  const escaped = (text) => String(text).replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
   const rows = (head, lines) =>
     `<div class="table"><table><thead><tr>${head.map((h, i) => `<th scope="col"${i ? ' class="number"' : ""}>${h}</th>`).join("")}</tr></thead><tbody>${lines
       .map((cells) => `<tr>${cells.map((cell, i) => (i ? `<td class="number">${cell}</td>` : `<td>${cell}</td>`)).join("")}</tr>`)
@@ -565,7 +536,7 @@
       ...looks(), margin: { l: 60, r: 14, t: 10, b: 50 }, shapes: lines, annotations: marks,
       xaxis: axisLook(titled(name)),
       yaxis: { ...axisLook("χ² − χ²<sub>min</sub>, others profiled"), range: [0, Math.max(12, 1.3 * D.levels[1].heights[0])] },
-    }, options);
+    }, plotOptions("profile"));
   }
 
   const curves = Object.keys(D.curves).filter((name) => D.curves[name].values.length);

@@ -27,15 +27,22 @@ for (const table of document.querySelectorAll("table")) {
   });
 }
 
-for (const field of document.querySelectorAll(".search input")) {
-  const whole = field.closest(".table");
+// In quotes: words in this order, in one cell. A minus is one, however it is written.
+const plainText = (text) => text.toLowerCase().replaceAll("−", "-");
+
+for (const search of document.querySelectorAll(".search")) {
+  const whole = search.closest(".table");
   const rows = [...whole.querySelector("tbody").rows];
-  const texts = rows.map((row) => row.textContent.toLowerCase());
-  field.addEventListener("input", () => {
-    const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const texts = rows.map((row) => plainText([...row.cells].map((x) => x.textContent).join("\n")));
+  const kinds = rows.map((row) => (row.dataset.is ?? "").split(" "));
+  search.addEventListener("input", () => {
+    const found = plainText(search.querySelector("[type=search]").value).matchAll(/"([^"]*)"?|\S+/g);
+    const words = [...found].map(([word, quoted]) => quoted ?? word);
+    const only = [...search.querySelectorAll("[data-only]:checked")].map((box) => box.dataset.only);
     let shown = 0;
     rows.forEach((row, i) => {
-      row.hidden = !words.every((word) => texts[i].includes(word));
+      row.hidden =
+        !words.every((word) => texts[i].includes(word)) || !only.every((kind) => kinds[i].includes(kind));
       shown += !row.hidden;
     });
     whole.querySelector("output").textContent =
