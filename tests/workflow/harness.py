@@ -164,7 +164,8 @@ class Workflow:
         guard = f"import sys\nif sys.orig_argv[-1].endswith('.{script}'):\n"
         text = guard + "".join(f"    {line}\n" for line in code.strip().splitlines())
         (folder / "sitecustomize.py").write_text(text)
-        self.environment["PYTHONPATH"] = str(folder)
+        others = self.environment.get("PYTHONPATH")
+        self.environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(folder), others]))
 
     def command(self, *args: str, config: Path | None = None) -> list[str]:
         """The command line of Snakemake."""

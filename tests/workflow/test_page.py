@@ -116,8 +116,26 @@ def test_regions_are_switched(page):
     for name in ("quarks", "EWPOs", "LEP2", "LFU"):
         page.uncheck(f"#controls [data-category={name}]")
     assert contours() == 2
+    legend = page.locator("#legend")
+    assert "quarks alone" not in legend.inner_text()
     page.check("#controls [data-category=quarks]")
     assert contours() == 3
+    assert "quarks alone" in legend.inner_text()
+
+
+def test_what_is_unphysical_ends_at_the_line(compiled, page, tmp_path):
+    """Truth: |epsilon_hat| = 3 TeV / M_X, which is no node of the scan at 4.1 TeV."""
+    text = (compiled.folder / OUT / "index.html").read_text(encoding="utf-8")
+    assert '"M_X":3000.0' in text
+    (tmp_path / "heavy.html").write_text(text.replace('"M_X":3000.0', '"M_X":4100.0', 1))
+    other = page.context.new_page()
+    other.goto(f"file://{tmp_path}/heavy.html")
+    other.wait_for_selector("#plane .main-svg")
+    areas = "document.getElementById('plane').data.filter(t => t.fillpattern?.shape).map(t => t.x)"
+    ((*ends,),) = other.evaluate(areas)
+    assert (min(ends), max(ends)) == (-1, pytest.approx(-3 / 4.1))
+    assert "unphysical" in other.locator("#legend").inner_text()
+    other.close()
 
 
 def test_tables_are_sorted_and_searched(compiled, page):
