@@ -20,6 +20,7 @@ from malaphoric.physics.parameters import MASS, Parameter
 from malaphoric.report import elements
 from malaphoric.report.elements import html, intervals, short, table, valued
 
+
 @dataclass(frozen=True)
 class Files:
     """The files of a run that its page shows.
@@ -95,7 +96,7 @@ def make(
         "chi2_sm": fits.SM.chi2,
         "curves": {name: curve.as_dict() for name, curve in fits.profiles.items()},
     }
-    best_fits = [said.fits_table(), "<h3>To mind</h3>", _list(fits.notes or ["None."])]
+    best_fits = [said.fits_table(), "<h3>To mind</h3>", _list(list(fits.notes) or ["None."])]
     best_fits += ["<h3>Intervals</h3>", said.intervals_table()]
     symbols = {name: said.symbol(name) for name in about}
     figures = (
