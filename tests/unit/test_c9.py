@@ -250,7 +250,7 @@ def test_a_plane_that_is_reached_in_part(draw):
     places = draw.nodes.copy()
     places[..., 0] = np.minimum(places[..., 0], 0.0)
     figure = draw(60 * (draw.nodes**2).sum(axis=-1), places, direct=False)
-    assert any("edge of the box" in entry for entry in entries(figure))
+    assert any("limit of the parameters" in entry for entry in entries(figure))
     clipped = [c for c in figure.axes[0].collections if c.get_zorder() in (3, 4)]
     assert clipped
     for artist in clipped:

@@ -287,8 +287,10 @@ def test_no_entry_of_the_legend_without_its_line(draw, name):
         return {"EWPOs": np.full(len(points), 1.0), "global": 1 + 1e-3 * points[:, 1]}
 
     figure = draw(name, AXES, flat)
-    assert "no 95% bound in this plane: global" in sentences(figure)
-    assert ("no 68% bound in this plane: EWPOs" in sentences(figure)) == (name != "profile_best")
+    assert "at 95% the whole plane is allowed by: global" in sentences(figure)
+    assert ("at 68% the whole plane is allowed by: EWPOs" in sentences(figure)) == (
+        name != "profile_best"
+    )
     assert "global 95%" in entries(draw(name, AXES, parabola))
 
 

@@ -89,9 +89,9 @@ _COLUMN, _WIDE = 86 / 25.4, 178 / 25.4
 # what its star is called: of the model without kinetic mixing
 _UNMIXED = r"unmixed best fit ($\hat\epsilon = 0$)"
 
-# what the legend says of regions; CL: confidence level
-_EACH = "allowed by each category of data, and by all (global); CL of 2 parameters"
-_ALL = "allowed by all data together (global); CL of 2 parameters"
+# what the legend says of regions
+_EACH = "allowed by each category of data alone, and by all together (global)"
+_ALL = "allowed by all data together (global)"
 _DIRECT = "direct fit: these two coefficients free, nothing else new"
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
@@ -246,8 +246,12 @@ def _regions(
         axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
     else:
         handles += _allowed(axes, x, y, chi2, levels, physical)
+    if computed.any():
+        handles.append(Patch(facecolor=_COMPUTED, edgecolor="0.6", label="computed"))
     if not (computed | np.logical_not(physical)).all():
-        handles.append(Patch(facecolor="white", edgecolor="0.6", label="CKM extraction fails"))
+        handles.append(
+            Patch(facecolor="white", edgecolor="0.6", label="no CKM elements, no $\\chi^2$")
+        )
     return handles
 
 
@@ -262,7 +266,7 @@ def _allowed(
     """The regions of `_regions`, without what is behind them."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     percent = [f"{100 * level:g}%" for level in levels]
-    handles: list = [_EACH]
+    handles: list = [_EACH, _heights(levels)]
     for name, values in chi2.items():
         delta = (values - np.nanmin(np.where(physical, values, np.nan))).T
         draw: Callable[..., list] = _global_regions if name == "global" else _category_region
@@ -272,7 +276,13 @@ def _allowed(
 
 def _unbound(name: str, level: str) -> str:
     """What the legend says of a region that is all of the plane."""
-    return f"no {level} bound in this plane: {name}"
+    return f"at {level} the whole plane is allowed by: {name}"
+
+
+def _heights(levels: tuple[float, float]) -> str:
+    """What the legend says of two confidence levels."""
+    said = (f"{delta_chi2_level(level, 2):.2f} ({100 * level:g}% CL)" for level in levels)
+    return rf"$\Delta\chi^2$ < {', '.join(said)}, two parameters; from the lowest physical point"
 
 
 def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style: object) -> tuple:
@@ -530,7 +540,7 @@ def compared_regions(
     """
     old, new = profiles
     with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
-        handles.append(_ALL)
+        handles += [_ALL, _heights(page.levels)]
         for name, path in profiles.items():
             with store.read(path) as file:
                 grid, profiled = grid_of(file), profiled_of(file)
@@ -604,7 +614,7 @@ def _best_map(
     region = axes.contourf(x, y, delta.T, levels=[_BELOW, heights[1]], colors="none")
     mesh.set_clip_path(region.get_paths()[0], axes.transData)
     axes.figure.colorbar(mesh, ax=axes, label=label, extend="both")
-    return [_ALL, *_outlines(axes, x, y, delta, levels, "global")]
+    return [_ALL, _heights(levels), *_outlines(axes, x, y, delta, levels, "global")]
 
 
 def profiles(
@@ -726,7 +736,7 @@ def masses(
             handles.append(Line2D([], [], label=r"$|\epsilon| = 1$, by colour", **style))
         _label(axes, pair, page.about)
         solid, dashed = (f"{100 * level:g}%" for level in page.levels)
-        handles += [_ALL, f"solid: {solid}, dashed: {dashed}"]
+        handles += [_ALL, _heights(page.levels), f"solid: {solid}, dashed: {dashed}"]
         _title(axes, page, _profiled(grid, pair, (), page.about))
         said.append("Regions are relative to the minimum with |epsilon_hat| <= 1.")
         if cut:
@@ -872,7 +882,9 @@ def _reached_plane(
         _, (seen,) = _lines(axes, x, y, np.where(near, off, np.nan).T, **look)
         if seen:
             look = {"color": "0.5", "linestyle": "dotted"}
-            handles.append(Line2D([], [], label=r"edge of the box or $|\epsilon| = 1$", **look))
+            handles.append(
+                Line2D([], [], label=r"limit of the parameters, or $|\epsilon| = 1$", **look)
+            )
     return handles
 
 
@@ -1059,7 +1071,8 @@ def _pull_chart(
         figure.legend(
             loc="outside lower right",
             ncols=2,
-            title=r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
+            title="shading groups bins of one observable;\n"
+            r"[bins]: $q^2$ in GeV$^2$; LEP2: $\sqrt{s}$ in GeV, $\cos\theta$",
         )
 
 
@@ -1098,7 +1111,7 @@ def atlas_c9(
         handles, drawn = [], None
         for beside, marker, label in (
             (False, "o", "best fit of a model"),
-            (True, "v", "the same, a parameter at a limit"),
+            (True, "v", r"the same, at $|\epsilon| = 1$ or another limit"),
         ):
             rows = order[at_limit[order] == beside]
             look: dict[str, Any] = {"marker": marker, "linewidths": 0.2, "edgecolors": "black"}
@@ -1158,7 +1171,7 @@ def atlas_dchi2(
         if chance:
             look = {"color": "0.75", "zorder": 0}
             axes.axvspan(*np.quantile(chance["best"], [0.025, 0.975]), **look)
-            label = f"the best of {chance['models']} by chance (95% of pseudo-data)"
+            label = f"best of {chance['models']} models, in 95% of SM pseudo-data"
             handles.append(Patch(label=label, **look))
         axes.set_xlabel(_IMPROVED)
         axes.set_ylabel("models")
