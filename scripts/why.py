@@ -34,6 +34,10 @@ _RECIPES = {
 }
 
 
+#: Logs of rules that have several jobs; how long exact points take depends on which are kept.
+_LOGS = {"chunk": "chunks/*", "atlas_chunk": "chunks/*", "mass": "masses/*"}
+_EXACT = ("exact_points", "papers_points", "exact_models")
+
 #: Settings that follow from others, which are named, or from the code.
 _FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recipes", "chunks")
 _FOLLOWS += ("papers", "papers_data", "check", "note")
@@ -116,6 +120,27 @@ def recorded(run: Configuration | AtlasConfiguration) -> dict[str, dict]:
         return {}
 
 
+def duration(folder: Path, counts: dict[str, int]) -> str:
+    """A sentence on how long jobs took when they last ran, by the ends of their logs."""
+    total, unknown = 0.0, []
+    for rule, number in counts.items():
+        if rule in _EXACT:
+            continue
+        logs = sorted(folder.glob(f"{_LOGS.get(rule, rule)}.log"), key=lambda p: p.stat().st_mtime)
+        texts = (log.read_text(encoding="utf-8") for log in logs[-number:])
+        ends = [re.search(r"\((\d+) s\)\s*$", text) for text in texts]
+        known = [int(end[1]) for end in ends if end]
+        if known:
+            total += number * sum(known) / len(known)
+        else:
+            unknown.append(rule)
+    if not total:
+        return ""
+    apart = [*unknown, *(["exact points"] if set(_EXACT) & set(counts) else [])]
+    more = f", apart from {', '.join(apart)}" if apart else ""
+    return f"When these jobs last ran they took {total:.0f} s together, on one core{more}."
+
+
 def main(configuration: str = "config/config.yaml") -> int:
     """Print the sentences; returns the exit status of the dry run."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--nocolor"]
@@ -145,6 +170,9 @@ def main(configuration: str = "config/config.yaml") -> int:
         number = f" ({len(reasons)} jobs)" if len(reasons) > 1 else ""
         more = f"; {len(reasons) - 1} similar" if len(reasons) > 1 else ""
         print(f"{rule}{number}: {'; '.join(said)}{more}")
+    logs = Path("results", run["run"], "logs")
+    if said := duration(logs, {rule: len(reasons) for rule, reasons in found.items()}):
+        print(f"\n{said}")
     return 0
 
 
