@@ -211,11 +211,12 @@ def draw(tmp_path, monkeypatch):
     kept, save = [], figures._save
     monkeypatch.setattr(figures, "_save", lambda *a: (kept.append(a[0]), save(*a)))
 
-    def draw(chi2, places, direct=True):
+    def draw(chi2, places, direct=True, rough=3):
         x = np.linspace(-1, 1, 21)
         with store.create(tmp_path / "c9.h5") as file:
             group = file.create_group("c9")
             group.attrs["categories"] = json.dumps(["quarks", "global"])
+            group.attrs["rough"] = json.dumps({"quarks": 2, "global": rough})
             store.write_array(group, "x", x)
             store.write_array(group, "y", x)
             store.write_array(group, "chi2", np.array([chi2, chi2]))
@@ -257,6 +258,14 @@ def test_a_plane_that_is_reached_in_part(draw):
         path, _ = artist.get_clip_path().get_transformed_path_and_affine()
         inverse = figure.axes[0].transData.inverted()
         assert inverse.transform(path.vertices)[:, 0].max() < 0.06
+
+
+def test_nodes_without_a_lowest_chi2_are_said(draw):
+    """Truth: their number, below the figure; a few are real kinks."""
+    chi2 = 60 * (draw.nodes**2).sum(axis=-1)
+    said = [[text.get_text() for text in draw(chi2, draw.nodes, rough=n).texts] for n in (3, 99)]
+    assert not any("ragged" in text for text in said[0])
+    assert any("global (99) nodes of 441" in text.replace("\n", " ") for text in said[1])
 
 
 def test_a_line(draw):

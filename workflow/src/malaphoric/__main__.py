@@ -152,7 +152,8 @@ def _box(options: argparse.Namespace) -> None:
     print(f"# best fit: {place}, chi2_SM - chi2 = {dchi2:.2f}")
     for name, ends in found.region.items():
         low, high = ("the physical limit" if end is None else f"{end:.3g}" for end in ends)
-        print(f"# 95% region (two parameters): {name} from {low} to {high}")
+        where = "all that is physical" if ends == [None, None] else f"from {low} to {high}"
+        print(f"# 95% region (two parameters): {name} {where}")
     for name in found.best.undetermined:
         print(f"# chi2 does not depend on {name}")
     for other in found.best.other_minima:

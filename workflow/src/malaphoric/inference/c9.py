@@ -220,6 +220,9 @@ class Reach:
         At starts and random points, of `CATEGORIES` and "global"; NaN where there is none.
     places : ndarray, shape (n, 2)
         The coefficients there, real parts.
+    rough : dict of str to int
+        By category, how many of the nodes that were `held` last are not at their lowest chi2,
+        because their neighbours are lower than a smooth chi2 allows.
     """
 
     def __init__(
@@ -230,6 +233,7 @@ class Reach:
         self._free = np.flatnonzero(self._low < self._high)
         looks = np.random.default_rng(_SEED).uniform(size=(_LOOKS, len(box)))
         looks = self._low + looks * (self._high - self._low)
+        self.rough: dict[str, int] = {}
         self._looks = np.concatenate([starts, looks if self._free.size else looks[:1]])
         self.chi2, self.places = self.evaluate(self._looks)
 
@@ -367,6 +371,7 @@ class Reach:
             follow(points[neighbours], rows, done, done + (1 - _FIRST) / _ROUNDS)
             if not (height[rows] < before - _BUMP).any():
                 break
+        self.rough[name] = len(_bumps(height.reshape(shape))[0])
         return points.reshape(*shape, m)
 
 
@@ -410,7 +415,7 @@ def save(
         the direct fit between the same ends, and ``direct_best`` (2,), if there is one; the
         model's ``chi2`` (category, ...) and ``places`` (category, ..., 2), the coefficients where
         it is: at all nodes, on a line or at one point, as far as the model reaches; attributes
-        ``categories``.
+        ``categories`` and ``rough``, see `Reach`.
     planes : list of str
         Some of `PLANES`.
     likelihood : ModelLikelihood
@@ -460,6 +465,7 @@ def save(
                 store.write_array(group, "direct", values)
             chi2, places = _reached(model, _lattice(*axes), low, high, told)
             group.attrs["categories"] = json.dumps(list(chi2))
+            group.attrs["rough"] = store.canonical(model.rough)
             store.write_array(group, "chi2", np.array(list(chi2.values())))
             store.write_array(group, "places", np.array(list(places.values())))
     return "; ".join(said)

@@ -165,9 +165,8 @@ class Model:
             found = False
         if not found:
             known = sorted(p.stem for p in MODELS.glob("*.yaml"))
-            beside = (
-                [str(p) for p in path.parent.glob("*.yaml")] if path.parent != MODELS else known
-            )
+            folder = Path(name_or_path).parent
+            beside = known if folder == Path() else _models_in(folder)
             raise ConfigurationError(
                 f"model: {str(name_or_path)!r} not found; {meaning([name_or_path], beside)}"
                 f"accepted: a path to a YAML file or one of {', '.join(known)} (in config/models)"
@@ -482,3 +481,10 @@ def _depth(text: str) -> int:
     """How deep braces are nested in a text."""
     steps = [(character == "{") - (character == "}") for character in text]
     return max(accumulate(steps), default=0)
+
+
+def _models_in(folder: Path) -> list[str]:
+    """Paths of the models in a folder, where runs and other files may lie, too."""
+    files = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    texts = ((path, path.read_text(encoding="utf-8", errors="replace")) for path in files)
+    return [str(path) for path, text in texts if "\ncharges:" in f"\n{text}"]

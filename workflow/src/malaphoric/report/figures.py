@@ -96,6 +96,8 @@ _DIRECT = "direct fit: these two coefficients free, nothing else new"
 
 _COMPUTED = "#F4F4F4"  # where theory exists; white is where the CKM extraction fails
 
+_ROUGH = 50  # nodes of 961: chi2 has some real kinks, where another minimum takes over
+
 _BEFORE = "0.4"  # the first of two runs
 
 _BELOW = -1e9  # any chi2: unphysical points may be better than the best physical one
@@ -831,7 +833,12 @@ def c9_plane(
         chi2 = dict(zip(names, group["chi2"][:], strict=True))
         places = dict(zip(names, group["places"][:], strict=True))
         direct = [group[f"direct{part}"][:] for part in ("", "_best")] if "direct" in group else []
-    with _panel(pdf, png, page.fits.notes_below("c9"), page.about) as (axes, handles):
+        rough = [f"{k} ({v})" for k, v in json.loads(group.attrs["rough"]).items() if v > _ROUGH]
+    notes = [*page.fits.notes_below("c9")]
+    if rough:
+        nodes = f"{', '.join(rough)} nodes of {x.size * y.size}"
+        notes.append(f"Lines may be ragged: the lowest chi2 was not found at {nodes}.")
+    with _panel(pdf, png, notes, page.about) as (axes, handles):
         if not np.isfinite(chi2["global"]).any():
             text = "no valid point"
             axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", zorder=7)

@@ -111,17 +111,12 @@ def make(
         "Explorer": elements.template("explorer.html"),
         "Figures": "\n".join(figures),
         "Tables": "\n".join(tables),
-        "Comparison": compared or _UNCOMPARED,
+        **({"Comparison": compared} if compared else {}),
         "Record": elements.record(record),
     }
     run = record["configuration"]["run"]
     about_it = (title, run, said.summary, sections, description)
     return elements.document(*about_it, "explorer.js", content)
-
-
-_UNCOMPARED = (
-    "<p>A run of another model or other fits than the paper's is not compared with it.</p>"
-)
 
 
 def _list(items: list[str]) -> str:
@@ -220,7 +215,7 @@ class _Said:
             row = [self.symbol(name) + f" [{unit}]" * bool(unit)]
             row += [intervals(of_levels.get(f"{level:g}", [])) for level in self.levels]
             rows.append(row)
-        note = "All other parameters profiled; an open end is at the edge of the box or beyond."
+        note = "All other parameters profiled; an open end is at the edge of the box or at |ε| = 1."
         return table("intervals", head, rows, note) if rows else "<p>There are none.</p>"
 
 

@@ -300,7 +300,7 @@ class Configuration(DataConfiguration):
             raise self._refused(f"parameters.{name}", self.data["parameters"][name], accepted)
         if self.profiled and len(grid.scanned) < 2:
             what = f"a grid with {len(grid.scanned)} axes"
-            accepted = "two or more where other parameters are profiled (fits need none)"
+            accepted = "two or more where other parameters are profiled, or none profiled"
             raise self._refused("parameters", what, accepted)
         if len(grid.scanned) > _MOST_AXES:
             accepted = f"at most {_MOST_AXES} with more than one value"
@@ -501,8 +501,8 @@ class Configuration(DataConfiguration):
         return (
             f"{self.grid.size} points"
             + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
-            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, apart "
-            "from fits, C9 and figures"
+            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, and half a "
+            "minute (with more than three parameters: minutes) for fits, C9, figures and page"
         )
 
     @property
@@ -664,7 +664,18 @@ class AtlasConfiguration(DataConfiguration):
 
 
 def configured(data: dict, source: str) -> Configuration | AtlasConfiguration:
-    """A run configuration of either kind: that of an atlas has the key ``atlas``."""
+    """A run configuration of either kind: that of an atlas has the key ``atlas``.
+
+    Raises
+    ------
+    ConfigurationError
+        If it is none.
+    """
+    if isinstance(data, dict) and "charges" in data and "run" not in data:
+        raise ConfigurationError(
+            f"{source}: a model is not accepted here; accepted: a run, whose key model names one "
+            "(python -m malaphoric model FILE says what a model is)"
+        )
     return (AtlasConfiguration if schema_of(data) == "atlas" else Configuration)(data, source)
 
 
