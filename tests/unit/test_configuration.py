@@ -263,7 +263,9 @@ def test_huge_scans_have_longer_chunks_instead_of_more():
 
 
 #: What the points of a grid do not cost.
-APART = ", apart from fits, C9 and figures"
+APART = (
+    ", and half a minute (with more than three parameters: minutes) for fits, C9, figures and page"
+)
 
 
 def test_cost_is_said():

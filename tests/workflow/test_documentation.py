@@ -20,7 +20,7 @@ from malaphoric import Model
 from malaphoric.data import overlays
 from malaphoric.physics.facts import anomalies
 from malaphoric.schema import load_schema
-from malaphoric.workflow.configuration import Configuration
+from malaphoric.workflow.configuration import AtlasConfiguration, Configuration
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]
 PAGES += [ROOT / "config/data/README.md", ROOT / "config/data/2026/README.md"]
@@ -66,6 +66,7 @@ EXERCISED = {
     "python -m malaphoric model my/2b3-l2-l3.yaml --set epsilon_hat=-0.84 g_hat=0.2 "
     "theta_sb=-0.105": STEP,
     "make docs": see("test_documentation.py::test_site"),
+    'make docs SPHINXOPTS="-D nb_execution_mode=off"': see("test_documentation.py::test_site"),
     "make run VERBOSE=1": run("make -n run VERBOSE=1"),
     "make run PYTHON=python3.12": run("make -n run PYTHON=python3.12"),
     "make run CONFIG=config/3b3-l.yaml": run("python -m malaphoric check config/3b3-l.yaml"),
@@ -382,10 +383,13 @@ def test_python(compiled):
 
 
 def test_yaml(tmp_path):
-    """Blocks of YAML: a model, a configuration of data, the overlay that it names, parameters."""
+    """Blocks of YAML: an atlas, a model, a configuration of data, the overlay that it names, and
+    parameters.
+    """
     pages = [page for page in PAGES if page != OWN]
     blocks = [text for page in pages for language, text in fenced(page) if language == "yaml"]
-    model, data, overlay = map(yaml.safe_load, blocks)
+    atlas, model, data, overlay = map(yaml.safe_load, blocks)
+    assert len(AtlasConfiguration(atlas).models) == 2
     own = Model.from_dict(model)
     assert own.parameters == ("epsilon_hat", "g_hat", "a", "kappa", "theta_sb", "phi")
     own.check_latex()
@@ -394,7 +398,7 @@ def test_yaml(tmp_path):
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | yaml.safe_load(other)
     assert set(Configuration(given).profiled) == {"epsilon_hat", "theta_sb"}
     path = tmp_path / "lhcb-2027.yml"
-    path.write_text(blocks[2], encoding="utf-8")
+    path.write_text(blocks[3], encoding="utf-8")
     assert data["data"].pop("overlays") == [path.stem]
     data["data"]["overlays"] = [str(path)]
     given = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | data
