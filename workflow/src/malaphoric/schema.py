@@ -84,10 +84,15 @@ class _Loader(yaml.SafeLoader):
             ) from error
 
 
+class _OwnLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """For the schemas, at every start: reads in C where PyYAML has that, and checks nothing."""
+
+
 # other packages replace the constructor of mappings for everybody, and with it our check
-_Loader.add_constructor(
-    "tag:yaml.org,2002:map", yaml.constructor.SafeConstructor.construct_yaml_map
-)
+for _loader in (_Loader, _OwnLoader):
+    _loader.add_constructor(
+        "tag:yaml.org,2002:map", yaml.constructor.SafeConstructor.construct_yaml_map
+    )
 
 
 def load_yaml(path: Path, most: int = 100_000) -> dict:
@@ -137,7 +142,8 @@ def load_schema(name: str) -> dict:
 
     What it names under ``as_in_config`` is what that schema says.
     """
-    schema = load_yaml(ROOT / "workflow" / "schemas" / f"{name}.schema.yaml")
+    text = (ROOT / "workflow" / "schemas" / f"{name}.schema.yaml").read_text(encoding="utf-8")
+    schema = yaml.load(text, _OwnLoader)
     if names := schema.pop("as_in_config", ()):
         shared = load_schema("config")
         schema["$defs"] = shared["$defs"]
