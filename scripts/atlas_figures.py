@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from malaphoric.atlas import ranking
-from malaphoric.atlas.fitting import COEFFICIENTS, COLUMNS, FITS
+from malaphoric.atlas.fitting import COLUMNS, FITS
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import c9
 from malaphoric.inference.results import SHOWN, Fits
@@ -24,8 +24,7 @@ with job(snakemake) as this:
         s["title"], s["M_X"], tuple(s["levels"]), Fits(notes=dict.fromkeys(said, SHOWN))
     )
     main = {name: found.columns[f"{ranking.MAIN}/{name}"] for name in COLUMNS}
-    columns = [COEFFICIENTS.index(name) for name in c9.PLANES["c9"]]
-    places, dchi2 = main["coefficients"][:, columns], main["dchi2"][:, -1]
+    places, dchi2 = ranking.coefficients(found, c9.PLANES["c9"]), main["dchi2"][:, -1]
     marked = {s["known"][name]: row for name, row in known.items() if row < len(found)}
     data = Likelihood.load(given.likelihood, s["categories"])
     direct = c9.direct_plane(data, c9.PLANES["c9"], places)

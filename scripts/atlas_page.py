@@ -5,7 +5,6 @@ from pathlib import Path
 
 from malaphoric import store
 from malaphoric.atlas import ranking
-from malaphoric.atlas.fitting import COEFFICIENTS
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.inference import c9
 from malaphoric.report import atlas_page, notes
@@ -16,9 +15,8 @@ with job(snakemake) as this:
     found, known, left = ranking.load(given.ranking)
     known = {s["known"][name]: row for name, row in known.items()}
     data = Likelihood.load(given.likelihood, s["categories"])
-    columns = [COEFFICIENTS.index(name) for name in c9.PLANES["c9"]]
-    places = found.columns[f"{ranking.MAIN}/coefficients"][:, columns]
-    direct = c9.direct_plane(data, c9.PLANES["c9"], places)
+    plane = c9.PLANES["c9"]
+    direct = c9.direct_plane(data, plane, ranking.coefficients(found, plane))
     chance = json.loads(Path(given.toys).read_text()) if given.toys else None
     about = (direct, chance, given.exact or None, notes.of_data(s["overlays"]))
     atlas = atlas_page.Atlas(found, known, left, s["M_X"], *about)

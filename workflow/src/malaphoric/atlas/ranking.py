@@ -69,6 +69,11 @@ def load(path: str | Path) -> tuple[Fitted, dict[str, int], dict[str, int]]:
     return Fitted.load(path), known, dict(left)
 
 
+def coefficients(found: Fitted, names: tuple[str, ...]) -> np.ndarray:
+    """Some of `fitting.COEFFICIENTS` at the main fits, shape (n, len(names)); NaN without one."""
+    return found.columns[f"{MAIN}/coefficients"][:, [COEFFICIENTS.index(name) for name in names]]
+
+
 def best(found: Fitted) -> float:
     """The largest chi2_SM - chi2 of the main fit; 0, the Standard Model, if no model has a fit."""
     return float(np.nan_to_num(found.columns[f"{MAIN}/dchi2"][0, -1]))

@@ -113,9 +113,14 @@ class ModelLikelihood:
 
     def chi2_of_few(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """As `chi2` of the compiled engine, quick for the few points of a fit; other last bits."""
-        size = min(_SOME, 1 << (len(points) - 1).bit_length())
+        size = block_of(len(points), _SOME)
         predictions = self.engine.evaluate(points, block=size).predictions
         return self.data.chi2(predictions, size)
+
+
+def block_of(n: int, most: int = BLOCK) -> int:
+    """How many points are best evaluated together where n are asked for: a power of two."""
+    return min(most, 1 << (n - 1).bit_length())
 
 
 def load_likelihood(

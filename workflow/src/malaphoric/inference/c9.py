@@ -21,7 +21,7 @@ from malaphoric.data import lep2
 from malaphoric.data.categories import GLOBAL
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.compiled import AT_MZ, B_TO_Q, N_DELTA, CompiledEngine, Port, Running, Table
-from malaphoric.engines.loading import Joined, ModelLikelihood
+from malaphoric.engines.loading import Joined, ModelLikelihood, block_of
 from malaphoric.engines.protocol import Engine, HasCoefficients
 from malaphoric.inference import fits
 from malaphoric.scan import chunks
@@ -252,7 +252,7 @@ class Reach:
         places = np.full((len(points), 2), np.nan)
         for start in range(0, len(points), BLOCK):  # bounded memory
             rows = slice(start, start + BLOCK)
-            size = min(BLOCK, 1 << (len(points[rows]) - 1).bit_length())
+            size = block_of(len(points[rows]))
             found = engine.evaluate(points[rows], block=size)
             places[rows] = engine.coefficients(points[rows], found.ckm, PORT, self.names).real
             weighed = data.chi2(found.predictions, size)
