@@ -143,7 +143,7 @@ rule atlas_page:
         figures=[f"{OUT}/figures/{name}.png" for name in ATLAS_FIGURES],
         record=f"{OUT}/record.json",
     output:
-        report(f"{OUT}/index.html", category="Page"),
+        f"{OUT}/index.html",
     log:
         f"{OUT}/logs/atlas_page.log",
     params:
