@@ -81,6 +81,7 @@ _STYLE = {
     "ytick.right": True,
     "pdf.fonttype": 42,  # embedded TrueType, editable and searchable
     "savefig.dpi": DOTS,
+    "figure.dpi": DOTS,  # of the layout, too: formulas are set once for each size of a dot
 }
 
 # Widths of a journal's column and of its page, 86 and 178 mm: figures are printed as they are.
@@ -184,7 +185,7 @@ def _save(
     wrap = textwrap.TextWrapper(int(26 * width), break_on_hyphens=False).wrap  # names have some
     lines = [line for note in notes for line in wrap(note)]
     figure.draw_without_rendering()  # everything stays where it is when the page grows
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # nor is it drawn once more for each file
     for legend in figure.legends:
         legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
     if lines:
