@@ -10,7 +10,7 @@ BIN := .venv/bin
 
 # VERBOSE=1: with all that Snakemake says.
 run: setup
-	@$(BIN)/python -m malaphoric check "$(CONFIG)"
+	@$(BIN)/python -m malaphoric check --quick "$(CONFIG)"
 	@$(if $(VERBOSE),$(BIN)/snakemake --configfile,$(BIN)/python scripts/run.py) "$(CONFIG)" --cores $(CORES)
 
 # Proves the installation and the physics in minutes; test-all has faults, kills, re-runs and SLURM.
@@ -62,12 +62,12 @@ lock:
 
 # Why would which rule run? A sentence for each.
 why: setup
-	@$(BIN)/python -m malaphoric check "$(CONFIG)"
+	@$(BIN)/python -m malaphoric check --quick "$(CONFIG)"
 	@$(BIN)/python scripts/why.py "$(CONFIG)"
 
 # One archive of a run; its reader unpacks it and says `make check`, which repeats and compares it.
 export: setup
-	$(BIN)/python -m malaphoric check "$(CONFIG)"
+	$(BIN)/python -m malaphoric check --quick "$(CONFIG)"
 	$(BIN)/snakemake export --cores $(CORES) --configfile "$(CONFIG)"
 
 check: setup

@@ -1,8 +1,8 @@
 # malaphoric: which part of a Z' model's parameter space survives the data?
 #
-#   measurements ─> likelihood ─┬─> chunk (many) ─> scan ─> profile ─> best_fit ─> figures, tables
-#                      running ─┘                                          │          ↑
-#            (compiled engine)                          exact points ──> validate ────┘
+#   measurements ─> likelihood ─┬─> chunk (many) ─> scan ─> profile ─> best_fit ─> figures
+#                      running ─┘                                          │
+#            (compiled engine)                          exact points ──> validate ─> tables, page
 #
 # An atlas of models (the key `atlas`):
 #

@@ -48,7 +48,8 @@ def main(old: Path, new: Path, out: Path) -> None:
     """Write tables and figures."""
     found = records([old, new])
     runs = dict(zip(found, (old, new), strict=True))
-    _, drawn = (record["recipes"]["figures"]["settings"] for record in found.values())
+    *_, record = found.values()
+    drawn = record["recipes"]["figures_pulls"]["settings"]
     fits = {run: Fits.read(folder / "best_fit.json") for run, folder in runs.items()}
     before, after = fits.values()
     notes = {f"{run}: {note}": k for run, own in fits.items() for note, k in own.notes.items()}

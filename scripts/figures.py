@@ -1,4 +1,4 @@
-"""Draw figures of a run: those of C9, or all others."""
+"""Draw figures of a run: regions and profiles, pulls, or planes of C9."""
 
 from pathlib import Path
 

@@ -37,7 +37,8 @@ with job(snakemake) as this:
         raise SystemExit(
             "the compiled engine is not good enough for this run:\n"
             + "\n".join(result.failures)
-            + "\nA smaller box, or `engine: exact`, helps. Figures and tables were not remade."
+            + "\nA smaller box, or `engine: exact`, helps. Tables and page were not remade; the "
+            "figures show what this engine says: do not use them."
         )
     near = result.distance <= 400
     worst = ", ".join(f"{c} {v[near].max(initial=0):.1g}" for c, v in result.chi2.items())

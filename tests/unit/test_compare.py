@@ -43,7 +43,7 @@ def run(folder, name, chi2=parabola, minimum=MINIMUM, M_X=3000.0, pulls=PULLS):
     record = {
         "configuration": {"run": name},
         "theory": {"model": model.as_dict(), "M_X": M_X},
-        "recipes": {"figures": {"settings": {**drawn, "model": model.as_dict("label")}}},
+        "recipes": {"figures_pulls": {"settings": {**drawn, "model": model.as_dict("label")}}},
     }
     store.write_json(folder / "record.json", record)
     written = {

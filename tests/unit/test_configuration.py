@@ -3,6 +3,8 @@
 import copy
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import yaml
@@ -504,3 +506,14 @@ def test_snakefile_imports_nothing_slow():
     command = [sys.executable, "-c", "\n".join(code)]
     said = subprocess.run(command, capture_output=True, text=True, check=True)
     assert said.stdout == "[]\n"
+
+
+@pytest.mark.slow
+def test_yaml_in_c_says_the_same():
+    """Truth: the parser in Python, of all that flavio reads when it is imported."""
+    folder = Path(find_spec("flavio").origin).parent / "data"
+    files = sorted(folder.glob("*.yml"))
+    assert len(files) > 4
+    for path in files:
+        content = path.read_bytes()
+        assert yaml.load(content, yaml.CSafeLoader) == yaml.load(content, yaml.SafeLoader)

@@ -27,7 +27,8 @@ def differing(one, two):
 
 
 WEIGHED = {"likelihood", "chunk-0", "scan", "profile", "best_fit", "validate", "tables"}
-WEIGHED |= {"c9", "comparison", "figures", "figures_c9", "record", "page"}
+FIGURES = {"figures", "figures_pulls", "figures_c9"}
+WEIGHED |= {"c9", "comparison", "record", "page", *FIGURES}
 CHECK = {"validation_points", "exact_points", "validate"}
 WEIGHED |= CHECK
 MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
@@ -42,7 +43,7 @@ MASSES = {f"mass-{m}" for m in (1000, 2000, 3000, 5000, 10000)} | {"masses"}
         (["categories"], ["quarks"], (WEIGHED | MASSES) - {"likelihood", "chunk-0"}),
         (["chunk_minutes"], 9, {"record", "page"}),
         (["validation", "seed"], 2, CHECK | {"record", "page"}),
-        (["observables_of_interest"], ["m_W"], {"figures", "record", "page"}),
+        (["observables_of_interest"], ["m_W"], {"figures_pulls", "record", "page"}),
         (
             ["fits"],
             {"small": {"theta_sb": -0.1}, **FITS},
@@ -72,7 +73,7 @@ def described(tmp_path):
 @pytest.mark.parametrize(
     ("about", "other", "expected"),
     [
-        ({"label": "a"}, {"label": "b"}, {"figures", "figures_c9", "masses", "page"}),
+        ({"label": "a"}, {"label": "b"}, {"masses", "page", *FIGURES}),
         ({"range": [-1, 1]}, {"range": [-2, 1]}, {"best_fit"}),
         ({"size": 0.1}, {"size": 0.2}, {"best_fit", "validation_points", *MASSES} - {"masses"}),
     ],

@@ -174,6 +174,7 @@ class TestChunk:
         """Truth: the issue, an exception is recorded whatever it says; 139 good points remain."""
         chunks = write(tmp_path, [0, 140], engine=FakeEngine(message))
         result = read_points(chunks[0][0], [DESCRIPTION], likelihood())
+        assert len(result["reason"]) == 140
         (recorded,) = [r for r in result["reason"] if r not in ("", "ckm")]
         assert recorded[:3] == message[:3]
         merge(tmp_path / "scan.h5", grid(), chunks, [DESCRIPTION], likelihood(), CONFIGURATION)
@@ -221,7 +222,11 @@ class TestChunk:
 
     @pytest.mark.parametrize(
         ("name", "keep"),
-        [(n, k) for n in ("points", "chi2", "ckm", "reason") for k in (True, False)]
+        [
+            (n, k)
+            for n in ("points", "chi2", "ckm", "reason", "reason_of_point")
+            for k in (True, False)
+        ]
         + [("predictions", True)],
     )
     def test_damaged_number_is_refused(self, tmp_path, name, keep):

@@ -18,6 +18,7 @@ def test_tiny_exact_run(workflow):
         "profile": 1,
         "best_fit": 1,
         "figures": 1,
+        "figures_pulls": 1,
         "tables": 1,
         "comparison": 1,
         "record": 1,

@@ -134,7 +134,8 @@ def test_chunks_hold_predictions(finished):
             assert np.isfinite(predictions).all()
             chi2 = np.stack(list(data.chi2(predictions).values()), axis=1)
             np.testing.assert_allclose(chi2, file["chi2"][:], rtol=0, atol=1e-9)
-            assert file["reason"].asstr()[:].tolist() == ["", ""]
+            assert file["reason"].asstr()[:].tolist() == [""]
+            assert file["reason_of_point"][:].tolist() == [0, 0]
 
 
 def test_resumes(finished, tmp_path):

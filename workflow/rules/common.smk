@@ -79,7 +79,10 @@ def best_fit_inputs(wildcards):
 
 
 def checked(wildcards):
-    """Nothing of a compiled run is drawn before the check against exact points, if there is one."""
+    """No table, record or page is made before the check against exact points, if there is one.
+
+    Figures are drawn meanwhile; a run whose check fails has no page.
+    """
     return f"{OUT}/validation/points.csv" if RUN.checked else []
 
 

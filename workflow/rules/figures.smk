@@ -1,18 +1,13 @@
 # Figures, as PDF for print and PNG for a look, and their data as CSV.
 
 
-def drawn_from(name):
-    """What figures are drawn from, by the name of their rule."""
-    made = {"best_fit": "best_fit.json"}
-    if name == "figures":
-        made |= {"scan": "scan.h5", "profile": "profile.h5"}
-        made |= {"likelihood": "likelihood.h5", "best": "best_fit.h5"}
-    else:
-        made |= {"c9": "c9.h5"}
-    return {key: f"{OUT}/{file}" for key, file in made.items()}
+#: What figures are drawn from, by the name of their rule, beside the best fits.
+DRAWN_FROM = {
+    "figures": {"scan": "scan.h5", "profile": "profile.h5"},  # regions and profiles
+    "figures_pulls": {"likelihood": "likelihood.h5", "best": "best_fit.h5"},
+    "figures_c9": {"c9": "c9.h5"},  # planes of C9
+}
 
-
-# figures: regions, profiles, and pulls of the observables of interest; figures_c9: planes of C9
 for drawn, names in RECIPES.drawn.items():
 
     rule:
@@ -20,9 +15,9 @@ for drawn, names in RECIPES.drawn.items():
             drawn
         localrule: True
         input:
-            **drawn_from(drawn),
+            **{name: f"{OUT}/{file}" for name, file in DRAWN_FROM[drawn].items()},
+            best_fit=f"{OUT}/best_fit.json",
             recipe=recipe(drawn),
-            checked=checked,
         output:
             pdf=[f"{OUT}/figures/{name}.pdf" for name in names],
             csv=[f"{OUT}/figures/{name}.csv" for name in names],

@@ -132,8 +132,9 @@ def write_points(
     ----------
     path : path
         HDF5 file: ``points`` (n, n_parameters), ``chi2`` (n, categories and global) unless the
-        engine has only some of the observables, ``ckm`` (n, 4), ``reason`` (n) and, if kept,
-        ``predictions`` (n, n_observables).
+        engine has only some of the observables, ``ckm`` (n, 4), ``reason``, texts of which
+        ``reason_of_point`` (n) says which one counts, and, if kept, ``predictions`` (n,
+        n_observables).
     points : ndarray, shape (n, n_parameters)
     engine : Engine
     data : Likelihood
@@ -289,10 +290,13 @@ def _save(
     description: dict,
     **arrays: np.ndarray,
 ) -> None:
-    arrays = {"points": points, "ckm": ckm, **arrays}
+    # few reasons for many points: each text once, and which of them counts at a point
+    number = {text: i for i, text in enumerate(dict.fromkeys(reason.tolist()))}
+    numbers = np.fromiter(map(number.__getitem__, reason.tolist()), np.uint32, len(reason))
+    arrays = {"points": points, "ckm": ckm, "reason_of_point": numbers, **arrays}
     # messages as any HDF5 string can hold them: a message must not cost the chunk
     texts = [
-        str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in reason
+        str(text).replace("\0", " ").encode("ascii", "backslashreplace").decode() for text in number
     ]
     with store.create(
         path,
@@ -386,6 +390,8 @@ def _read_chunk(path: str | Path, description: dict) -> dict:
             if name in file
         }
         result["reason"] = file["reason"].asstr()[:]
+        if "reason_of_point" in file:  # exact points that were kept long ago have a text each
+            result["reason"] = result["reason"][file["reason_of_point"][:]]
         result["likelihood"] = store.parse(file.attrs["likelihood_digests"])
         result["categories"] = store.parse(file.attrs["categories"])
         result["observables"] = categories.parse_observables(file.attrs["observables"])

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from malaphoric import store
-from malaphoric.schema import ConfigurationError
+from malaphoric.schema import ConfigurationError, read_yaml_in_c
 
 
 class Job:
@@ -61,6 +61,7 @@ def job(snakemake: Any) -> Iterator[Job]:
         The object that Snakemake gives to scripts. Its parameter ``recipe`` is the text of the
         job's recipe, its input ``recipe`` the file in which that is kept while it counts.
     """
+    read_yaml_in_c()
     log = Path(snakemake.log[0])
     with contextlib.suppress(OSError):
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -215,10 +215,11 @@ class Recipes(DataRecipes):
 
     @cached_property
     def drawn(self) -> dict[str, list[str]]:
-        """Figures by the rule that draws them: all others need not wait for those of C9."""
+        """Figures by the rule that draws them, so that each waits only for what it shows."""
         of_c9 = [name for name in self.figures if name in self.run.c9_planes]
-        others = [name for name in self.figures if name not in of_c9]
-        return {"figures": others, **({"figures_c9": of_c9} if of_c9 else {})}
+        others = [name for name in self.figures if name not in ("fig4", *of_c9)]
+        rules = {"figures": others, "figures_pulls": ["fig4"], "figures_c9": of_c9}
+        return {rule: names for rule, names in rules.items() if names}
 
     @property
     def _style(self) -> dict:
@@ -334,14 +335,17 @@ class Recipes(DataRecipes):
             self._add(name, {**self._model, **common, **papers, **self._grid}, inputs)
         wanted = list(map(observable_key, run["observables_of_interest"]))
         style = {**self._style, "model": run.model.as_dict("label")}
-        settings = {**style, "figures": self.drawn["figures"], "listed": run.figures}
-        settings |= {"observables": wanted, **common}
-        self._add("figures", settings, {"scan": "scan", "profile": "profile", **best})
-        if "figures_c9" in self.drawn:
-            settings = {**style, "figures": self.drawn["figures_c9"], "listed": {}}
-            code = source.code(checkout("scripts", "figures.py"))
-            made = {"c9": "c9", "best_fit": "best_fit"}
-            self._add("figures_c9", settings, made, code=code)
+        of_pulls = {"observables": wanted, **common}
+        of_rule: dict[str, tuple[dict, dict]] = {
+            "figures": ({"listed": run.figures}, {"scan": "scan", "profile": "profile"}),
+            "figures_pulls": (of_pulls, {"likelihood": "likelihood", "best": "best_fit"}),
+            "figures_c9": ({}, {"c9": "c9"}),
+        }
+        code = source.code(checkout("scripts", "figures.py"))
+        for name, figures in self.drawn.items():
+            own, inputs = of_rule[name]
+            settings = {**style, "listed": {}, **own, "figures": figures}
+            self._add(name, settings, {**inputs, "best_fit": "best_fit"}, code=code)
 
     def _masses(self) -> None:
         run = self.run
