@@ -292,7 +292,7 @@ def test_prediction_that_is_not_finite(b3_l2):
     broken._ew_base = broken._ew_base.copy()
     broken._ew_base[3] = np.inf
     found = broken.evaluate(POINTS[:1])
-    name = broken.observables[broken._ew[3]]
+    name = broken.observables[broken._parts["electroweak"][3]]
     assert found.reason.tolist() == [f"prediction of {name} is not finite"]
     assert np.isnan(found.predictions).all()
     assert np.isnan(found.ckm).all()
@@ -311,6 +311,29 @@ def test_result_does_not_depend_on_neighbours(b3_l2):
         np.testing.assert_array_equal(
             b3_l2.evaluate(points[i]).predictions[0], together.predictions[i]
         )
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_only_what_some_observables_need(b3_l2, joined):
+    """Truth: the bits of all predictions; each kind of observable in turn, with its CKM or not."""
+    engine = loading.Joined([b3_l2], b3_l2.observables[::-1]) if joined else b3_l2
+    whole, nothing = engine.evaluate(POINTS), engine.of(["no observable"]).evaluate(POINTS)
+    assert np.isnan(nothing.predictions).all()
+    np.testing.assert_array_equal(nothing.ckm, whole.ckm)
+    left = set(engine.observables)
+    for name in ("m_W", "DeltaM_s", "BR(Bs->mumu)", "BR(B+->munu)", compiled.lep2.OBSERVABLES[0]):
+        for ckm in (None, whole.ckm):
+            found = engine.of([name]).evaluate(POINTS, ckm=ckm)
+            assert found.reason.tolist() == [""] * len(POINTS)
+            np.testing.assert_array_equal(found.ckm, whole.ckm)
+            filled = np.isfinite(found.predictions).all(axis=0)
+            assert not np.isfinite(found.predictions[:, ~filled]).any()
+            assert 0 < filled.sum() < len(filled)
+            assert filled[engine.observables.index(name)]
+            same = found.predictions[:, filled] == whole.predictions[:, filled]
+            assert same.all()
+        left -= {o for o, there in zip(engine.observables, filled, strict=True) if there}
+    assert not left
 
 
 def test_only_points_with_ckm_elements_are_predicted(b3_l2, data, monkeypatch):

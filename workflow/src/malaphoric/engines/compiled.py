@@ -15,6 +15,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
@@ -76,6 +77,9 @@ _FAR_AWAY = 1000.0
 
 # Numbers that stay in the cache of a core (1 MB).
 _IN_CACHE = 2**17
+
+# Observables of meson mixing that smelli has beside those of the expansions.
+_MIXING = ("DeltaM_s", "S_psiphi", "S_psiK")
 
 # Size of λ_t: makes the constant in the bilinear forms like the other factors.
 _LAMBDA = 0.04
@@ -737,35 +741,49 @@ class CompiledEngine:
         self._odd = odd if odd.any() else None
         self._column = {name: i for i, name in enumerate(self.observables)}
         self._read: dict[tuple, _Linear] = {}  # of `coefficients`, made when it is asked
-        # a table of additional observables has some of the parts only
-        self._parts: set[str] = {
-            name for name in ("taylor", "electroweak") if name in self.table.parts
-        }
-        self._parts |= {"b2q"} if self.table.b2q() else set()
-        self._parts |= {"lep2"} if lep2.OBSERVABLES[0] in self._column else set()
-        self._parts |= {"mixing"} if "DeltaM_s" in self._column else set()
         self._prepare_ckm()
-        done = [np.zeros(0, int)]
-        if "b2q" in self._parts:
+        # the columns that each part fills; a table of additional observables has some parts only
+        self._parts: dict[str, np.ndarray] = {}
+        if self.table.b2q():
             self._prepare_b2q()
-            done.append(self._b2q_columns)
-        if "taylor" in self._parts:
+        if "taylor" in self.table.parts:
             self._prepare_taylor()
-            done.append(self._taylor)
-        if "electroweak" in self._parts:
+        if "electroweak" in self.table.parts:
             self._prepare_electroweak()
-            done.append(self._ew)
-        if "lep2" in self._parts:
-            self._lep2 = np.array([self._column[o] for o in lep2.OBSERVABLES])
+        if lep2.OBSERVABLES[0] in self._column:
+            self._parts["lep2"] = self._columns(lep2.OBSERVABLES)
             self._to_lep2 = self._at_mz(AT_MZ, list(lep2.COEFFICIENTS)).T
-            done.append(self._lep2)
-        if "mixing" in self._parts:
-            done.append(np.array([self._column[o] for o in ("DeltaM_s", "S_psiphi", "S_psiK")]))
-        if sorted(np.concatenate(done)) != list(range(len(self.observables))):
+        if _MIXING[0] in self._column:
+            self._parts["mixing"] = self._columns(_MIXING)
+        self._left_out: list[int] = []  # columns that nothing fills, of an engine from `of`
+        if sorted(self._filled()) != list(range(len(self.observables))):
             raise store.StoreError("the table does not cover its observables; remake it")
 
-    def _columns(self, names: str) -> np.ndarray:
-        return np.array([self._column[o] for o in categories.parse_observables(names)])
+    def of(self, observables: Iterable) -> CompiledEngine:
+        """The engine without the parts that none of some observables needs.
+
+        Parameters
+        ----------
+        observables : iterable
+            flavio observables; those that the engine does not have do not count.
+
+        Returns
+        -------
+        CompiledEngine
+            With the same columns: those of the observables (and of others of their parts) have the
+            same bits, all others are NaN. It shares the tables: making it costs nothing.
+        """
+        wanted = {self._column[o] for o in observables if o in self._column}
+        own = copy(self)
+        own._parts = {name: x for name, x in self._parts.items() if not wanted.isdisjoint(x)}
+        own._left_out = sorted(set(self._column.values()).difference(own._filled()))
+        return own
+
+    def _filled(self) -> list[int]:
+        return [int(column) for columns in self._parts.values() for column in columns]
+
+    def _columns(self, observables: Iterable) -> np.ndarray:
+        return np.array([self._column[o] for o in observables])
 
     def _at_mz(self, port: Port, names: list[str]) -> np.ndarray:
         """Coefficients of unit monomials at m_Z, where the CKM phase is that of the SM."""
@@ -823,7 +841,7 @@ class CompiledEngine:
                 forms.setdefault((port, lepton, phase, vcb), []).append(
                     (n_primitives + number, part["forms"][number, :width])
                 )
-            own = self._columns(part["observables"])
+            own = self._columns(_observables(part))
             for i, n, a, b in part["terms"]:
                 # -1 stands for the constant 1, which is primitive 0
                 n, a, b = (x + n_primitives if x >= 0 else 0 for x in (n, a, b))
@@ -832,7 +850,7 @@ class CompiledEngine:
             columns.append(own)
             n_primitives += len(part["forms"])
         self._n_primitives = n_primitives
-        self._b2q_columns = np.sort(np.concatenate(columns))
+        self._parts["b2q"] = np.sort(np.concatenate(columns))
         c, quadratic = np.concatenate(coefficients, axis=2), np.concatenate(of_pairs, axis=1)
         self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
         self._prepare_second(np.concatenate([quadratic.real, quadratic.imag], axis=1))
@@ -860,11 +878,12 @@ class CompiledEngine:
 
     def _prepare_small(self) -> None:
         """First order in the coefficients that arise by running only."""
-        slopes = np.zeros((N_DELTA, self._n, self._b2q_columns.size))
+        own = self._parts["b2q"]
+        slopes = np.zeros((N_DELTA, self._n, own.size))
         for name, part in sorted(self.table.parts.items()):
             if not name.startswith("b2q"):
                 continue
-            rows = np.searchsorted(self._b2q_columns, self._columns(part["observables"]))
+            rows = np.searchsorted(own, self._columns(_observables(part)))
             for port, path in self.table.slopes(name).items():
                 found = _contract(self.running, port, part, path)
                 slopes[:, :, rows[part[f"{path}/columns"]]] += found
@@ -872,11 +891,11 @@ class CompiledEngine:
 
     def _prepare_taylor(self) -> None:
         part = self.table.parts["taylor"]
-        self._taylor = self._columns(part["observables"])
+        own_columns = self._parts["taylor"] = self._columns(_observables(part))
         self._parity = part["parity"]
         self._ckm_slopes = np.ascontiguousarray(part["ckm_slopes"].T)
-        slopes = np.zeros((N_DELTA, self._n, self._taylor.size))
-        by_ckm = np.zeros((2, N_DELTA, self._n, self._taylor.size))
+        slopes = np.zeros((N_DELTA, self._n, own_columns.size))
+        by_ckm = np.zeros((2, N_DELTA, self._n, own_columns.size))
         quadratic: list[tuple[np.ndarray, np.ndarray]] = []
         running: list[tuple[np.ndarray, np.ndarray]] = []
         for port, path in self.table.slopes("taylor").items():
@@ -927,7 +946,7 @@ class CompiledEngine:
 
     def _prepare_electroweak(self) -> None:
         part = self.table.parts["electroweak"]
-        self._ew = self._columns(part["observables"])
+        self._parts["electroweak"] = self._columns(_observables(part))
         to_ew = self._at_mz(Port(*json.loads(part["port"])), json.loads(part["names"]))
         # a table has both triangles, or twice the lower one
         quadratic = (part["quadratic"] + part["quadratic"].transpose(1, 0, 2)) / 2
@@ -982,11 +1001,13 @@ class CompiledEngine:
                 predictions[:, rows] = out[:, :size]
         ckm = self._failures(found, reason)
         predictions[:, reason != ""] = np.nan
+        predictions[self._left_out] = 0.0  # so that what is finite is told from all others
         predictions = predictions.T
         for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
             bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
             predictions[i] = ckm[i] = np.nan
             reason[i] = f"prediction of {bad} is not finite"
+        predictions[:, self._left_out] = np.nan
         return Evaluation(predictions=predictions, ckm=ckm, reason=reason)
 
     def extract(self, points: np.ndarray) -> Evaluation:
@@ -1066,12 +1087,26 @@ class CompiledEngine:
         Where they are NaN, predictions mean nothing.
         """
         basis, n_masses = self.running.basis, self.running.n_masses
+        if ckm is not None and not self._parts:
+            return ckm
         m = single = basis.monomials(points)
         if n_masses > 1:
             m = _outer(basis.masses(points, n_masses), m)
+        if "electroweak" in self._parts:
+            values = self._ew_quadratic(m) * self._ew_unit
+            values += self._ew_linear @ m
+            values += self._ew_base
+            out[self._parts["electroweak"]] = values
+        if "lep2" in self._parts:
+            out[self._parts["lep2"]] = lep2.predictions(self._to_lep2 @ m).T
+        of_flavour = not self._parts.keys().isdisjoint(("mixing", "b2q", "taylor"))
+        if ckm is not None and not of_flavour:
+            return ckm
         running = self._at_points(m)
         if ckm is None:
             ckm = self._extract_ckm(running)
+        if not of_flavour:
+            return ckm
         safe = np.where(np.isnan(ckm).any(axis=1)[:, None], self.table.ckm_sm, ckm)
         delta = ckm_delta(safe)
         factors = decay_factors(safe)
@@ -1097,16 +1132,9 @@ class CompiledEngine:
             phases = mixing_phases(factors["ckm"].top[0], qp[0])
             b2q = self._evaluate_b2q(factors, c[:half] + 1j * c[half:], phases, safe[:, 1])
             b2q += self._small(t, mirrored)
-            out[self._b2q_columns] = b2q
+            out[self._parts["b2q"]] = b2q
         if "taylor" in self._parts:
-            out[self._taylor] = self._evaluate_taylor(t_base, mirrored, sign, safe)
-        if "electroweak" in self._parts:
-            values = self._ew_quadratic(m) * self._ew_unit
-            values += self._ew_linear @ m
-            values += self._ew_base
-            out[self._ew] = values
-        if "lep2" in self._parts:
-            out[self._lep2] = lep2.predictions(self._to_lep2 @ m).T
+            out[self._parts["taylor"]] = self._evaluate_taylor(t_base, mirrored, sign, safe)
         return ckm
 
     def _fill_mixing(
@@ -1116,9 +1144,8 @@ class CompiledEngine:
         delta_m = -2 * (qp * (m12 - 0.5j * g12)).real
         xi = np.where(delta_m < 0, -qp, qp) * charm / charm.conj()
         asymmetry = -2 * xi.imag / (1 + abs(xi) ** 2)
-        out[self._column["DeltaM_s"]] = abs(delta_m[0])
-        out[self._column["S_psiphi"]] = asymmetry[0]
-        out[self._column["S_psiK"]] = -asymmetry[1]  # a final state of odd CP
+        # the final state of S_psiK is odd under CP
+        out[self._parts["mixing"]] = abs(delta_m[0]), asymmetry[0], -asymmetry[1]
 
     def _second_order(self, monomials: np.ndarray, points: np.ndarray) -> np.ndarray:
         """Second order of the running of b → q coefficients, at the masses of the points."""
@@ -1148,7 +1175,7 @@ class CompiledEngine:
     def _evaluate_b2q(
         self, factors: dict, c: np.ndarray, phases: dict, vcb: np.ndarray
     ) -> np.ndarray:
-        """Observables of b → q (in the order of `_b2q_columns`, n) but for what is small."""
+        """Observables of b → q (in the order of their columns, n) but for what is small."""
         values = np.empty((self._n_primitives, vcb.size))
         values[0] = 1
         vcb = vcb / self.table.ckm_sm[1]
@@ -1277,6 +1304,11 @@ def _batches(
         batch.forms[batch.rows.index(rows)].append(_Forms(vcb, matrix, out))
         stop = out.stop
     return list(batches.values()), row
+
+
+def _observables(part: dict) -> list:
+    """Observables of a part of a table, in its order."""
+    return categories.parse_observables(part["observables"])
 
 
 def _contract(running: Running, port: Port, part: dict, path: str) -> np.ndarray:

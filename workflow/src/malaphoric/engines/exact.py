@@ -6,7 +6,7 @@ From parameters to predictions; data and chi2 are in `likelihood`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import numpy as np
@@ -100,6 +100,10 @@ class ExactEngine:
         n = len(points)
         ckm, reason = np.full((n, len(CKM)), np.nan), np.full(n, "", dtype=object)
         return Evaluation(predictions=np.empty((n, 0)), ckm=ckm, reason=reason)
+
+    def of(self, observables: Iterable) -> ExactEngine:
+        """Itself: smelli predicts all of its observables together."""
+        return self
 
     def wilson(self, point: np.ndarray) -> object:
         """The `wilson.Wilson` of a point at mu = M_X."""

@@ -6,7 +6,7 @@ The engines are in `exact` and `compiled`, the data in `likelihood`, files of po
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -230,6 +230,11 @@ class Joined:
     def extract(self, points: np.ndarray) -> Evaluation:
         """As `CompiledEngine.extract`."""
         return self.engines[0].extract(points)
+
+    def of(self, observables: Iterable) -> Joined:
+        """As `CompiledEngine.of`."""
+        wanted = set(observables)
+        return Joined([engine.of(wanted) for engine in self.engines], self.observables)
 
     def coefficients(self, *about: object) -> np.ndarray:
         """As `CompiledEngine.coefficients`."""

@@ -5,7 +5,7 @@ The engines are in `exact` and `compiled`; `loading` chooses.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -79,6 +79,10 @@ class Engine(Protocol):
 
     def extract(self, points: np.ndarray) -> Evaluation:
         """What is known of points without predictions: those with a reason need none."""
+        ...
+
+    def of(self, observables: Iterable) -> Engine:
+        """An engine that may leave the predictions of all others NaN, where that is quicker."""
         ...
 
 
