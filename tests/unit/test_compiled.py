@@ -24,6 +24,7 @@ from malaphoric.engines.loading import ModelLikelihood
 from malaphoric.engines.protocol import weigh
 from malaphoric.inference import validation
 from malaphoric.physics.model import Model
+from malaphoric.scan import chunks
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -334,6 +335,46 @@ def test_only_what_some_observables_need(b3_l2, joined):
             assert same.all()
         left -= {o for o, there in zip(engine.observables, filled, strict=True) if there}
     assert not left
+
+
+@pytest.mark.parametrize("category", ["quarks", "EWPOs", "LEP2", "LFU"])
+def test_new_data_cost_what_depends_on_them(b3_l2, data, tmp_path, monkeypatch, category):
+    """Truth: the bytes of a folder in which nothing was known; then other theories, other code."""
+    points = np.random.default_rng(7).uniform([-1.5, 0, -0.5], [1.5, 0.4, 0.5], (BLOCK + 9, 3))
+    new = [
+        dataclasses.replace(
+            k, arrays={**k.arrays, "central": k.arrays["central"] + 1e-3 * k.deviation().max()}
+        )
+        if k.category == category
+        else k
+        for k in data.constraints
+    ]
+    new_data = dataclasses.replace(data, constraints=new)
+    said: list[str] = []
+
+    def write(name, its_data, **theory):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        said.clear()
+        about = (its_data, {"engine": "compiled", **theory}, False, said.append)
+        chunks.write_points(path, points, b3_l2, *about)
+        return path.read_bytes()
+
+    expected = write(f"fresh/b-0-{len(points)}.h5", new_data)
+    write(f"run/a-0-{len(points)}.h5", data)
+    extract = b3_l2.extract
+    monkeypatch.setattr(b3_l2, "extract", None)
+    assert write(f"run/b-0-{len(points)}.h5", new_data) == expected
+    for name in ("CKM elements", "quarks", "EWPOs", "LEP2", "LFU"):
+        assert (name in said[0]) is (name != category)
+    assert f"{len(points)}/{len(points)} points" in said[1]
+    monkeypatch.setattr(b3_l2, "extract", extract)
+    monkeypatch.setattr(chunks, "_weighed_by", lambda: "other code")
+    assert write(f"run/c-0-{len(points)}.h5", new_data) != expected
+    assert "computed before" not in said[0]
+    monkeypatch.undo()
+    write(f"run/d-0-{len(points)}.h5", new_data, M_X=3000.0)
+    assert "computed before" not in said[0]
 
 
 def test_only_points_with_ckm_elements_are_predicted(b3_l2, data, monkeypatch):

@@ -97,12 +97,17 @@ class HasCoefficients(Protocol):
         ...
 
 
+#: chi2 by category, shape (n,) each, and an `Evaluation` without predictions.
+Weighed = tuple[dict[str, np.ndarray], Evaluation]
+
+
 def weigh(
     engine: Engine,
     data: Likelihood,
     points: np.ndarray,
     progress: Callable[[int], None] | None = None,
-) -> tuple[dict[str, np.ndarray], Evaluation]:
+    before: Weighed | None = None,
+) -> Weighed:
     """chi2 of points, however many: of predictions, a block is in memory at a time.
 
     Parameters
@@ -113,6 +118,9 @@ def weigh(
     points : ndarray, shape (n, n_parameters)
     progress : callable, optional
         Called with the number of points done after each block.
+    before : Weighed, optional
+        What is known of the points from the same engine: their CKM elements, and chi2 of some of
+        the categories, from the same data.
 
     Returns
     -------
@@ -121,15 +129,22 @@ def weigh(
     Evaluation
         Without predictions.
     """
-    result = engine.extract(points)
+    done, result = before or ({}, engine.extract(points))
+    if done:
+        data_left = data.of([name for name in data.categories if name not in done])
+        columns = {int(column) for k in data_left.constraints for column in k.columns}
+        engine = engine.of(data.observables[column] for column in columns)
+    else:
+        data_left = data
     known = np.flatnonzero(result.reason == "")
-    chi2 = {name: np.full(len(points), np.nan) for name in (*data.categories, GLOBAL)}
-    for start in range(0, len(known), BLOCK):
+    chi2 = {name: done.get(name, np.full(len(points), np.nan)) for name in data.categories}
+    for start in range(0, len(known) if data_left.categories else 0, BLOCK):
         rows = known[start : start + BLOCK]
         found = engine.evaluate(points[rows], ckm=result.ckm[rows])
         result.ckm[rows], result.reason[rows] = found.ckm, found.reason
-        for name, values in data.chi2(found.predictions).items():
-            chi2[name][rows] = values
+        weighed = data_left.chi2(found.predictions)
+        for name in data_left.categories:
+            chi2[name][rows] = weighed[name]
         if progress:
             progress(len(points) - len(known) + start + len(rows))
-    return chi2, result
+    return {**chi2, GLOBAL: sum(chi2.values(), np.zeros(len(points)))}, result

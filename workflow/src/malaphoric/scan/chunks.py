@@ -15,10 +15,17 @@ from typing import Protocol
 import h5py
 import numpy as np
 
-from malaphoric import store
+from malaphoric import source, store
 from malaphoric.data import categories
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.engines.protocol import CKM_FAILURE, NO_ERROR, Engine, Evaluation, weigh
+from malaphoric.engines.protocol import (
+    CKM_FAILURE,
+    NO_ERROR,
+    Engine,
+    Evaluation,
+    Weighed,
+    weigh,
+)
 from malaphoric.scan.grid import Grid
 
 _CHUNK = "malaphoric chunk"
@@ -151,10 +158,16 @@ def write_points(
     -------
     dict
         Number of points, of points found in earlier files, of CKM failures and of errors.
+
+    Notes
+    -----
+    Without predictions, what the same points of a file beside this one have in common with it is
+    not computed again: the CKM elements, and chi2 of categories whose data are the same.
     """
     n = len(points)
     if not keep_predictions:
-        found, result = weigh(engine, data, points, Progress(n, out))
+        known_before = _weighed_before(Path(path), points, description, data, out)
+        found, result = weigh(engine, data, points, Progress(n, out), known_before)
         chi2 = np.stack(list(found.values()), axis=1)
         about = (engine.observables, data, description)
         _save(path, points, result.ckm, result.reason, *about, chi2=chi2)
@@ -179,6 +192,37 @@ def write_points(
     save_points(path, points, whole, engine.observables, data, description)
     shutil.rmtree(folder, ignore_errors=True)
     return _counts(reason, known)
+
+
+def _weighed_before(
+    path: Path,
+    points: np.ndarray,
+    description: dict,
+    data: Likelihood,
+    out: Callable[[str], None],
+) -> Weighed | None:
+    """What the newest chunk of the same points and theory has in common with new data, if any."""
+    _, _, points_of = path.stem.partition("-")
+    others = set(path.parent.glob(f"*-{points_of}.h5")) - {path}
+    for other in sorted(others, key=lambda file: -file.stat().st_mtime):
+        try:
+            part = _read_chunk(other, description)
+        except store.StoreError:  # foreign or damaged: of no use here
+            continue
+        same = part["weighed_by"] == _weighed_by() and np.array_equal(part["points"], points)
+        if not same or "best" in part or not np.isin(part["reason"], NO_ERROR).all():
+            continue
+        digests, stored = data.category_digests, part["likelihood"]
+        columns = zip(part["categories"], part["chi2"].T, strict=False)  # the last is their sum
+        chi2 = {c: x for c, x in columns if c in digests and stored[c] == digests[c]}
+        out(f"computed before: {', '.join(['CKM elements', *(f'chi2 of {c}' for c in chi2)])}")
+        return chi2, Evaluation(np.empty((len(points), 0)), part["ckm"], part["reason"])
+    return None
+
+
+def _weighed_by() -> str:
+    """Digest of the code that makes chi2 of predictions, which is not among that of theories."""
+    return source.code("data.likelihood")["code"]
 
 
 def write_kept(
@@ -306,6 +350,7 @@ def _save(
         theory_digest=store.digest(description),
         categories=data.categories if data else [],
         likelihood_digests=data.category_digests if data else {},
+        weighed_by=_weighed_by() if data else "",
         observables=categories.dump_observables(observables),
     ) as file:
         for name, values in arrays.items():
@@ -389,9 +434,8 @@ def _read_chunk(path: str | Path, description: dict) -> dict:
             for name in ("points", "chi2", "best", "ckm", "predictions")
             if name in file
         }
-        result["reason"] = file["reason"].asstr()[:]
-        if "reason_of_point" in file:  # exact points that were kept long ago have a text each
-            result["reason"] = result["reason"][file["reason_of_point"][:]]
+        result["reason"] = file["reason"].asstr()[:][file["reason_of_point"][:]]
+        result["weighed_by"] = file.attrs["weighed_by"]
         result["likelihood"] = store.parse(file.attrs["likelihood_digests"])
         result["categories"] = store.parse(file.attrs["categories"])
         result["observables"] = categories.parse_observables(file.attrs["observables"])
