@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
 from malaphoric import store
 from malaphoric.arithmetic import BLOCK
@@ -301,6 +300,8 @@ class Reach:
         places : dict of str to ndarray, shape (..., 2)
             The coefficients at each minimum: those of the node, where the model reaches it.
         """
+        from scipy import ndimage  # half a second, which `at` does without
+
         chi2, places = {}, {}
         for number, name in enumerate(self.chi2):
 
