@@ -1,6 +1,7 @@
 """Say in a sentence per rule why it would run: python scripts/why.py [CONFIGURATION]."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -37,6 +38,21 @@ _RECIPES = {
 #: Logs of rules that have several jobs; how long exact points take depends on which are kept.
 _LOGS = {"chunk": "chunks/*", "atlas_chunk": "chunks/*", "mass": "masses/*"}
 _EXACT = ("exact_points", "papers_points", "exact_models")
+
+#: What no other job runs beside, and what figures do not wait for.
+_ALONE = ("measurements", "likelihood", "scan", "profile")
+_AFTER_FIGURES = (
+    *_EXACT,
+    "validation_points",
+    "validate",
+    "tables",
+    "comparison",
+    "record",
+    "page",
+)
+
+#: Seconds that Snakemake takes to start, and a job of its.
+_SNAKEMAKE, _START = 3, 1
 
 #: Settings that follow from others, which are named, or from the code.
 _FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recipes", "chunks")
@@ -120,25 +136,39 @@ def recorded(run: Configuration | AtlasConfiguration) -> dict[str, dict]:
         return {}
 
 
-def duration(folder: Path, counts: dict[str, int]) -> str:
-    """A sentence on how long jobs took when they last ran, by the ends of their logs."""
-    total, unknown = 0.0, []
+def seconds(folder: Path, counts: dict[str, int]) -> dict[str, float]:
+    """How long the jobs of each rule took when they last ran, by the ends of their logs.
+
+    Rules without one are left out, and exact points, which are kept.
+    """
+    found = {}
     for rule, number in counts.items():
-        if rule in _EXACT:
-            continue
         logs = sorted(folder.glob(f"{_LOGS.get(rule, rule)}.log"), key=lambda p: p.stat().st_mtime)
         texts = (log.read_text(encoding="utf-8") for log in logs[-number:])
         ends = [re.search(r"\((\d+) s\)\s*$", text) for text in texts]
         known = [int(end[1]) for end in ends if end]
-        if known:
-            total += number * sum(known) / len(known)
-        else:
-            unknown.append(rule)
-    if not total:
+        if known and rule not in _EXACT:
+            found[rule] = number * (sum(known) / len(known) + _START)
+    return found
+
+
+def duration(folder: Path, counts: dict[str, int], cores: int) -> str:
+    """A sentence on how long jobs took when they last ran, and on when figures would be there."""
+    known = seconds(folder, counts)
+    if not known:
         return ""
+    unknown = [rule for rule in counts if rule not in known and rule not in _EXACT]
     apart = [*unknown, *(["exact points"] if set(_EXACT) & set(counts) else [])]
     more = f", apart from {', '.join(apart)}" if apart else ""
-    return f"When these jobs last ran they took {total:.0f} s together, on one core{more}."
+    total = f"{sum(known.values()):.0f} s together, on one core{more}"
+    said = f"When these jobs last ran they took {total}."
+    drawn = {rule for rule in counts if rule not in _AFTER_FIGURES}
+    if "figures" in drawn and drawn <= set(known):
+        alone = sum(known[rule] for rule in drawn if rule in _ALONE)
+        others = sum(known[rule] for rule in drawn if rule not in _ALONE)
+        after = _SNAKEMAKE + alone + others / cores
+        said += f" New figures would be there after about {after:.0f} s on {cores} cores."
+    return said
 
 
 def main(configuration: str = "config/config.yaml") -> int:
@@ -171,7 +201,8 @@ def main(configuration: str = "config/config.yaml") -> int:
         more = f"; {len(reasons) - 1} similar" if len(reasons) > 1 else ""
         print(f"{rule}{number}: {'; '.join(said)}{more}")
     logs = Path("results", run["run"], "logs")
-    if said := duration(logs, {rule: len(reasons) for rule, reasons in found.items()}):
+    counts, cores = {rule: len(reasons) for rule, reasons in found.items()}, os.cpu_count() or 1
+    if said := duration(logs, counts, cores):
         print(f"\n{said}")
     return 0
 
