@@ -76,7 +76,7 @@ _SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
 _FAR_AWAY = 1000.0
 
 # Numbers that stay in the cache of a core (1 MB).
-_IN_CACHE = 2**17
+_IN_CACHE = 2**16
 
 # Observables of meson mixing that smelli has beside those of the expansions.
 _MIXING = ("DeltaM_s", "S_psiphi", "S_psiK")
