@@ -160,7 +160,7 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     ckm : ndarray, shape (n, 4)
-        Vus, Vcb, Vub and gamma (rad).
+        Vus, Vcb, Vub and gamma (rad, in [0, π]).
 
     Returns
     -------
@@ -171,12 +171,8 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
         finite point in a thousand; nearly all have Δχ² > 500.) Tables need δ > 0 only: δ → -δ
         conjugates the CKM matrix, and with it all coefficients.
     """
-    vus, vcb, s13, gamma = ckm.T
-    c13_2 = 1 - s13**2
-    tan_12, tan_23 = vus / np.sqrt(c13_2 - vus**2), vcb / np.sqrt(c13_2 - vcb**2)
-    k = s13 * tan_23 / tan_12
-    sin = np.sin(gamma)
-    return np.arctan((1 - k**2) / (1 / np.tan(gamma) - k * np.sqrt(1 / sin**2 - k**2)))
+    sine, cosine = _Tree.of(ckm.T).delta
+    return np.arctan(sine / cosine)
 
 
 def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
@@ -198,15 +194,6 @@ def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
 def gamma_nodes(ckm: np.ndarray, n: int) -> list[float]:
     """The γ of `gamma_of_delta` at `chebyshev_nodes` of δ."""
     return [gamma_of_delta(delta, ckm) for delta in chebyshev_nodes(n)]
-
-
-def mean_delta(ckm: np.ndarray) -> np.ndarray:
-    """CKM phase that a decay and its CP conjugate have on average, shape (n,).
-
-    flavio conjugates CP by γ → -γ, and ckmutil's δ is not odd in γ, by 10⁻³. The mean of δ(γ) and
-    -δ(-γ) is γ (up to 10⁻⁶), in (-π/2, π/2) like δ.
-    """
-    return np.arctan(np.tan(ckm[:, 3]))
 
 
 class Factors(NamedTuple):
@@ -231,6 +218,53 @@ class Factors(NamedTuple):
 QUARKS = ("s", "d")
 
 
+class _Tree(NamedTuple):
+    """What CKM elements make of b → s and b → d but for phases: the parametrisation of ckmutil.
+
+    V_tb V_tq* = real - c23² mixed exp(-iδ), V_ub V_uq* = mixed exp(-iδ).
+    """
+
+    real: np.ndarray  #: shape (2, n)
+    mixed: np.ndarray  #: shape (2, n)
+    c23_2: np.ndarray  #: cos² θ23, shape (n,)
+    gamma: tuple[np.ndarray, np.ndarray]  #: sine and cosine of γ
+    delta: tuple[np.ndarray, np.ndarray]  #: of δ, times one number: see `ckm_delta`
+
+    @classmethod
+    def of(cls, ckm: np.ndarray) -> _Tree:
+        """Of Vus, Vcb, Vub and gamma in [0, π], shape (4, n)."""
+        s13, gamma = ckm[2], ckm[3]
+        c13 = np.sqrt(1 - s13 * s13)
+        s12, s23 = s = ckm[:2] / c13
+        c12, c23 = c = np.sqrt(1 - s * s)
+        sine, cosine = np.sin(gamma), np.cos(gamma)
+        tan_12, tan_23 = s / c
+        k = s13 * tan_23 / tan_12
+        k_sine = k * sine
+        return cls(
+            real=np.array([-c12, s12]) * (c13 * c23 * s23),
+            mixed=np.array([s12, c12]) * (c13 * s13),
+            c23_2=c23 * c23,
+            gamma=(sine, cosine),
+            delta=(sine - k * k_sine, cosine - k * np.sqrt(1 - k_sine * k_sine)),
+        )
+
+    def factors(self, sine: np.ndarray, cosine: np.ndarray) -> Factors:
+        """With a phase in (-π/2, π/2): sine and cosine times a number of any sign."""
+        phase = cosine - 1j * sine
+        phase /= np.copysign(abs(phase), cosine)
+        up = self.mixed * phase
+        return Factors(top=self.real - self.c23_2 * up, up=up)
+
+    @property
+    def mixing_ratio(self) -> np.ndarray:
+        """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it: with γ for δ."""
+        sine, cosine = self.gamma
+        mixed = self.c23_2 * self.mixed
+        s, d = (self.real - cosine * mixed) ** 2 + (sine * mixed) ** 2
+        return d / s
+
+
 def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     """CKM factors of b → s and b → d.
 
@@ -239,33 +273,24 @@ def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     ckm : ndarray, shape (n, 4)
         Vus, Vcb, Vub and gamma (rad).
     delta : ndarray, shape (n,)
-        CKM phase: `ckm_delta` or `mean_delta`.
-
-    Notes
-    -----
-    Source: the tree parametrisation of ckmutil.
+        CKM phase in (-π/2, π/2): `ckm_delta`.
     """
-    vus, vcb, s13, _ = ckm.T
-    c13 = np.sqrt(1 - s13**2)
-    s12, s23 = vus / c13, vcb / c13
-    c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
-    first, second = np.array([-c12, s12]), np.array([s12, c12])
-    mixed = second * (s13 * np.exp(-1j * delta))
-    return Factors(top=c23 * c13 * (s23 * first - c23 * mixed), up=c13 * mixed)
+    return _Tree.of(ckm.T).factors(np.sin(delta), np.cos(delta))
 
 
 def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
     """`ckm_factors` as decays see them, by phase of their forms (see `mixing_phases`).
 
-    Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are.
+    Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are: flavio
+    conjugates CP by γ → -γ, and ckmutil's δ is not odd in γ, by 10⁻³. The mean of δ(γ) and -δ(-γ)
+    is γ (up to 10⁻⁶), in (-π/2, π/2) like δ.
     """
-    mean = ckm_factors(ckm, mean_delta(ckm))
-    return {
-        "none": mean,
-        "mixing": mean,
-        "q/p": mean,
-        "ckm": ckm_factors(ckm, ckm_delta(ckm)),
-    }
+    return _decay_factors(_Tree.of(ckm.T))
+
+
+def _decay_factors(tree: _Tree) -> dict[str, Factors]:
+    mean = tree.factors(*tree.gamma)
+    return {"none": mean, "mixing": mean, "q/p": mean, "ckm": tree.factors(*tree.delta)}
 
 
 def form_labels(amplitudes: Iterable[int], mixing: bool) -> list[tuple]:
@@ -588,6 +613,17 @@ class _Batch:
     forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
 
 
+class _Assumed(NamedTuple):
+    """CKM elements that an iteration of their extraction assumes, and what it needs of them."""
+
+    ckm: np.ndarray  #: shape (4, n)
+    t: np.ndarray  #: Chebyshev polynomials of δ
+    sign: np.ndarray  #: of δ
+    m12: np.ndarray  #: of the Standard Model, of B_s and B0
+    g12: np.ndarray  #: i/2 Γ12
+    ratio: np.ndarray  #: `_Tree.mixing_ratio`
+
+
 class _Linear:
     """Functions linear in monomials and smooth in δ, in the subspace where they do not vanish.
 
@@ -811,10 +847,12 @@ class CompiledEngine:
         self._m12_sm, self._gamma12 = np.array(m12_sm), np.array(gamma12).T[:, :, None]
         expansion = _expand(np.concatenate(blocks, axis=2), _TAIL).transpose(0, 2, 1)
         self._n_ckm = len(expansion)
-        self._ckm_running = np.ascontiguousarray(expansion.reshape(-1, self._n))
-        self._ckm_initial = part["initial"]
-        self._ckm_experiment = part["experiment"]
-        self._ckm_tree = part["without_ckm"]
+        odd = self._odd
+        parts = [expansion] if odd is None else [expansion * ~odd, expansion * odd]
+        self._ckm_running = np.concatenate(parts).reshape(-1, self._n)
+        self._ckm_initial = self._assumed(part["initial"][:, None])
+        self._ckm_experiment = part["experiment"][:, None]
+        self._ckm_tree = part["without_ckm"][:, None]
 
     def _prepare_b2q(self) -> None:
         coefficients, of_pairs, columns = [], [], []
@@ -1108,19 +1146,21 @@ class CompiledEngine:
         if not of_flavour:
             return ckm
         safe = np.where(np.isnan(ckm).any(axis=1)[:, None], self.table.ckm_sm, ckm)
-        delta = ckm_delta(safe)
-        factors = decay_factors(safe)
+        tree = _Tree.of(safe.T)
+        delta = np.arctan(tree.delta[0] / tree.delta[1])
+        factors = _decay_factors(tree)
         sign = np.copysign(1, delta)
         t_base = chebyshev(delta, N_DELTA_BASE)
         t = t_base[:N_DELTA]
         # tables are for δ > 0: what CP makes of the point, and CP again afterwards
         mirrored = m
-        if self._odd is not None:
+        if self._odd is not None and (sign < 0).any():
             mirrored = np.where(self._odd[:, None] & (sign < 0), -m, m)
             single = np.where(basis.odd[:, None] & (sign < 0), -single, single)
 
         quantities = self._ckm_quantities(running, t, sign)
-        m12, g12 = self._m12(quantities, factors["ckm"])
+        m12_sm, g12 = self._mixing_sm(factors["ckm"])
+        m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
             self._fill_mixing(out, m12, g12, qp, factors["ckm"].charm)
@@ -1209,9 +1249,7 @@ class CompiledEngine:
 
     def _at_points(self, m: np.ndarray) -> list[np.ndarray]:
         """Chebyshev expansions of `_ckm_quantities`, shape (n_ckm, 7, n); CP-odd parts apart."""
-        odd = self._odd
-        parts = [m] if odd is None else [m * ~odd[:, None], m * odd[:, None]]
-        return [(self._ckm_running @ x).reshape(self._n_ckm, -1, m.shape[1]) for x in parts]
+        return list((self._ckm_running @ m).reshape(-1, self._n_ckm, 7, m.shape[1]))
 
     def _ckm_quantities(
         self, running: list[np.ndarray], t: np.ndarray, sign: np.ndarray
@@ -1227,12 +1265,11 @@ class CompiledEngine:
         result[4::2] *= sign
         return result
 
-    def _m12(self, quantities: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
-        """M12 and Γ12 of B_s and B0, shape (2, n); flavio takes Γ12 from the Standard Model."""
-        m12_sm = self._m12_sm * factors.top**2
-        m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
+    def _mixing_sm(self, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
+        """M12 of the Standard Model and Γ12 (flavio's is the same) of B_s and B0, shape (2, n)."""
+        m12 = self._m12_sm * factors.top**2
         of_charm, of_up = self._gamma12
-        return m12, m12_sm * (of_charm + of_up * factors.up / factors.top)
+        return m12, m12 * (of_charm + of_up * (factors.up / factors.top))
 
     def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
         """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails, shape (n, 4).
@@ -1242,41 +1279,51 @@ class CompiledEngine:
         running : list of ndarray, shape (n_ckm, 7, n)
             From `_at_points`.
         """
-        ckm = self._ckm_initial[:, None]  # of all points: the first iteration costs little
+        assumed = self._ckm_initial  # of all points
         left = np.arange(running[0].shape[2])
-        result = np.empty((len(ckm), left.size))
+        result = np.empty((len(CKM), left.size))
         settled = np.zeros(left.size, dtype=bool)
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                before, ckm = ckm, self._improved_ckm(ckm, running)
+                before, ckm = assumed.ckm, self._improved_ckm(assumed, running)
                 # what has settled is not touched any more: nothing depends on a point's neighbours
                 moved = (abs(ckm - before) > _CKM_SETTLED * before).any(axis=0)
-                if moved.all():
-                    continue
-                new = ~(moved | settled)
-                result[:, left[new]] = ckm[:, new]
-                settled |= new
-                if 2 * np.count_nonzero(settled) > settled.size:
-                    ckm, left = ckm[:, ~settled], left[~settled]
-                    running = [expansion[:, :, ~settled] for expansion in running]
-                    settled = np.zeros(left.size, dtype=bool)
-                if not left.size:
-                    break
+                if not moved.all():
+                    new = ~(moved | settled)
+                    result[:, left[new]] = ckm[:, new]
+                    settled |= new
+                    if settled.all():
+                        return result.T
+                    if 2 * np.count_nonzero(settled) > settled.size:
+                        ckm, left = ckm[:, ~settled], left[~settled]
+                        running = [expansion[:, :, ~settled] for expansion in running]
+                        settled = np.zeros(left.size, dtype=bool)
+                assumed = self._assumed(ckm)
         result[:, left[~settled]] = ckm[:, ~settled]
         return result.T
 
-    def _improved_ckm(self, ckm: np.ndarray, running: list[np.ndarray]) -> np.ndarray:
+    def _assumed(self, ckm: np.ndarray) -> _Assumed:
+        """What an iteration of the extraction needs of CKM elements (4, n)."""
+        tree = _Tree.of(ckm)
+        delta = np.arctan(tree.delta[0] / tree.delta[1])
+        m12, g12 = self._mixing_sm(tree.factors(*tree.delta))
+        return _Assumed(
+            ckm=ckm,
+            t=chebyshev(delta, self._n_ckm),
+            sign=np.copysign(1, delta),
+            m12=m12,
+            g12=0.5j * g12,
+            ratio=tree.mixing_ratio,
+        )
+
+    def _improved_ckm(self, assumed: _Assumed, running: list[np.ndarray]) -> np.ndarray:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
-        delta = ckm_delta(ckm.T)
-        t = chebyshev(delta, self._n_ckm)
-        q = self._ckm_quantities(running, t, np.copysign(1, delta))
-        m12, g12 = self._m12(q, ckm_factors(ckm.T, delta))
-        g12 *= 0.5j
+        q = self._ckm_quantities(running, assumed.t, assumed.sign)
+        m12 = assumed.m12 + q[3::2] + 1j * q[4::2]
         # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
-        delta_m = abs(np.sqrt((m12 - g12) * (m12 + g12).conj()).real)
-        ratio = delta_m[1] / delta_m[0] / _mixing_ratio(ckm)
-        f1, f2, f3 = self._ckm_experiment[:3, None] / (self._ckm_tree[:, None] + q[:3])
-        return _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
+        s, d = abs(np.sqrt((m12 - assumed.g12) * (m12 + assumed.g12).conj()).real)
+        f = self._ckm_experiment[:3] / (self._ckm_tree + q[:3])
+        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * s / d)
 
 
 def _batches(
@@ -1364,21 +1411,15 @@ def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
     return -np.sqrt((2 * m12.conj() - 1j * g12.conj()) / (2 * m12 - 1j * g12))
 
 
-def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
-    """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it."""
-    vus, vcb, vub, gamma = ckm
-    vus2, vcb2, vub2 = vus * vus, vcb * vcb, vub * vub
-    a, b = vub2 - 1, vcb2 + vub2 - 1
-    interference = 2 * vcb * vub * vus * np.sqrt(b * (a + vus2)) * np.cos(gamma)
-    c = vub2 * b
-    both = (vcb2 + c) * vus2 - interference
-    return -(both + c * a) / (both + vcb2 * a)
-
-
-def _from_factors(f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray) -> np.ndarray:
+def _from_factors(f: np.ndarray, f4: np.ndarray) -> np.ndarray:
     """Inverse of the CKM prefactors, smelli's ``get_ckm``; NaN where |cos γ| > 1."""
-    a, b = 1 - f3, f2 + f3 - 1
-    c = f3 * b
-    numerator = f1 * (f2 + c * f4) - c - f2 * f4
-    cos_gamma = numerator / (2 * (1 + f4) * np.sqrt(-f1 * f2 * c))
-    return np.array([np.sqrt(f1 * a / (1 + f1)), np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)])
+    f1, f2, f3 = f
+    c = f3 * (f2 + f3 - 1)
+    cos_gamma = f1 * (f2 + c * f4) - c - f2 * f4
+    cos_gamma /= 2 * (1 + f4) * np.sqrt(-f1 * f2 * c)
+    result = np.empty((len(CKM), f1.size))
+    result[0] = f1 * (1 - f3) / (1 + f1)
+    result[1:3] = f[1:]
+    np.sqrt(result[:3], out=result[:3])
+    np.arccos(cos_gamma, out=result[3])
+    return result
