@@ -75,6 +75,9 @@ _SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
 # Every coordinate of what stands in for points that are none: its CKM extraction fails at once.
 _FAR_AWAY = 1000.0
 
+# Rows of a quadratic form that are multiplied at a time.
+_ROWS = 3
+
 # Numbers that stay in the cache of a core (1 MB).
 _IN_CACHE = 2**16
 
@@ -609,7 +612,7 @@ class _Batch:
     amplitudes: tuple[int, ...]
     size: int  #: number of their monomials
     quarks: list[int] = field(default_factory=list)  #: of each member, rows of `Factors`
-    rows: list[slice] = field(default_factory=list)  #: of each member's coefficients
+    ports: list[int] = field(default_factory=list)  #: of each member, port and lepton
     forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
 
 
@@ -656,9 +659,11 @@ class _Linear:
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (enough of them, j) and monomials (k, j)."""
-        features = _outer(t[: self._n], self._subspace @ m)
-        if self._n_base:
-            features = np.concatenate([features, t[: self._n_base]])
+        features = np.empty((self._matrix.shape[1], m.shape[1]))
+        n = len(features) - self._n_base
+        by_delta = features[:n].reshape(self._n, -1, m.shape[1])
+        np.multiply(t[: self._n, np.newaxis], self._subspace @ m, out=by_delta)
+        features[n:] = t[: self._n_base]
         return self._matrix @ features
 
 
@@ -671,22 +676,38 @@ class _Quadratic:
         Symmetric in the first two.
     tolerance : float
         What singular values count, relative to the largest.
+    unit : ndarray, shape (n,), or float
+        Multiplies the values.
     """
 
-    def __init__(self, tensor: np.ndarray, tolerance: float) -> None:
+    def __init__(
+        self, tensor: np.ndarray, tolerance: float, unit: np.ndarray | float = 1.0
+    ) -> None:
         k = len(tensor)
         unfolded = tensor.reshape(k, -1)
         squares, vectors = np.linalg.eigh(unfolded @ unfolded.T)
-        self._subspace = vectors[:, squares > tolerance**2 * squares.max(initial=0.0)]
-        core = np.einsum("ia,ijn,jb->abn", self._subspace, tensor, self._subspace, optimize=True)
-        self._i, self._j = np.triu_indices(len(core))
-        self._core = core[self._i, self._j]
-        self._core[self._i != self._j] *= 2
+        subspace = vectors[:, squares > tolerance**2 * squares.max(initial=0.0)]
+        core = np.einsum("ia,ijn,jb->abn", subspace, tensor, subspace, optimize=True) * unit
+        self._subspace = np.ascontiguousarray(subspace.T)
+        # products of a few rows with themselves and all that follow: without gathering
+        panels = []
+        for start in range(0, len(core), _ROWS):
+            panel = core[start : start + _ROWS, start:].copy()
+            panel[:, _ROWS:] *= 2
+            panels.append(panel.reshape(-1, core.shape[2]))
+        self._core = np.concatenate([np.zeros((0, core.shape[2])), *panels]).T.copy()
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Values (n, m) at x (k, m)."""
-        z = self._subspace.T @ x
-        return self._core.T @ (z[self._i] * z[self._j])
+        z = self._subspace @ x
+        products = np.empty((self._core.shape[1], z.shape[1]))
+        stop = 0
+        for start in range(0, len(z), _ROWS):
+            first, second = z[start : start + _ROWS, np.newaxis], z[start:]
+            out = slice(stop, stop + len(first) * len(second))
+            np.multiply(first, second, out=products[out].reshape(len(first), *second.shape))
+            stop = out.stop
+        return self._core @ products
 
 
 class _SmoothQuadratic:
@@ -721,16 +742,15 @@ class _SmoothQuadratic:
         for (_, x), columns, kept in zip(parts, own, used, strict=True):
             total[..., np.searchsorted(self.columns, columns)] += x[..., kept]
         unit = np.abs(total).max(axis=(0, 1, 2))
-        self._unit = unit[:, np.newaxis]
         expansion = _expand((total / unit).transpose(2, 0, 1, 3), tail)
         self._n = len(expansion)
         flat = expansion.transpose(1, 2, 0, 3).reshape(n_monomials, n_monomials, -1)
-        self._of_squares = _Quadratic(flat, _QUADRATIC)
+        self._of_squares = _Quadratic(flat, _QUADRATIC, np.tile(unit, self._n))
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
         by_delta = self._of_squares(m).reshape(self._n, self.columns.size, -1)
-        return self._unit * np.einsum("an,aon->on", t[: self._n], by_delta)
+        return np.einsum("an,aon->on", t[: self._n], by_delta)
 
 
 def _symmetric(of_pairs: np.ndarray) -> np.ndarray:
@@ -856,7 +876,7 @@ class CompiledEngine:
 
     def _prepare_b2q(self) -> None:
         coefficients, of_pairs, columns = [], [], []
-        slices: dict[tuple[Port, str], slice] = {}
+        places: dict[tuple[Port, str], int] = {}
         forms: dict[tuple, list] = {}
         pairs: dict[tuple[int, int], int] = {}
         n_primitives, numerators = 1, []
@@ -867,11 +887,11 @@ class CompiledEngine:
         for part in self.table.b2q():
             for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
-                if (port, lepton) not in slices:
+                if (port, lepton) not in places:
                     names = [f"{c}_b{port.sector[0]}{lepton}{lepton}" for c in COEFFICIENTS]
                     q = QUARKS.index(port.sector[0])
                     c = self.running.select(port, names) * top[q][:, None, None]
-                    slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
+                    places[port, lepton] = len(places)
                     coefficients.append(c)
                     of_port = [self.running.names[port].index(name) for name in names]
                     of_pairs.append(self.running.second[port][:, of_port] * top_sm[q])
@@ -892,7 +912,7 @@ class CompiledEngine:
         c, quadratic = np.concatenate(coefficients, axis=2), np.concatenate(of_pairs, axis=1)
         self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
         self._prepare_second(np.concatenate([quadratic.real, quadratic.imag], axis=1))
-        self._batches, row = _batches(forms, slices)
+        self._batches, row = _batches(forms, places)
         self._pairs = row[np.array(list(pairs)).T]
         # an observable is one fraction, or two: Dmue
         by_column: dict[int, tuple] = {}
@@ -992,9 +1012,8 @@ class CompiledEngine:
         self._ew_linear = np.ascontiguousarray((to_ew @ part["linear"]).T)
         unit = np.abs(quadratic).max(axis=(0, 1))
         unit = np.where(unit > 0, unit, 1.0)
-        self._ew_unit = unit[:, None]
         tensor = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, quadratic / unit, optimize=True)
-        self._ew_quadratic = _Quadratic(tensor, _QUADRATIC)
+        self._ew_quadratic = _Quadratic(tensor, _QUADRATIC, unit)
 
     # -- evaluation
 
@@ -1131,7 +1150,7 @@ class CompiledEngine:
         if n_masses > 1:
             m = _outer(basis.masses(points, n_masses), m)
         if "electroweak" in self._parts:
-            values = self._ew_quadratic(m) * self._ew_unit
+            values = self._ew_quadratic(m)
             values += self._ew_linear @ m
             values += self._ew_base
             out[self._parts["electroweak"]] = values
@@ -1167,10 +1186,10 @@ class CompiledEngine:
         if "b2q" in self._parts:
             c = self._coefficients(t, mirrored)
             c += self._second_order(single, points)
-            half = len(c) // 2
-            c[half:] *= sign
+            re, im = c.reshape(2, -1, len(COEFFICIENTS), len(points))
+            im *= sign
             phases = mixing_phases(factors["ckm"].top[0], qp[0])
-            b2q = self._evaluate_b2q(factors, c[:half] + 1j * c[half:], phases, safe[:, 1])
+            b2q = self._evaluate_b2q(factors, re + 1j * im, phases, safe[:, 1])
             b2q += self._small(t, mirrored)
             out[self._parts["b2q"]] = b2q
         if "taylor" in self._parts:
@@ -1223,12 +1242,12 @@ class CompiledEngine:
             own, phase = factors[batch.phase], phases.get(batch.phase)
             # few members at a time, so that their monomials stay in the cache
             step = max(1, _IN_CACHE // (batch.size * vcb.size))
-            for start in range(0, len(batch.rows), step):
+            for start in range(0, len(batch.ports), step):
                 members = slice(start, start + step)
                 quarks = batch.quarks[members]
-                top, own_c = own.top[quarks], np.stack([c[x] for x in batch.rows[members]], axis=1)
+                top, own_c = own.top[quarks], c[batch.ports[members]].swapaxes(0, 1)
                 if batch.phase == "ckm":  # not averaged with the CP conjugate
-                    own_c *= top / factors["none"].top[quarks]
+                    own_c = own_c * (top / factors["none"].top[quarks])
                 features = forms_of(top, own.up[quarks], own_c, phase, batch.amplitudes)
                 for member, several in enumerate(batch.forms[members]):
                     for forms in several:
@@ -1326,9 +1345,7 @@ class CompiledEngine:
         return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * s / d)
 
 
-def _batches(
-    forms: dict[tuple, list], slices: dict[tuple, slice]
-) -> tuple[list[_Batch], np.ndarray]:
+def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_Batch], np.ndarray]:
     """Forms (their numbers and vectors by port, lepton, phase and power of V_cb) in batches.
 
     Their values are in the order in which they are computed, after the constant 1: also returns
@@ -1341,14 +1358,14 @@ def _batches(
         amplitudes, matrix = _used(np.array([form for _, form in found]), phase != "none")
         new = _Batch(phase, amplitudes, matrix.shape[1])
         batch = batches.setdefault((phase, amplitudes), new)
-        rows = slices[port, lepton]
-        if rows not in batch.rows:
-            batch.rows.append(rows)
+        place = places[port, lepton]
+        if place not in batch.ports:
+            batch.ports.append(place)
             batch.quarks.append(QUARKS.index(port.sector[0]))
             batch.forms.append([])
         out = slice(stop, stop + len(found))
         row[[number for number, _ in found]] = np.arange(out.start, out.stop)
-        batch.forms[batch.rows.index(rows)].append(_Forms(vcb, matrix, out))
+        batch.forms[batch.ports.index(place)].append(_Forms(vcb, matrix, out))
         stop = out.stop
     return list(batches.values()), row
 
