@@ -60,6 +60,9 @@ N_DELTA, N_DELTA_BASE = 12, 24
 # is linear or quadratic in monomials. Less is enough where the whole is a small correction.
 _TAIL, _TAIL_SMALL = 1e-7, 1e-4
 
+# Singular values of the matrices that are left: much less, as a share of what was left out already.
+_RANK = 1e-2
+
 # Terms of a bilinear form that are rounding of its fit, relative to the largest: of the amplitudes
 # that an observable does not depend on, fits find up to 7e-6.
 _ROUNDING = 1e-5
@@ -651,20 +654,17 @@ class _Linear:
         self._subspace = np.ascontiguousarray(vectors[:, size > tail * size.max(initial=0.0)].T)
         core = self._subspace @ expansion
         self._n, *_, width = core.shape
-        matrix = core.reshape(-1, width).T
-        self._n_base = 0 if base is None else base.shape[1]
-        self._matrix = np.ascontiguousarray(
-            matrix if base is None else np.concatenate([matrix, base], axis=1)
-        )
+        self._factors = _factors(core.reshape(-1, width).T, tail)
+        self._base = base
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (enough of them, j) and monomials (k, j)."""
-        features = np.empty((self._matrix.shape[1], m.shape[1]))
-        n = len(features) - self._n_base
-        by_delta = features[:n].reshape(self._n, -1, m.shape[1])
-        np.multiply(t[: self._n, np.newaxis], self._subspace @ m, out=by_delta)
-        features[n:] = t[: self._n_base]
-        return self._matrix @ features
+        values = _outer(t[: self._n], self._subspace @ m)
+        for factor in self._factors:
+            values = factor @ values
+        if self._base is not None:
+            values += self._base @ t[: self._base.shape[1]]
+        return values
 
 
 class _Quadratic:
@@ -695,19 +695,22 @@ class _Quadratic:
             panel = core[start : start + _ROWS, start:].copy()
             panel[:, _ROWS:] *= 2
             panels.append(panel.reshape(-1, core.shape[2]))
-        self._core = np.concatenate([np.zeros((0, core.shape[2])), *panels]).T.copy()
+        whole = np.concatenate([np.zeros((0, core.shape[2])), *panels])
+        self._factors = _factors(whole.T, tolerance)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Values (n, m) at x (k, m)."""
         z = self._subspace @ x
-        products = np.empty((self._core.shape[1], z.shape[1]))
+        values = np.empty((self._factors[0].shape[1], z.shape[1]))
         stop = 0
         for start in range(0, len(z), _ROWS):
             first, second = z[start : start + _ROWS, np.newaxis], z[start:]
             out = slice(stop, stop + len(first) * len(second))
-            np.multiply(first, second, out=products[out].reshape(len(first), *second.shape))
+            np.multiply(first, second, out=values[out].reshape(len(first), *second.shape))
             stop = out.stop
-        return self._core @ products
+        for factor in self._factors:
+            values = factor @ values
+        return values
 
 
 class _SmoothQuadratic:
@@ -1395,6 +1398,20 @@ def _expand(values: np.ndarray, tail: float) -> np.ndarray:
     relative = np.abs(expansion) / np.where(size == 0, 1, size)
     needed = np.flatnonzero(relative.max(axis=tuple(range(1, expansion.ndim))) > tail)
     return expansion[: needed[-1] + 1 if needed.size else 1]
+
+
+def _factors(matrix: np.ndarray, tolerance: float) -> list[np.ndarray]:
+    """A matrix, or two that are less and give it when applied one after the other.
+
+    Singular values count by their size relative to the largest, rows by their own size.
+    """
+    unit = np.abs(matrix).max(axis=1, keepdims=True, initial=0.0)
+    unit[unit == 0] = 1.0
+    left, size, right = np.linalg.svd(matrix / unit, full_matrices=False)
+    n = np.count_nonzero(size > _RANK * tolerance * size.max(initial=0.0))
+    if n * sum(matrix.shape) >= matrix.size:
+        return [np.ascontiguousarray(matrix)]
+    return [right[:n], unit * left[:, :n] * size[:n]]
 
 
 def _whole(rows: np.ndarray, size: int, value: float) -> np.ndarray:
