@@ -16,7 +16,7 @@ from pathlib import Path
 
 #: Points that the compiled engine evaluates together; chunks hold whole blocks, so that every
 #: point meets the same arithmetic however the grid is split.
-BLOCK = 1024
+BLOCK = 512
 
 _CPUINFO = Path("/proc/cpuinfo")
 

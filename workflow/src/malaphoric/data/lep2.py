@@ -187,7 +187,8 @@ def coupling_shifts(
     -----
     Source: arXiv:1706.08945, appendix A.1, in the input scheme {α, m_Z, G_F}.
     """
-    return _coupling_shifts(_real(coefficients), par)
+    named = dict(zip(COEFFICIENTS, _array(coefficients), strict=True))
+    return _coupling_shifts(named, par)
 
 
 def _coupling_shifts(c: Mapping[str, np.ndarray], par: Mapping[str, float]) -> np.ndarray:
@@ -234,21 +235,8 @@ def tree_level(
     ValueError
         If an observable is none of LEP2's.
     """
-    c = _real(coefficients)
-    g_z2 = 4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"]))
-    g = np.array([par["s2w"] - 0.5, par["s2w"]])[:, np.newaxis] + _coupling_shifts(c, par)
-    contact = _contact_terms(c)
-    result = np.empty((len(observables), g.shape[-1]))  # rows are quick to fill
     key = tuple(float(par[name]) for name in ("m_Z", "tau_Z", "alpha_e"))
-    for family, columns, weights, asymmetries, totals in _weights(tuple(observables), *key):
-        (e_l, e_r), (l_l, l_r) = g[0], g[family]
-        z = g_z2 * np.array([e_l * l_l, e_r * l_r, e_l * l_r, e_r * l_l])
-        x = contact[family]
-        features = np.concatenate([np.ones_like(z), z, x, z * z, z * x, x * x])
-        values = weights @ features
-        values[asymmetries] /= totals @ features
-        result[columns] = values
-    return result.T
+    return _evaluate(_array(coefficients), par, _weights(tuple(observables), *key))
 
 
 def predictions(
@@ -273,25 +261,61 @@ def predictions(
     ValueError
         If an observable is none of LEP2's.
     """
-    ratio = tree_level(coefficients, par, observables)
-    ratio /= _standard_model(tuple(observables), *(float(par[name]) for name in SM_PARAMETERS))
-    return ratio
+    weights = _relative(tuple(observables), *(float(par[name]) for name in SM_PARAMETERS))
+    return _evaluate(_array(coefficients), par, weights)
 
 
 @lru_cache(maxsize=1024)
-def _standard_model(observables: tuple[tuple, ...], *par: float) -> np.ndarray:
-    return tree_level({}, dict(zip(SM_PARAMETERS, par, strict=True)), observables)
+def _relative(observables: tuple[tuple, ...], *par: float) -> list[_Family]:
+    """As `_weights`, over the values of the Standard Model."""
+    named = dict(zip(SM_PARAMETERS, par, strict=True))
+    sm = tree_level({}, named, observables)[0]
+    found = _weights(observables, *(named[name] for name in ("m_Z", "tau_Z", "alpha_e")))
+    return [own._replace(weights=own.weights / sm[own.columns, np.newaxis]) for own in found]
 
 
-def _real(coefficients: Mapping[str, np.ndarray] | np.ndarray) -> dict[str, np.ndarray]:
-    """Real parts of the coefficients that enter, each of shape (n,)."""
+def _evaluate(
+    coefficients: np.ndarray, par: Mapping[str, float], families: list[_Family]
+) -> np.ndarray:
+    """Linear forms in the features of each final state at coefficients (k, n), shape (n, ...)."""
+    amplitudes = _amplitudes(*(float(par[name]) for name in SM_PARAMETERS)) @ coefficients
+    n = amplitudes.shape[1]
+    g = amplitudes[:6].reshape(3, 2, n) + np.array([[par["s2w"] - 0.5], [par["s2w"]]])
+    features = np.empty((3, 6, 4, n))
+    features[:, 0] = 1
+    z, features[:, 2] = features[:, 1], amplitudes[6:].reshape(3, 4, n)
+    # LL, RR, LR, RL
+    np.multiply(g[0, [0, 1, 0, 1]], g[:, [0, 1, 1, 0]], out=z)
+    z *= 4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"]))
+    np.multiply(features[:, 1:3], z[:, np.newaxis], out=features[:, 3:5])
+    np.multiply(features[:, 2], features[:, 2], out=features[:, 5])
+    result = np.empty((sum(len(own.columns) for own in families), n))  # rows are quick to fill
+    for own in families:
+        of_family = features[own.number].reshape(24, n)
+        values = own.weights @ of_family
+        if own.asymmetries.size:
+            values[own.asymmetries] /= own.totals @ of_family
+        result[own.columns] = values
+    return result.T
+
+
+@lru_cache(maxsize=1024)
+def _amplitudes(*par: float) -> np.ndarray:
+    """Shifts of couplings, and contact terms, are linear in `COEFFICIENTS`: shape (18, k)."""
+    unit = dict(zip(COEFFICIENTS, np.eye(len(COEFFICIENTS)), strict=True))
+    shifts = _coupling_shifts(unit, dict(zip(SM_PARAMETERS, par, strict=True)))
+    return np.concatenate([shifts.reshape(6, -1), _contact_terms(unit).reshape(12, -1)])
+
+
+def _array(coefficients: Mapping[str, np.ndarray] | np.ndarray) -> np.ndarray:
+    """Real parts of `COEFFICIENTS`, shape (k, n)."""
     if isinstance(coefficients, np.ndarray):  # which are all, and real
-        return dict(zip(COEFFICIENTS, coefficients, strict=True))
+        return coefficients
     given = {name: np.real(coefficients[name]) for name in COEFFICIENTS if name in coefficients}
     result = np.zeros((len(COEFFICIENTS), max(map(np.size, given.values()), default=1)))
     for row, name in zip(result, COEFFICIENTS, strict=True):
         row[:] = given.get(name, 0.0)
-    return dict(zip(COEFFICIENTS, result, strict=True))
+    return result
 
 
 def _contact_terms(c: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -321,13 +345,21 @@ def _square(a: np.ndarray, b: np.ndarray, d: float) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=1024)
-def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: float) -> list:
-    """Observables as linear forms in the 24 features (monomial × helicity) of a final state.
+class _Family(NamedTuple):
+    """Observables of a final state as linear forms in its 24 features (monomial × helicity)."""
 
-    Returns a list of (family, columns, weights (m, 24), positions of asymmetries among the columns,
-    their denominators (k, 24)); cross sections in pb.
-    """
+    number: int
+    columns: np.ndarray
+    weights: np.ndarray  #: shape (m, 24)
+    asymmetries: np.ndarray  #: positions among the columns
+    totals: np.ndarray  #: their denominators, shape (k, 24)
+
+
+@lru_cache(maxsize=1024)
+def _weights(
+    observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: float
+) -> list[_Family]:
+    """Observables as linear forms; cross sections in pb."""
     e2 = 4 * np.pi * alpha
 
     def propagators(q2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -366,8 +398,8 @@ def _weights(observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: fl
         if columns:
             as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)) for x in (forms, totals)]
             where = np.array(columns), np.array(asymmetries, dtype=int)
-            blocks.append((family, where[0], as_matrix[0], where[1], as_matrix[1]))
-    if unknown := set(range(len(observables))).difference(*(block[1] for block in blocks)):
+            blocks.append(_Family(family, where[0], as_matrix[0], where[1], as_matrix[1]))
+    if unknown := set(range(len(observables))).difference(*(own.columns for own in blocks)):
         raise ValueError(f"not LEP2 observables: {[observables[i] for i in sorted(unknown)]}")
     return blocks
 

@@ -125,15 +125,18 @@ class _Tabulated:
 
     def chi2(self, predictions: np.ndarray) -> np.ndarray:
         """Sum of their chi2 at predictions (n_observables, n); infinite where one vanishes."""
-        steps = (predictions[self.columns] - self._low) * self._per_step
-        known = np.nan_to_num(steps)
-        node = np.clip(known, 0, self._last).astype(int)
-        inside = (known >= 0) & (known <= self._last + 1)
-        part = steps - node
+        steps = predictions[self.columns]
+        steps -= self._low
+        steps *= self._per_step
+        # of two numbers, fmax and fmin take the one that is not NaN
+        node = np.fmin(np.fmax(steps, 0), self._last).astype(int)
+        outside = (steps < 0) | (steps > self._last + 1)
+        steps -= node
         node += self._start
         density = self._density[node]
-        density += part * (self._density[node + 1] - density)
-        return -2 * np.log(np.where(inside, density, 0.0)).sum(axis=0)
+        density += steps * (self._density[node + 1] - density)
+        density[outside] = 0.0
+        return -2 * np.add.reduce(np.log(density), axis=0)
 
 
 def _deviation(x: np.ndarray, pdf: np.ndarray) -> np.ndarray:
@@ -213,10 +216,10 @@ class Likelihood:
             self._other[c] = [k for k, e in zip(other, even, strict=True) if not e]
         self.chi2_sm = {c: float(v[0]) for c, v in self.chi2(self.sm[np.newaxis]).items()}
 
-    def _combine(self, category: str) -> tuple[np.ndarray, list[tuple]]:
-        """Columns of all normal constraints of a category, and their whitening in panels.
+    def _combine(self, category: str) -> tuple[np.ndarray, list[tuple], np.ndarray]:
+        """Columns of all normal constraints of a category, their whitening in panels, its offset.
 
-        A panel is a slice of the columns, a matrix and an offset. Whitening matrices are
+        A panel is a slice of the rows, one of the columns, and a matrix. Whitening matrices are
         triangular: a panel of a few rows leaves out what is zero, half of the arithmetic.
         """
         normal = [k for k in self.constraints if k.category == category and k.kind == NORMAL]
@@ -236,9 +239,9 @@ class Likelihood:
             panel = matrix[:, start : start + _PANEL]
             columns = np.flatnonzero(panel.any(axis=1))
             used = slice(columns[0], columns[-1] + 1)
-            shift = offset[start : start + _PANEL, np.newaxis]
-            panels.append((used, np.ascontiguousarray(panel[used].T), shift))
-        return np.array(list(place), dtype=int), panels
+            own = slice(start, start + panel.shape[1])
+            panels.append((own, used, np.ascontiguousarray(panel[used].T)))
+        return np.array(list(place), dtype=int), panels, offset[:, np.newaxis]
 
     def of(self, selection: Iterable[str] | None) -> Likelihood:
         """The likelihood of some of the categories, or itself."""
@@ -306,14 +309,14 @@ class Likelihood:
         """chi2 of predictions (n_observables, n)."""
         result = {}
         for category in self.categories:
-            columns, panels = self._gaussian[category]
-            values, chi2 = predictions[columns], np.zeros(predictions.shape[1])
-            for used, matrix, offset in panels:
-                whitened = matrix @ values[used]
-                whitened -= offset
-                whitened *= whitened
-                chi2 += whitened.sum(axis=0)
-            result[category] = chi2
+            columns, panels, offset = self._gaussian[category]
+            values = predictions[columns]
+            whitened = np.empty((len(offset), predictions.shape[1]))
+            for own, used, matrix in panels:
+                np.matmul(matrix, values[used], out=whitened[own])
+            whitened -= offset
+            whitened *= whitened
+            result[category] = np.add.reduce(whitened, axis=0)
             if self._tabulated[category].columns.size:
                 result[category] += self._tabulated[category].chi2(predictions)
             for constraint in self._other[category]:

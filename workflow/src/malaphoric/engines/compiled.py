@@ -60,6 +60,9 @@ N_DELTA, N_DELTA_BASE = 12, 24
 # is linear or quadratic in monomials. Less is enough where the whole is a small correction.
 _TAIL, _TAIL_SMALL = 1e-7, 1e-4
 
+# Singular values of the matrices that are left: much less, as a share of what was left out already.
+_RANK = 1e-2
+
 # Terms of a bilinear form that are rounding of its fit, relative to the largest: of the amplitudes
 # that an observable does not depend on, fits find up to 7e-6.
 _ROUNDING = 1e-5
@@ -75,8 +78,11 @@ _SECOND_ORDER, _QUADRATIC = 3e-3, 1e-6
 # Every coordinate of what stands in for points that are none: its CKM extraction fails at once.
 _FAR_AWAY = 1000.0
 
+# Rows of a quadratic form that are multiplied at a time.
+_ROWS = 3
+
 # Numbers that stay in the cache of a core (1 MB).
-_IN_CACHE = 2**17
+_IN_CACHE = 2**16
 
 # Observables of meson mixing that smelli has beside those of the expansions.
 _MIXING = ("DeltaM_s", "S_psiphi", "S_psiK")
@@ -160,7 +166,7 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     ckm : ndarray, shape (n, 4)
-        Vus, Vcb, Vub and gamma (rad).
+        Vus, Vcb, Vub and gamma (rad, in [0, π]).
 
     Returns
     -------
@@ -171,12 +177,8 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
         finite point in a thousand; nearly all have Δχ² > 500.) Tables need δ > 0 only: δ → -δ
         conjugates the CKM matrix, and with it all coefficients.
     """
-    vus, vcb, s13, gamma = ckm.T
-    c13_2 = 1 - s13**2
-    tan_12, tan_23 = vus / np.sqrt(c13_2 - vus**2), vcb / np.sqrt(c13_2 - vcb**2)
-    k = s13 * tan_23 / tan_12
-    sin = np.sin(gamma)
-    return np.arctan((1 - k**2) / (1 / np.tan(gamma) - k * np.sqrt(1 / sin**2 - k**2)))
+    sine, cosine = _Tree.of(ckm.T).delta
+    return np.arctan(sine / cosine)
 
 
 def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
@@ -198,15 +200,6 @@ def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
 def gamma_nodes(ckm: np.ndarray, n: int) -> list[float]:
     """The γ of `gamma_of_delta` at `chebyshev_nodes` of δ."""
     return [gamma_of_delta(delta, ckm) for delta in chebyshev_nodes(n)]
-
-
-def mean_delta(ckm: np.ndarray) -> np.ndarray:
-    """CKM phase that a decay and its CP conjugate have on average, shape (n,).
-
-    flavio conjugates CP by γ → -γ, and ckmutil's δ is not odd in γ, by 10⁻³. The mean of δ(γ) and
-    -δ(-γ) is γ (up to 10⁻⁶), in (-π/2, π/2) like δ.
-    """
-    return np.arctan(np.tan(ckm[:, 3]))
 
 
 class Factors(NamedTuple):
@@ -231,6 +224,53 @@ class Factors(NamedTuple):
 QUARKS = ("s", "d")
 
 
+class _Tree(NamedTuple):
+    """What CKM elements make of b → s and b → d but for phases: the parametrisation of ckmutil.
+
+    V_tb V_tq* = real - c23² mixed exp(-iδ), V_ub V_uq* = mixed exp(-iδ).
+    """
+
+    real: np.ndarray  #: shape (2, n)
+    mixed: np.ndarray  #: shape (2, n)
+    c23_2: np.ndarray  #: cos² θ23, shape (n,)
+    gamma: tuple[np.ndarray, np.ndarray]  #: sine and cosine of γ
+    delta: tuple[np.ndarray, np.ndarray]  #: of δ, times one number: see `ckm_delta`
+
+    @classmethod
+    def of(cls, ckm: np.ndarray) -> _Tree:
+        """Of Vus, Vcb, Vub and gamma in [0, π], shape (4, n)."""
+        s13, gamma = ckm[2], ckm[3]
+        c13 = np.sqrt(1 - s13 * s13)
+        s12, s23 = s = ckm[:2] / c13
+        c12, c23 = c = np.sqrt(1 - s * s)
+        sine, cosine = np.sin(gamma), np.cos(gamma)
+        tan_12, tan_23 = s / c
+        k = s13 * tan_23 / tan_12
+        k_sine = k * sine
+        return cls(
+            real=np.array([-c12, s12]) * (c13 * c23 * s23),
+            mixed=np.array([s12, c12]) * (c13 * s13),
+            c23_2=c23 * c23,
+            gamma=(sine, cosine),
+            delta=(sine - k * k_sine, cosine - k * np.sqrt(1 - k_sine * k_sine)),
+        )
+
+    def factors(self, sine: np.ndarray, cosine: np.ndarray) -> Factors:
+        """With a phase in (-π/2, π/2): sine and cosine times a number of any sign."""
+        phase = cosine - 1j * sine
+        phase /= np.copysign(abs(phase), cosine)
+        up = self.mixed * phase
+        return Factors(top=self.real - self.c23_2 * up, up=up)
+
+    @property
+    def mixing_ratio(self) -> np.ndarray:
+        """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it: with γ for δ."""
+        sine, cosine = self.gamma
+        mixed = self.c23_2 * self.mixed
+        s, d = (self.real - cosine * mixed) ** 2 + (sine * mixed) ** 2
+        return d / s
+
+
 def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     """CKM factors of b → s and b → d.
 
@@ -239,33 +279,24 @@ def ckm_factors(ckm: np.ndarray, delta: np.ndarray) -> Factors:
     ckm : ndarray, shape (n, 4)
         Vus, Vcb, Vub and gamma (rad).
     delta : ndarray, shape (n,)
-        CKM phase: `ckm_delta` or `mean_delta`.
-
-    Notes
-    -----
-    Source: the tree parametrisation of ckmutil.
+        CKM phase in (-π/2, π/2): `ckm_delta`.
     """
-    vus, vcb, s13, _ = ckm.T
-    c13 = np.sqrt(1 - s13**2)
-    s12, s23 = vus / c13, vcb / c13
-    c12, c23 = np.sqrt(1 - s12**2), np.sqrt(1 - s23**2)
-    first, second = np.array([-c12, s12]), np.array([s12, c12])
-    mixed = second * (s13 * np.exp(-1j * delta))
-    return Factors(top=c23 * c13 * (s23 * first - c23 * mixed), up=c13 * mixed)
+    return _Tree.of(ckm.T).factors(np.sin(delta), np.cos(delta))
 
 
 def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
     """`ckm_factors` as decays see them, by phase of their forms (see `mixing_phases`).
 
-    Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are.
+    Leptonic decays ("ckm") are not averaged with their CP conjugates, all others are: flavio
+    conjugates CP by γ → -γ, and ckmutil's δ is not odd in γ, by 10⁻³. The mean of δ(γ) and -δ(-γ)
+    is γ (up to 10⁻⁶), in (-π/2, π/2) like δ.
     """
-    mean = ckm_factors(ckm, mean_delta(ckm))
-    return {
-        "none": mean,
-        "mixing": mean,
-        "q/p": mean,
-        "ckm": ckm_factors(ckm, ckm_delta(ckm)),
-    }
+    return _decay_factors(_Tree.of(ckm.T))
+
+
+def _decay_factors(tree: _Tree) -> dict[str, Factors]:
+    mean = tree.factors(*tree.gamma)
+    return {"none": mean, "mixing": mean, "q/p": mean, "ckm": tree.factors(*tree.delta)}
 
 
 def form_labels(amplitudes: Iterable[int], mixing: bool) -> list[tuple]:
@@ -584,8 +615,19 @@ class _Batch:
     amplitudes: tuple[int, ...]
     size: int  #: number of their monomials
     quarks: list[int] = field(default_factory=list)  #: of each member, rows of `Factors`
-    rows: list[slice] = field(default_factory=list)  #: of each member's coefficients
+    ports: list[int] = field(default_factory=list)  #: of each member, port and lepton
     forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
+
+
+class _Assumed(NamedTuple):
+    """CKM elements that an iteration of their extraction assumes, and what it needs of them."""
+
+    ckm: np.ndarray  #: shape (4, n)
+    t: np.ndarray  #: Chebyshev polynomials of δ
+    sign: np.ndarray  #: of δ
+    m12: np.ndarray  #: of the Standard Model, of B_s and B0
+    g12: np.ndarray  #: i/2 Γ12
+    ratio: np.ndarray  #: `_Tree.mixing_ratio`
 
 
 class _Linear:
@@ -612,18 +654,17 @@ class _Linear:
         self._subspace = np.ascontiguousarray(vectors[:, size > tail * size.max(initial=0.0)].T)
         core = self._subspace @ expansion
         self._n, *_, width = core.shape
-        matrix = core.reshape(-1, width).T
-        self._n_base = 0 if base is None else base.shape[1]
-        self._matrix = np.ascontiguousarray(
-            matrix if base is None else np.concatenate([matrix, base], axis=1)
-        )
+        self._factors = _factors(core.reshape(-1, width).T, tail)
+        self._base = base
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (enough of them, j) and monomials (k, j)."""
-        features = _outer(t[: self._n], self._subspace @ m)
-        if self._n_base:
-            features = np.concatenate([features, t[: self._n_base]])
-        return self._matrix @ features
+        values = _outer(t[: self._n], self._subspace @ m)
+        for factor in self._factors:
+            values = factor @ values
+        if self._base is not None:
+            values += self._base @ t[: self._base.shape[1]]
+        return values
 
 
 class _Quadratic:
@@ -635,22 +676,41 @@ class _Quadratic:
         Symmetric in the first two.
     tolerance : float
         What singular values count, relative to the largest.
+    unit : ndarray, shape (n,), or float
+        Multiplies the values.
     """
 
-    def __init__(self, tensor: np.ndarray, tolerance: float) -> None:
+    def __init__(
+        self, tensor: np.ndarray, tolerance: float, unit: np.ndarray | float = 1.0
+    ) -> None:
         k = len(tensor)
         unfolded = tensor.reshape(k, -1)
         squares, vectors = np.linalg.eigh(unfolded @ unfolded.T)
-        self._subspace = vectors[:, squares > tolerance**2 * squares.max(initial=0.0)]
-        core = np.einsum("ia,ijn,jb->abn", self._subspace, tensor, self._subspace, optimize=True)
-        self._i, self._j = np.triu_indices(len(core))
-        self._core = core[self._i, self._j]
-        self._core[self._i != self._j] *= 2
+        subspace = vectors[:, squares > tolerance**2 * squares.max(initial=0.0)]
+        core = np.einsum("ia,ijn,jb->abn", subspace, tensor, subspace, optimize=True) * unit
+        self._subspace = np.ascontiguousarray(subspace.T)
+        # products of a few rows with themselves and all that follow: without gathering
+        panels = []
+        for start in range(0, len(core), _ROWS):
+            panel = core[start : start + _ROWS, start:].copy()
+            panel[:, _ROWS:] *= 2
+            panels.append(panel.reshape(-1, core.shape[2]))
+        whole = np.concatenate([np.zeros((0, core.shape[2])), *panels])
+        self._factors = _factors(whole.T, tolerance)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Values (n, m) at x (k, m)."""
-        z = self._subspace.T @ x
-        return self._core.T @ (z[self._i] * z[self._j])
+        z = self._subspace @ x
+        values = np.empty((self._factors[0].shape[1], z.shape[1]))
+        stop = 0
+        for start in range(0, len(z), _ROWS):
+            first, second = z[start : start + _ROWS, np.newaxis], z[start:]
+            out = slice(stop, stop + len(first) * len(second))
+            np.multiply(first, second, out=values[out].reshape(len(first), *second.shape))
+            stop = out.stop
+        for factor in self._factors:
+            values = factor @ values
+        return values
 
 
 class _SmoothQuadratic:
@@ -685,16 +745,15 @@ class _SmoothQuadratic:
         for (_, x), columns, kept in zip(parts, own, used, strict=True):
             total[..., np.searchsorted(self.columns, columns)] += x[..., kept]
         unit = np.abs(total).max(axis=(0, 1, 2))
-        self._unit = unit[:, np.newaxis]
         expansion = _expand((total / unit).transpose(2, 0, 1, 3), tail)
         self._n = len(expansion)
         flat = expansion.transpose(1, 2, 0, 3).reshape(n_monomials, n_monomials, -1)
-        self._of_squares = _Quadratic(flat, _QUADRATIC)
+        self._of_squares = _Quadratic(flat, _QUADRATIC, np.tile(unit, self._n))
 
     def __call__(self, t: np.ndarray, m: np.ndarray) -> np.ndarray:
         """Values (n, j) at Chebyshev polynomials (N_DELTA, j) and monomials (k, j)."""
         by_delta = self._of_squares(m).reshape(self._n, self.columns.size, -1)
-        return self._unit * np.einsum("an,aon->on", t[: self._n], by_delta)
+        return np.einsum("an,aon->on", t[: self._n], by_delta)
 
 
 def _symmetric(of_pairs: np.ndarray) -> np.ndarray:
@@ -811,14 +870,16 @@ class CompiledEngine:
         self._m12_sm, self._gamma12 = np.array(m12_sm), np.array(gamma12).T[:, :, None]
         expansion = _expand(np.concatenate(blocks, axis=2), _TAIL).transpose(0, 2, 1)
         self._n_ckm = len(expansion)
-        self._ckm_running = np.ascontiguousarray(expansion.reshape(-1, self._n))
-        self._ckm_initial = part["initial"]
-        self._ckm_experiment = part["experiment"]
-        self._ckm_tree = part["without_ckm"]
+        odd = self._odd
+        parts = [expansion] if odd is None else [expansion * ~odd, expansion * odd]
+        self._ckm_running = np.concatenate(parts).reshape(-1, self._n)
+        self._ckm_initial = self._assumed(part["initial"][:, None])
+        self._ckm_experiment = part["experiment"][:, None]
+        self._ckm_tree = part["without_ckm"][:, None]
 
     def _prepare_b2q(self) -> None:
         coefficients, of_pairs, columns = [], [], []
-        slices: dict[tuple[Port, str], slice] = {}
+        places: dict[tuple[Port, str], int] = {}
         forms: dict[tuple, list] = {}
         pairs: dict[tuple[int, int], int] = {}
         n_primitives, numerators = 1, []
@@ -829,11 +890,11 @@ class CompiledEngine:
         for part in self.table.b2q():
             for number, (*port, lepton, phase, vcb) in enumerate(json.loads(part["labels"])):
                 port = Port(*port)
-                if (port, lepton) not in slices:
+                if (port, lepton) not in places:
                     names = [f"{c}_b{port.sector[0]}{lepton}{lepton}" for c in COEFFICIENTS]
                     q = QUARKS.index(port.sector[0])
                     c = self.running.select(port, names) * top[q][:, None, None]
-                    slices[port, lepton] = slice(4 * len(slices), 4 * len(slices) + 4)
+                    places[port, lepton] = len(places)
                     coefficients.append(c)
                     of_port = [self.running.names[port].index(name) for name in names]
                     of_pairs.append(self.running.second[port][:, of_port] * top_sm[q])
@@ -854,7 +915,7 @@ class CompiledEngine:
         c, quadratic = np.concatenate(coefficients, axis=2), np.concatenate(of_pairs, axis=1)
         self._coefficients = _Linear(np.concatenate([c.real, c.imag], axis=2))
         self._prepare_second(np.concatenate([quadratic.real, quadratic.imag], axis=1))
-        self._batches, row = _batches(forms, slices)
+        self._batches, row = _batches(forms, places)
         self._pairs = row[np.array(list(pairs)).T]
         # an observable is one fraction, or two: Dmue
         by_column: dict[int, tuple] = {}
@@ -954,9 +1015,8 @@ class CompiledEngine:
         self._ew_linear = np.ascontiguousarray((to_ew @ part["linear"]).T)
         unit = np.abs(quadratic).max(axis=(0, 1))
         unit = np.where(unit > 0, unit, 1.0)
-        self._ew_unit = unit[:, None]
         tensor = np.einsum("ki,lj,ijo->klo", to_ew, to_ew, quadratic / unit, optimize=True)
-        self._ew_quadratic = _Quadratic(tensor, _QUADRATIC)
+        self._ew_quadratic = _Quadratic(tensor, _QUADRATIC, unit)
 
     # -- evaluation
 
@@ -1093,7 +1153,7 @@ class CompiledEngine:
         if n_masses > 1:
             m = _outer(basis.masses(points, n_masses), m)
         if "electroweak" in self._parts:
-            values = self._ew_quadratic(m) * self._ew_unit
+            values = self._ew_quadratic(m)
             values += self._ew_linear @ m
             values += self._ew_base
             out[self._parts["electroweak"]] = values
@@ -1108,29 +1168,31 @@ class CompiledEngine:
         if not of_flavour:
             return ckm
         safe = np.where(np.isnan(ckm).any(axis=1)[:, None], self.table.ckm_sm, ckm)
-        delta = ckm_delta(safe)
-        factors = decay_factors(safe)
+        tree = _Tree.of(safe.T)
+        delta = np.arctan(tree.delta[0] / tree.delta[1])
+        factors = _decay_factors(tree)
         sign = np.copysign(1, delta)
         t_base = chebyshev(delta, N_DELTA_BASE)
         t = t_base[:N_DELTA]
         # tables are for δ > 0: what CP makes of the point, and CP again afterwards
         mirrored = m
-        if self._odd is not None:
+        if self._odd is not None and (sign < 0).any():
             mirrored = np.where(self._odd[:, None] & (sign < 0), -m, m)
             single = np.where(basis.odd[:, None] & (sign < 0), -single, single)
 
         quantities = self._ckm_quantities(running, t, sign)
-        m12, g12 = self._m12(quantities, factors["ckm"])
+        m12_sm, g12 = self._mixing_sm(factors["ckm"])
+        m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
         qp = _q_over_p(m12, g12)
         if "mixing" in self._parts:
             self._fill_mixing(out, m12, g12, qp, factors["ckm"].charm)
         if "b2q" in self._parts:
             c = self._coefficients(t, mirrored)
             c += self._second_order(single, points)
-            half = len(c) // 2
-            c[half:] *= sign
+            re, im = c.reshape(2, -1, len(COEFFICIENTS), len(points))
+            im *= sign
             phases = mixing_phases(factors["ckm"].top[0], qp[0])
-            b2q = self._evaluate_b2q(factors, c[:half] + 1j * c[half:], phases, safe[:, 1])
+            b2q = self._evaluate_b2q(factors, re + 1j * im, phases, safe[:, 1])
             b2q += self._small(t, mirrored)
             out[self._parts["b2q"]] = b2q
         if "taylor" in self._parts:
@@ -1183,12 +1245,12 @@ class CompiledEngine:
             own, phase = factors[batch.phase], phases.get(batch.phase)
             # few members at a time, so that their monomials stay in the cache
             step = max(1, _IN_CACHE // (batch.size * vcb.size))
-            for start in range(0, len(batch.rows), step):
+            for start in range(0, len(batch.ports), step):
                 members = slice(start, start + step)
                 quarks = batch.quarks[members]
-                top, own_c = own.top[quarks], np.stack([c[x] for x in batch.rows[members]], axis=1)
+                top, own_c = own.top[quarks], c[batch.ports[members]].swapaxes(0, 1)
                 if batch.phase == "ckm":  # not averaged with the CP conjugate
-                    own_c *= top / factors["none"].top[quarks]
+                    own_c = own_c * (top / factors["none"].top[quarks])
                 features = forms_of(top, own.up[quarks], own_c, phase, batch.amplitudes)
                 for member, several in enumerate(batch.forms[members]):
                     for forms in several:
@@ -1209,9 +1271,7 @@ class CompiledEngine:
 
     def _at_points(self, m: np.ndarray) -> list[np.ndarray]:
         """Chebyshev expansions of `_ckm_quantities`, shape (n_ckm, 7, n); CP-odd parts apart."""
-        odd = self._odd
-        parts = [m] if odd is None else [m * ~odd[:, None], m * odd[:, None]]
-        return [(self._ckm_running @ x).reshape(self._n_ckm, -1, m.shape[1]) for x in parts]
+        return list((self._ckm_running @ m).reshape(-1, self._n_ckm, 7, m.shape[1]))
 
     def _ckm_quantities(
         self, running: list[np.ndarray], t: np.ndarray, sign: np.ndarray
@@ -1227,12 +1287,11 @@ class CompiledEngine:
         result[4::2] *= sign
         return result
 
-    def _m12(self, quantities: np.ndarray, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
-        """M12 and Γ12 of B_s and B0, shape (2, n); flavio takes Γ12 from the Standard Model."""
-        m12_sm = self._m12_sm * factors.top**2
-        m12 = m12_sm + quantities[3::2] + 1j * quantities[4::2]
+    def _mixing_sm(self, factors: Factors) -> tuple[np.ndarray, np.ndarray]:
+        """M12 of the Standard Model and Γ12 (flavio's is the same) of B_s and B0, shape (2, n)."""
+        m12 = self._m12_sm * factors.top**2
         of_charm, of_up = self._gamma12
-        return m12, m12_sm * (of_charm + of_up * factors.up / factors.top)
+        return m12, m12 * (of_charm + of_up * (factors.up / factors.top))
 
     def _extract_ckm(self, running: list[np.ndarray]) -> np.ndarray:
         """Vus, Vcb, Vub and gamma as in smelli's ``ckm_np``, NaN where it fails, shape (n, 4).
@@ -1242,46 +1301,54 @@ class CompiledEngine:
         running : list of ndarray, shape (n_ckm, 7, n)
             From `_at_points`.
         """
-        ckm = self._ckm_initial[:, None]  # of all points: the first iteration costs little
+        assumed = self._ckm_initial  # of all points
         left = np.arange(running[0].shape[2])
-        result = np.empty((len(ckm), left.size))
+        result = np.empty((len(CKM), left.size))
         settled = np.zeros(left.size, dtype=bool)
         with np.errstate(invalid="ignore"):
             for _ in range(_CKM_ITERATIONS):
-                before, ckm = ckm, self._improved_ckm(ckm, running)
+                before, ckm = assumed.ckm, self._improved_ckm(assumed, running)
                 # what has settled is not touched any more: nothing depends on a point's neighbours
                 moved = (abs(ckm - before) > _CKM_SETTLED * before).any(axis=0)
-                if moved.all():
-                    continue
-                new = ~(moved | settled)
-                result[:, left[new]] = ckm[:, new]
-                settled |= new
-                if 2 * np.count_nonzero(settled) > settled.size:
-                    ckm, left = ckm[:, ~settled], left[~settled]
-                    running = [expansion[:, :, ~settled] for expansion in running]
-                    settled = np.zeros(left.size, dtype=bool)
-                if not left.size:
-                    break
+                if not moved.all():
+                    new = ~(moved | settled)
+                    result[:, left[new]] = ckm[:, new]
+                    settled |= new
+                    if settled.all():
+                        return result.T
+                    if 2 * np.count_nonzero(settled) > settled.size:
+                        ckm, left = ckm[:, ~settled], left[~settled]
+                        running = [expansion[:, :, ~settled] for expansion in running]
+                        settled = np.zeros(left.size, dtype=bool)
+                assumed = self._assumed(ckm)
         result[:, left[~settled]] = ckm[:, ~settled]
         return result.T
 
-    def _improved_ckm(self, ckm: np.ndarray, running: list[np.ndarray]) -> np.ndarray:
+    def _assumed(self, ckm: np.ndarray) -> _Assumed:
+        """What an iteration of the extraction needs of CKM elements (4, n)."""
+        tree = _Tree.of(ckm)
+        delta = np.arctan(tree.delta[0] / tree.delta[1])
+        m12, g12 = self._mixing_sm(tree.factors(*tree.delta))
+        return _Assumed(
+            ckm=ckm,
+            t=chebyshev(delta, self._n_ckm),
+            sign=np.copysign(1, delta),
+            m12=m12,
+            g12=0.5j * g12,
+            ratio=tree.mixing_ratio,
+        )
+
+    def _improved_ckm(self, assumed: _Assumed, running: list[np.ndarray]) -> np.ndarray:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
-        delta = ckm_delta(ckm.T)
-        t = chebyshev(delta, self._n_ckm)
-        q = self._ckm_quantities(running, t, np.copysign(1, delta))
-        m12, g12 = self._m12(q, ckm_factors(ckm.T, delta))
-        g12 *= 0.5j
+        q = self._ckm_quantities(running, assumed.t, assumed.sign)
+        m12 = assumed.m12 + q[3::2] + 1j * q[4::2]
         # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
-        delta_m = abs(np.sqrt((m12 - g12) * (m12 + g12).conj()).real)
-        ratio = delta_m[1] / delta_m[0] / _mixing_ratio(ckm)
-        f1, f2, f3 = self._ckm_experiment[:3, None] / (self._ckm_tree[:, None] + q[:3])
-        return _from_factors(f1, f2, f3, self._ckm_experiment[3] / ratio)
+        s, d = abs(np.sqrt((m12 - assumed.g12) * (m12 + assumed.g12).conj()).real)
+        f = self._ckm_experiment[:3] / (self._ckm_tree + q[:3])
+        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * s / d)
 
 
-def _batches(
-    forms: dict[tuple, list], slices: dict[tuple, slice]
-) -> tuple[list[_Batch], np.ndarray]:
+def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_Batch], np.ndarray]:
     """Forms (their numbers and vectors by port, lepton, phase and power of V_cb) in batches.
 
     Their values are in the order in which they are computed, after the constant 1: also returns
@@ -1294,14 +1361,14 @@ def _batches(
         amplitudes, matrix = _used(np.array([form for _, form in found]), phase != "none")
         new = _Batch(phase, amplitudes, matrix.shape[1])
         batch = batches.setdefault((phase, amplitudes), new)
-        rows = slices[port, lepton]
-        if rows not in batch.rows:
-            batch.rows.append(rows)
+        place = places[port, lepton]
+        if place not in batch.ports:
+            batch.ports.append(place)
             batch.quarks.append(QUARKS.index(port.sector[0]))
             batch.forms.append([])
         out = slice(stop, stop + len(found))
         row[[number for number, _ in found]] = np.arange(out.start, out.stop)
-        batch.forms[batch.rows.index(rows)].append(_Forms(vcb, matrix, out))
+        batch.forms[batch.ports.index(place)].append(_Forms(vcb, matrix, out))
         stop = out.stop
     return list(batches.values()), row
 
@@ -1331,6 +1398,20 @@ def _expand(values: np.ndarray, tail: float) -> np.ndarray:
     relative = np.abs(expansion) / np.where(size == 0, 1, size)
     needed = np.flatnonzero(relative.max(axis=tuple(range(1, expansion.ndim))) > tail)
     return expansion[: needed[-1] + 1 if needed.size else 1]
+
+
+def _factors(matrix: np.ndarray, tolerance: float) -> list[np.ndarray]:
+    """A matrix, or two that are less and give it when applied one after the other.
+
+    Singular values count by their size relative to the largest, rows by their own size.
+    """
+    unit = np.abs(matrix).max(axis=1, keepdims=True, initial=0.0)
+    unit[unit == 0] = 1.0
+    left, size, right = np.linalg.svd(matrix / unit, full_matrices=False)
+    n = np.count_nonzero(size > _RANK * tolerance * size.max(initial=0.0))
+    if n * sum(matrix.shape) >= matrix.size:
+        return [np.ascontiguousarray(matrix)]
+    return [right[:n], unit * left[:, :n] * size[:n]]
 
 
 def _whole(rows: np.ndarray, size: int, value: float) -> np.ndarray:
@@ -1364,21 +1445,15 @@ def _q_over_p(m12: np.ndarray, g12: np.ndarray) -> np.ndarray:
     return -np.sqrt((2 * m12.conj() - 1j * g12.conj()) / (2 * m12 - 1j * g12))
 
 
-def _mixing_ratio(ckm: np.ndarray) -> np.ndarray:
-    """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it."""
-    vus, vcb, vub, gamma = ckm
-    vus2, vcb2, vub2 = vus * vus, vcb * vcb, vub * vub
-    a, b = vub2 - 1, vcb2 + vub2 - 1
-    interference = 2 * vcb * vub * vus * np.sqrt(b * (a + vus2)) * np.cos(gamma)
-    c = vub2 * b
-    both = (vcb2 + c) * vus2 - interference
-    return -(both + c * a) / (both + vcb2 * a)
-
-
-def _from_factors(f1: np.ndarray, f2: np.ndarray, f3: np.ndarray, f4: np.ndarray) -> np.ndarray:
+def _from_factors(f: np.ndarray, f4: np.ndarray) -> np.ndarray:
     """Inverse of the CKM prefactors, smelli's ``get_ckm``; NaN where |cos γ| > 1."""
-    a, b = 1 - f3, f2 + f3 - 1
-    c = f3 * b
-    numerator = f1 * (f2 + c * f4) - c - f2 * f4
-    cos_gamma = numerator / (2 * (1 + f4) * np.sqrt(-f1 * f2 * c))
-    return np.array([np.sqrt(f1 * a / (1 + f1)), np.sqrt(f2), np.sqrt(f3), np.arccos(cos_gamma)])
+    f1, f2, f3 = f
+    c = f3 * (f2 + f3 - 1)
+    cos_gamma = f1 * (f2 + c * f4) - c - f2 * f4
+    cos_gamma /= 2 * (1 + f4) * np.sqrt(-f1 * f2 * c)
+    result = np.empty((len(CKM), f1.size))
+    result[0] = f1 * (1 - f3) / (1 + f1)
+    result[1:3] = f[1:]
+    np.sqrt(result[:3], out=result[:3])
+    np.arccos(cos_gamma, out=result[3])
+    return result

@@ -60,7 +60,7 @@ _TYPICAL = (0.0, -0.7, -1.4)
 
 #: Largest deviation from a bilinear form, relative to the largest sample. 10⁻⁶ are usual; more (up
 #: to 3e-4) have T-odd CP averages such as S_9, numbers small by themselves: flavio conjugates CP
-#: by γ → -γ, under which ckmutil's δ is not quite odd, see `compiled.mean_delta`.
+#: by γ → -γ, under which ckmutil's δ is not quite odd, see `compiled.decay_factors`.
 _BILINEAR = 1e-3
 
 #: Central differences: step in a coefficient, by sector; far below the SM, far above rounding.
