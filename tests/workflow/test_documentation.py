@@ -120,6 +120,9 @@ EXERCISED = {
     "python -m malaphoric model b3-l2 --set epsilon_hat=-0.92 g_hat=0.078 theta_sb=-0.17": AS_IS,
     "python -m malaphoric check FILE": run("python -m malaphoric check config/config.yaml"),
     "python -m malaphoric check": run("python -m malaphoric check config/paper.yaml"),
+    "python -m malaphoric check --quick": run(
+        "python -m malaphoric check --quick config/b3-l2-2026.yaml"
+    ),
     "python -m malaphoric point --model b3-l2 --epsilon-hat -0.92 --g-hat 0.078 --theta-sb "
     "-0.17": see("test_point.py::test_numbers_are_those_of_the_exact_engine"),
     "python scripts/coverage.py results/b3-l2": run("python scripts/coverage.py OUT 20"),
