@@ -403,7 +403,7 @@ def _turned(
     i, j = (family - 1 for family in divmod(plane, 10))
     k = 3 - i - j
     c, s = np.cos(angle), np.sin(angle)
-    turned = s * np.exp(-1j * phase) if np.any(phase) else s
+    turned = s * np.exp(-1j * phase) if np.ndim(phase) or phase else s
 
     def entry(a: int, b: int) -> float | np.ndarray:
         return matrix.get((a, b), 0.0) if a <= b else np.conj(matrix.get((b, a), 0.0))
