@@ -65,6 +65,9 @@ SCALE = 91.1876
 
 _GEV2_PB = 0.3893793721e9  # (ħc)² in GeV² pb
 
+# Chiralities of the electron and of the lepton in LL, RR, LR, RL.
+_ELECTRON, _LEPTON = np.array([0, 1, 0, 1]), np.array([0, 1, 1, 0])
+
 _LEPTONS = ("ee", "mumu", "tautau")  # the final states, by family
 
 _SIGMA, _AFB, _BHABHA = "R_sigma(ee->{})", "R_AFB(ee->{})", "<R_dsigma/dcos>(ee->ee)"
@@ -235,8 +238,7 @@ def tree_level(
     ValueError
         If an observable is none of LEP2's.
     """
-    key = tuple(float(par[name]) for name in ("m_Z", "tau_Z", "alpha_e"))
-    return _evaluate(_array(coefficients), par, _weights(tuple(observables), *key))
+    return _tree_level(tuple(observables), *_values(par))(_array(coefficients)).T
 
 
 def predictions(
@@ -261,50 +263,92 @@ def predictions(
     ValueError
         If an observable is none of LEP2's.
     """
-    weights = _relative(tuple(observables), *(float(par[name]) for name in SM_PARAMETERS))
-    return _evaluate(_array(coefficients), par, weights)
+    return ratios(par, observables)(_array(coefficients)).T
+
+
+def ratios(
+    par: Mapping[str, float] = SM_PARAMETERS, observables: Sequence[tuple] = OBSERVABLES
+) -> Forms:
+    """The `predictions`, to be evaluated often."""
+    return _ratios(tuple(observables), *_values(par))
+
+
+class _Family(NamedTuple):
+    """Observables of a final state as linear forms in its 24 features (monomial × helicity)."""
+
+    number: int
+    columns: np.ndarray
+    weights: np.ndarray  #: shape (m, 24)
+    asymmetries: np.ndarray  #: positions among the columns
+    totals: np.ndarray  #: their denominators, shape (k, 24)
+
+
+class Forms(NamedTuple):
+    """Observables as functions of `COEFFICIENTS`, see the module's notes.
+
+    Attributes
+    ----------
+    amplitudes : ndarray, shape (18, k)
+        Shifts of couplings, and contact terms, which are linear in the coefficients.
+    couplings : ndarray, shape (2, 1)
+        Those of the Standard Model.
+    unit : float
+        Square of their unit g_Z.
+    families : list
+        Of the final states that are asked for.
+    """
+
+    amplitudes: np.ndarray
+    couplings: np.ndarray
+    unit: float
+    families: list[_Family]
+
+    def __call__(self, coefficients: np.ndarray) -> np.ndarray:
+        """Observables (n_observables, n) at coefficients (k, n) in GeV^-2."""
+        linear = self.amplitudes @ coefficients
+        n = linear.shape[1]
+        g = linear[:6].reshape(3, 2, n) + self.couplings
+        features = np.empty((3, 6, 4, n))  # 1, z, x, z², zx, x²
+        features[:, 0] = 1
+        features[:, 2] = linear[6:].reshape(3, 4, n)
+        z, x = features[:, 1], features[:, 2]
+        np.multiply(g[0, _ELECTRON] * self.unit, g[:, _LEPTON], out=z)
+        np.multiply(features[:, 1:3], z[:, np.newaxis], out=features[:, 3:5])
+        np.multiply(x, x, out=features[:, 5])
+        result = np.empty((sum(len(own.columns) for own in self.families), n))
+        for own in self.families:
+            of_family = features[own.number].reshape(24, n)
+            values = own.weights @ of_family
+            if own.asymmetries.size:
+                values[own.asymmetries] /= own.totals @ of_family
+            result[own.columns] = values
+        return result
+
+
+def _values(par: Mapping[str, float]) -> tuple[float, ...]:
+    """The `SM_PARAMETERS` that are given, in their order."""
+    return tuple(float(par[name]) for name in SM_PARAMETERS)
 
 
 @lru_cache(maxsize=1024)
-def _relative(observables: tuple[tuple, ...], *par: float) -> list[_Family]:
-    """As `_weights`, over the values of the Standard Model."""
-    named = dict(zip(SM_PARAMETERS, par, strict=True))
-    sm = tree_level({}, named, observables)[0]
-    found = _weights(observables, *(named[name] for name in ("m_Z", "tau_Z", "alpha_e")))
-    return [own._replace(weights=own.weights / sm[own.columns, np.newaxis]) for own in found]
-
-
-def _evaluate(
-    coefficients: np.ndarray, par: Mapping[str, float], families: list[_Family]
-) -> np.ndarray:
-    """Linear forms in the features of each final state at coefficients (k, n), shape (n, ...)."""
-    amplitudes = _amplitudes(*(float(par[name]) for name in SM_PARAMETERS)) @ coefficients
-    n = amplitudes.shape[1]
-    g = amplitudes[:6].reshape(3, 2, n) + np.array([[par["s2w"] - 0.5], [par["s2w"]]])
-    features = np.empty((3, 6, 4, n))
-    features[:, 0] = 1
-    z, features[:, 2] = features[:, 1], amplitudes[6:].reshape(3, 4, n)
-    # LL, RR, LR, RL
-    np.multiply(g[0, [0, 1, 0, 1]], g[:, [0, 1, 1, 0]], out=z)
-    z *= 4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"]))
-    np.multiply(features[:, 1:3], z[:, np.newaxis], out=features[:, 3:5])
-    np.multiply(features[:, 2], features[:, 2], out=features[:, 5])
-    result = np.empty((sum(len(own.columns) for own in families), n))  # rows are quick to fill
-    for own in families:
-        of_family = features[own.number].reshape(24, n)
-        values = own.weights @ of_family
-        if own.asymmetries.size:
-            values[own.asymmetries] /= own.totals @ of_family
-        result[own.columns] = values
-    return result.T
-
-
-@lru_cache(maxsize=1024)
-def _amplitudes(*par: float) -> np.ndarray:
-    """Shifts of couplings, and contact terms, are linear in `COEFFICIENTS`: shape (18, k)."""
+def _tree_level(observables: tuple[tuple, ...], *values: float) -> Forms:
+    par = dict(zip(SM_PARAMETERS, values, strict=True))
     unit = dict(zip(COEFFICIENTS, np.eye(len(COEFFICIENTS)), strict=True))
-    shifts = _coupling_shifts(unit, dict(zip(SM_PARAMETERS, par, strict=True)))
-    return np.concatenate([shifts.reshape(6, -1), _contact_terms(unit).reshape(12, -1)])
+    shifts, contact = _coupling_shifts(unit, par), _contact_terms(unit)
+    return Forms(
+        amplitudes=np.concatenate([shifts.reshape(6, -1), contact.reshape(12, -1)]),
+        couplings=np.array([[par["s2w"] - 0.5], [par["s2w"]]]),
+        unit=4 * np.pi * par["alpha_e"] / (par["s2w"] * (1 - par["s2w"])),
+        families=_families(observables, par["m_Z"], par["tau_Z"], par["alpha_e"]),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _ratios(observables: tuple[tuple, ...], *values: float) -> Forms:
+    forms = _tree_level(observables, *values)
+    sm = forms(np.zeros((len(COEFFICIENTS), 1)))
+    relative = [own._replace(weights=own.weights / sm[own.columns]) for own in forms.families]
+    return forms._replace(families=relative)
 
 
 def _array(coefficients: Mapping[str, np.ndarray] | np.ndarray) -> np.ndarray:
@@ -345,18 +389,7 @@ def _square(a: np.ndarray, b: np.ndarray, d: float) -> np.ndarray:
     )
 
 
-class _Family(NamedTuple):
-    """Observables of a final state as linear forms in its 24 features (monomial × helicity)."""
-
-    number: int
-    columns: np.ndarray
-    weights: np.ndarray  #: shape (m, 24)
-    asymmetries: np.ndarray  #: positions among the columns
-    totals: np.ndarray  #: their denominators, shape (k, 24)
-
-
-@lru_cache(maxsize=1024)
-def _weights(
+def _families(
     observables: tuple[tuple, ...], m_z: float, tau_z: float, alpha: float
 ) -> list[_Family]:
     """Observables as linear forms; cross sections in pb."""

@@ -350,8 +350,9 @@ def forms_of(
         np.multiply(conjugate[i], z[i + 1 :], out=products[row : row + k - 1 - i])
         row += k - 1 - i
     if phase is not None:
+        turned = phase * conjugate
         for i in range(k):
-            np.multiply(phase * conjugate[i], conjugate[i:], out=products[row : row + k - i])
+            np.multiply(turned[i], conjugate[i:], out=products[row : row + k - i])
             row += k - i
     result = np.empty((k + 2 * number, *top.shape))
     np.multiply(z.real, z.real, out=result[:k])
@@ -614,8 +615,12 @@ class _Batch:
     phase: str
     amplitudes: tuple[int, ...]
     size: int  #: number of their monomials
-    quarks: list[int] = field(default_factory=list)  #: of each member, rows of `Factors`
-    ports: list[int] = field(default_factory=list)  #: of each member, port and lepton
+    quarks: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, int)
+    )  #: of each member, rows of `Factors`
+    ports: np.ndarray = field(
+        default_factory=lambda: np.zeros(0, int)
+    )  #: of each member, port and lepton
     forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
 
 
@@ -811,10 +816,11 @@ class CompiledEngine:
             self._prepare_electroweak()
         if lep2.OBSERVABLES[0] in self._column:
             self._parts["lep2"] = self._columns(lep2.OBSERVABLES)
+            self._lep2 = lep2.ratios()
             self._to_lep2 = self._at_mz(AT_MZ, list(lep2.COEFFICIENTS)).T
         if _MIXING[0] in self._column:
             self._parts["mixing"] = self._columns(_MIXING)
-        self._left_out: list[int] = []  # columns that nothing fills, of an engine from `of`
+        self._left_out = np.zeros(0, int)  # columns that nothing fills, of an engine from `of`
         if sorted(self._filled()) != list(range(len(self.observables))):
             raise store.StoreError("the table does not cover its observables; remake it")
 
@@ -835,7 +841,7 @@ class CompiledEngine:
         wanted = {self._column[o] for o in observables if o in self._column}
         own = copy(self)
         own._parts = {name: x for name, x in self._parts.items() if not wanted.isdisjoint(x)}
-        own._left_out = sorted(set(self._column.values()).difference(own._filled()))
+        own._left_out = np.setdiff1d(np.arange(len(self.observables)), own._filled())
         return own
 
     def _filled(self) -> list[int]:
@@ -1060,10 +1066,11 @@ class CompiledEngine:
             if size < block:
                 predictions[:, rows] = out[:, :size]
         ckm = self._failures(found, reason)
-        predictions[:, reason != ""] = np.nan
         predictions[self._left_out] = 0.0  # so that what is finite is told from all others
+        finite, good = np.isfinite(np.add.reduce(predictions, axis=0)), reason == ""
         predictions = predictions.T
-        for i in np.flatnonzero((reason == "") & ~np.isfinite(predictions.sum(axis=1))):
+        predictions[~good] = np.nan
+        for i in np.flatnonzero(good & ~finite):
             bad = self.observables[int(np.argmin(np.isfinite(predictions[i])))]
             predictions[i] = ckm[i] = np.nan
             reason[i] = f"prediction of {bad} is not finite"
@@ -1092,12 +1099,14 @@ class CompiledEngine:
         if self.running.basis.M_X is None:
             reason[~inside(points[:, -1])] = NOT_INSIDE
         reason[~np.isfinite(points).all(axis=1)] = NOT_FINITE
-        return np.where((reason == "")[:, None], points, _FAR_AWAY), reason
+        none = reason != ""
+        return np.where(none[:, None], _FAR_AWAY, points) if none.any() else points, reason
 
     def _failures(self, ckm: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """CKM elements (n, 4), NaN where there are none; completes the reasons (n,)."""
         reason[np.isnan(ckm).any(axis=1) & (reason == "")] = CKM_FAILURE
-        return np.where((reason == "")[:, None], ckm, np.nan)
+        ckm[reason != ""] = np.nan
+        return ckm
 
     def coefficients(
         self, points: np.ndarray, ckm: np.ndarray, port: Port, names: list[str]
@@ -1158,7 +1167,7 @@ class CompiledEngine:
             values += self._ew_base
             out[self._parts["electroweak"]] = values
         if "lep2" in self._parts:
-            out[self._parts["lep2"]] = lep2.predictions(self._to_lep2 @ m).T
+            out[self._parts["lep2"]] = self._lep2(self._to_lep2 @ m)
         of_flavour = not self._parts.keys().isdisjoint(("mixing", "b2q", "taylor"))
         if ckm is not None and not of_flavour:
             return ckm
@@ -1363,12 +1372,12 @@ def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_
         batch = batches.setdefault((phase, amplitudes), new)
         place = places[port, lepton]
         if place not in batch.ports:
-            batch.ports.append(place)
-            batch.quarks.append(QUARKS.index(port.sector[0]))
+            batch.ports = np.append(batch.ports, place)
+            batch.quarks = np.append(batch.quarks, QUARKS.index(port.sector[0]))
             batch.forms.append([])
         out = slice(stop, stop + len(found))
         row[[number for number, _ in found]] = np.arange(out.start, out.stop)
-        batch.forms[batch.ports.index(place)].append(_Forms(vcb, matrix, out))
+        batch.forms[list(batch.ports).index(place)].append(_Forms(vcb, matrix, out))
         stop = out.stop
     return list(batches.values()), row
 

@@ -205,8 +205,11 @@ class Joined:
         self.engines = engines
         every = [name for engine in engines for name in engine.observables]
         self.observables = every if observables is None else list(observables)
-        place = {name: column for column, name in enumerate(every)}
-        self._columns = [place[name] for name in self.observables]
+        place = {name: column for column, name in enumerate(self.observables)}
+        self._columns = []  # of each engine: those that are wanted, and where
+        for engine in engines:
+            own = [i for i, name in enumerate(engine.observables) if name in place]
+            self._columns.append((own, [place[engine.observables[i]] for i in own]))
 
     def evaluate(
         self,
@@ -216,16 +219,18 @@ class Joined:
         ckm: np.ndarray | None = None,
     ) -> Evaluation:
         """As `CompiledEngine.evaluate`."""
-        first = self.engines[0].evaluate(points, block=block, ckm=ckm)
-        for engine in self.engines[1:]:
-            other = engine.evaluate(points, block=block, ckm=first.ckm)
-            first.reason = np.where(first.reason == "", other.reason, first.reason)
-            first.predictions = np.concatenate([first.predictions, other.predictions], axis=1)
-        first.predictions = first.predictions[:, self._columns]
-        first.predictions[first.reason != ""] = np.nan
+        first, *others = self.engines
+        found = first.evaluate(points, block=block, ckm=ckm)
+        every = [found, *(other.evaluate(points, block=block, ckm=found.ckm) for other in others)]
+        predictions = np.empty((len(self.observables), len(found.ckm)))  # rows are quick to fill
+        for part, (own, where) in zip(every, self._columns, strict=True):
+            predictions[where] = part.predictions.T[own]
+            found.reason = np.where(found.reason == "", part.reason, found.reason)
+        predictions[:, found.reason != ""] = np.nan
+        found.predictions = predictions.T
         if progress:
-            progress(len(first.predictions))
-        return first
+            progress(len(predictions.T))
+        return found
 
     def extract(self, points: np.ndarray) -> Evaluation:
         """As `CompiledEngine.extract`."""

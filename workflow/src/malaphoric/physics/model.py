@@ -403,24 +403,29 @@ def _turned(
     i, j = (family - 1 for family in divmod(plane, 10))
     k = 3 - i - j
     c, s = np.cos(angle), np.sin(angle)
-    turned = s * np.exp(-1j * phase) if np.any(phase) else s
+    turned = s * np.exp(-1j * phase) if np.ndim(phase) or phase else s
 
     def entry(a: int, b: int) -> float | np.ndarray:
         return matrix.get((a, b), 0.0) if a <= b else np.conj(matrix.get((b, a), 0.0))
 
-    first, second, across = entry(i, i), entry(j, j), entry(i, j)
-    interference = 2 * c * np.real(across * np.conj(turned))
+    difference = entry(i, i) - entry(j, j)
+    moved, across = s * s * difference, c * turned * difference
+    if (i, j) in matrix:
+        old = matrix[i, j]
+        moved = moved + 2 * c * np.real(old * np.conj(turned))
+        across = across + c * c * old - turned**2 * np.conj(old)
     result = {
         (k, k): entry(k, k),
-        (i, i): c * c * first + s * s * second - interference,
-        (j, j): s * s * first + c * c * second + interference,
-        (i, j): c * turned * (first - second) + c * c * across - turned**2 * np.conj(across),
+        (i, i): entry(i, i) - moved,
+        (j, j): entry(j, j) + moved,
+        (i, j): across,
     }
-    for a, value in (
-        (i, c * entry(i, k) - turned * entry(j, k)),
-        (j, np.conj(turned) * entry(i, k) + c * entry(j, k)),
-    ):
-        result[min(a, k), max(a, k)] = value if a < k else np.conj(value)
+    if matrix.keys() & {(i, k), (k, i), (j, k), (k, j)}:
+        for a, value in (
+            (i, c * entry(i, k) - turned * entry(j, k)),
+            (j, np.conj(turned) * entry(i, k) + c * entry(j, k)),
+        ):
+            result[min(a, k), max(a, k)] = value if a < k else np.conj(value)
     return result
 
 
