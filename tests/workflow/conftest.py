@@ -7,13 +7,13 @@ import shutil
 import pytest
 
 import slurm as private
-from harness import COMPILED, FORKED, MASS, PRELOADED, UNCHECKED, Workflow
+from harness import COMPILED, FORKED, MASS, UNCHECKED, Workflow
 
 
 def pytest_configure(config):
     """Slow tests have jobs that need flavio, which takes seconds to import."""
     slow = config.option.markexpr != "not slow"
-    FORKED.set_forkserver_preload([*PRELOADED, *(["smelli"] if slow else [])])
+    FORKED.set_forkserver_preload(["preloaded", *(["smelli"] if slow else [])])
 
 
 @pytest.fixture

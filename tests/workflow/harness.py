@@ -34,15 +34,8 @@ TINY = {
 
 
 # Snakemake, and what its jobs need, is imported once, by a process that forks for each of its runs
-# and jobs: importing is the larger part of a dry run and of most jobs. (malaphoric first: it pins
-# the arithmetic.)
+# and jobs: importing is the larger part of a dry run and of most jobs.
 FORKED = multiprocessing.get_context("forkserver")
-PRELOADED = [
-    *("malaphoric", "malaphoric.engines.loading", "malaphoric.engines.compiled"),
-    *("malaphoric.workflow.recipes", "malaphoric.inference.fits", "malaphoric.report.page"),
-    *("malaphoric.report.figures", "malaphoric.report.comparison", "scipy.optimize"),
-    *("snakemake.cli", "snakemake.persistence.file"),
-]
 
 
 def plain_environment() -> dict[str, str]:
@@ -204,8 +197,10 @@ class Workflow:
             with tempfile.NamedTemporaryFile("r+") as output:
                 arguments = (command[3:], environment, output.name)
                 process = FORKED.Process(target=snakemake, args=arguments)
-                # as the Snakefile gives to jobs
-                with mock.patch.dict(os.environ, PYTHONHASHSEED="0"):
+                # as the Snakefile gives to jobs; the process that forks finds `preloaded` here
+                paths = filter(None, [str(Path(__file__).parent), os.getenv("PYTHONPATH")])
+                first = {"PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(paths)}
+                with mock.patch.dict(os.environ, first):
                     process.start()
                 process.join()
                 text = output.read()

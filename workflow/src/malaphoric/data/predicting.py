@@ -6,6 +6,7 @@ Where these come from is the matter of the engines.
 from __future__ import annotations
 
 import contextlib
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,20 +15,24 @@ import numpy as np
 
 from malaphoric.data import categories, lep2
 
+#: Amplitudes are those of one thread's parameters.
+_SHARING = threading.RLock()
+
 
 def predictions(parameters: dict, w: Any) -> np.ndarray:
     """Predictions of all of smelli's and our observables, as `categories.observables`."""
     values = []
-    for category, names in categories.observables_by_category().items():
-        if category == "LEP2":
-            running = w.match_run(lep2.SCALE, "SMEFT", "Warsaw").dict if w.wc else {}
-            values.extend(lep2.predictions(running, parameters)[0])
-            continue
-        likelihood = categories.smelli_likelihood(category)
-        data = getattr(likelihood, "full_measurement_likelihood", None)
-        data = data or likelihood.measurement_likelihood
-        predicted = data.get_predictions_par(parameters, w)
-        values.extend(predicted[name] for name in names)
+    with shared_amplitudes({}):
+        for category, names in categories.observables_by_category().items():
+            if category == "LEP2":
+                running = w.match_run(lep2.SCALE, "SMEFT", "Warsaw").dict if w.wc else {}
+                values.extend(lep2.predictions(running, parameters)[0])
+                continue
+            likelihood = categories.smelli_likelihood(category)
+            data = getattr(likelihood, "full_measurement_likelihood", None)
+            data = data or likelihood.measurement_likelihood
+            predicted = data.get_predictions_par(parameters, w)
+            values.extend(predicted[name] for name in names)
     return np.array(values, dtype=float)
 
 
@@ -37,9 +42,10 @@ def predict(observables: list, parameters: dict, w: Any) -> np.ndarray:
 
     lep2.register()
     values = []
-    for observable in observables:
-        name, *arguments = (observable,) if isinstance(observable, str) else observable
-        values.append(flavio.Observable[name].prediction_par(parameters, w, *arguments))
+    with shared_amplitudes({}):
+        for observable in observables:
+            name, *arguments = (observable,) if isinstance(observable, str) else observable
+            values.append(flavio.Observable[name].prediction_par(parameters, w, *arguments))
     return np.real(values).astype(float)
 
 
@@ -130,5 +136,5 @@ def shared_amplitudes(memory: dict) -> Iterator[None]:
         remembered(bpll, "helicity_amps_bar", pseudoscalar),
         remembered(lambdablambdall, "get_transverity_amps", baryon),
     ]
-    with replaced(functions):
+    with _SHARING, replaced(functions):
         yield

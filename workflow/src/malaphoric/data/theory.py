@@ -228,16 +228,10 @@ def _predicted(
     lep2.register()
     central = categories.smelli_likelihood(AVERAGED).sm_covariance.par_obj.get_central_all()
     number, wc, values = len(next(iter(parameters.values()))), flavio.WilsonCoefficients(), []
-    memory: dict = {}
     quick = (flavio.math.integrate, "nintegrate", _integrate)
-    with (
-        warnings.catch_warnings(),
-        predicting.replaced([quick]),
-        predicting.shared_amplitudes(memory),
-    ):
+    with warnings.catch_warnings(), predicting.replaced([quick]):
         warnings.simplefilter("ignore")
         for i in range(number):
-            memory.clear()
             drawn = {name: float(x[i]) for name, x in parameters.items()}
             values.append(predicting.predict(observables, central | drawn, wc))
             if i % 10 == 9:
