@@ -315,8 +315,7 @@ class Likelihood:
             for own, used, matrix in panels:
                 np.matmul(matrix, values[used], out=whitened[own])
             whitened -= offset
-            whitened *= whitened
-            result[category] = np.add.reduce(whitened, axis=0)
+            result[category] = np.einsum("in,in->n", whitened, whitened)
             if self._tabulated[category].columns.size:
                 result[category] += self._tabulated[category].chi2(predictions)
             for constraint in self._other[category]:

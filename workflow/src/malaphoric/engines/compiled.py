@@ -1067,7 +1067,7 @@ class CompiledEngine:
                 predictions[:, rows] = out[:, :size]
         ckm = self._failures(found, reason)
         predictions[self._left_out] = 0.0  # so that what is finite is told from all others
-        finite, good = np.isfinite(np.add.reduce(predictions, axis=0)), reason == ""
+        finite, good = np.isfinite(np.ones(len(predictions)) @ predictions), reason == ""
         predictions = predictions.T
         predictions[~good] = np.nan
         for i in np.flatnonzero(good & ~finite):
@@ -1104,8 +1104,11 @@ class CompiledEngine:
 
     def _failures(self, ckm: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """CKM elements (n, 4), NaN where there are none; completes the reasons (n,)."""
-        reason[np.isnan(ckm).any(axis=1) & (reason == "")] = CKM_FAILURE
-        ckm[reason != ""] = np.nan
+        good = reason == ""
+        failed = np.isnan(ckm).any(axis=1)
+        if failed.any() or not good.all():
+            reason[failed & good] = CKM_FAILURE
+            ckm[failed | ~good] = np.nan
         return ckm
 
     def coefficients(
@@ -1351,10 +1354,11 @@ class CompiledEngine:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
         q = self._ckm_quantities(running, assumed.t, assumed.sign)
         m12 = assumed.m12 + q[3::2] + 1j * q[4::2]
-        # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
-        s, d = abs(np.sqrt((m12 - assumed.g12) * (m12 + assumed.g12).conj()).real)
+        # ΔM = 2 |Re(q/p (M12 - i/2 Γ12))|, and 2 (Re sqrt(z))² = |z| + Re z
+        z = (m12 - assumed.g12) * (m12 + assumed.g12).conj()
+        s, d = abs(z) + z.real
         f = self._ckm_experiment[:3] / (self._ckm_tree + q[:3])
-        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * s / d)
+        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * np.sqrt(s / d))
 
 
 def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_Batch], np.ndarray]:
