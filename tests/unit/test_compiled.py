@@ -11,6 +11,7 @@ import sys
 import warnings
 from importlib.resources import as_file
 
+import ckmutil.ckm
 import numpy as np
 import pytest
 
@@ -213,6 +214,43 @@ def test_cp_conjugate_points(table):
     sign = np.array([1, 1, 1, 1, -1, 1, -1])[:, None]
     np.testing.assert_allclose(conjugate, ours * sign, rtol=1e-12)
     assert abs(ours[4::2]).min() > 0
+
+
+@pytest.mark.parametrize("gamma", [0.3, 1.15, 1.9])
+def test_ckm_factors(gamma):
+    """Truth: the matrices of ckmutil; its δ is an arctan, which is off by π beyond π/2."""
+    ckm = np.array([[0.225, 0.041, 0.0037, gamma], [0.3, 0.2, 0.1, gamma]])
+    for row in ckm:
+        vus, vcb, vub, _ = row
+        t13 = np.arcsin(vub)
+        t12, t23 = np.arcsin(vus / np.cos(t13)), np.arcsin(vcb / np.cos(t13))
+        delta = ckmutil.ckm.gamma_to_delta(t12, t13, t23, gamma)
+        assert compiled.ckm_delta(row[None])[0] == pytest.approx(delta, rel=1e-12)
+        mean = np.arctan(np.tan(gamma))
+        for name, angle in (("ckm", delta), ("none", mean)):
+            v = ckmutil.ckm.ckm_standard(t12, t13, t23, angle)
+            found = compiled.decay_factors(row[None])[name]
+            for i in range(2):
+                q = 1 - i
+                assert found.top[i, 0] == pytest.approx(v[2, 2] * v[2, q].conj(), rel=1e-12)
+                assert found.up[i, 0] == pytest.approx(v[0, 2] * v[0, q].conj(), rel=1e-12)
+        v = abs(ckmutil.ckm.ckm_standard(t12, t13, t23, gamma)) ** 2
+        ratio = compiled._Tree.of(row[:, None]).mixing_ratio[0]
+        assert ratio == pytest.approx(v[2, 0] / v[2, 1], rel=1e-12)
+
+
+def test_narrow_factors():
+    """Truth: the matrix itself, rows of any size; one without a lower rank stays as it is."""
+    rng = np.random.default_rng(1)
+    matrix = (
+        rng.normal(size=(40, 3)) @ rng.normal(size=(3, 50)) * 10.0 ** np.arange(-20, 20)[:, None]
+    )
+    matrix[7] = 0
+    first, second = compiled._factors(matrix, 1e-6)
+    assert (first.shape, second.shape) == ((3, 50), (40, 3))
+    np.testing.assert_allclose(second @ first, matrix, rtol=1e-6, atol=0)
+    (whole,) = compiled._factors(rng.normal(size=(5, 6)), 1e-6)
+    assert whole.shape == (5, 6)
 
 
 def test_log_likelihood(b3_l2, data):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from malaphoric import store
+from malaphoric.arithmetic import BLOCK
 from malaphoric.data import categories, lep2
 from malaphoric.data.likelihood import Constraint, Likelihood
 from malaphoric.data.measurements import (
@@ -558,6 +559,15 @@ class TestMade:
 
 class TestPackaged:
     """The measurements that come with the package."""
+
+    def test_order_in_memory_does_not_matter(self, made, predictions):
+        """Truth: the same numbers by rows, to the last bit; NaN stays NaN in every category."""
+        many = np.resize(predictions, (BLOCK, predictions.shape[1]))
+        many[3] = np.nan
+        by_rows, by_columns = (made.chi2(np.array(many, order=order)) for order in "CF")
+        for name, values in by_rows.items():
+            np.testing.assert_array_equal(values, by_columns[name])
+            assert np.flatnonzero(np.isnan(values)).tolist() == [3]
 
     def test_of_other_draws_or_versions(self, monkeypatch):
         """Truth: what the package's file says of itself."""

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 #: Points that the compiled engine evaluates together; chunks hold whole blocks, so that every
-#: point meets the same arithmetic however the grid is split.
+#: point meets the same arithmetic however the grid is split. More would not stay in the cache.
 BLOCK = 512
 
 _CPUINFO = Path("/proc/cpuinfo")

@@ -177,8 +177,7 @@ def ckm_delta(ckm: np.ndarray) -> np.ndarray:
         finite point in a thousand; nearly all have Δχ² > 500.) Tables need δ > 0 only: δ → -δ
         conjugates the CKM matrix, and with it all coefficients.
     """
-    sine, cosine = _Tree.of(ckm.T).delta
-    return np.arctan(sine / cosine)
+    return _Tree.of(ckm.T).delta
 
 
 def gamma_of_delta(delta: float, ckm: np.ndarray) -> float:
@@ -233,8 +232,8 @@ class _Tree(NamedTuple):
     real: np.ndarray  #: shape (2, n)
     mixed: np.ndarray  #: shape (2, n)
     c23_2: np.ndarray  #: cos² θ23, shape (n,)
-    gamma: tuple[np.ndarray, np.ndarray]  #: sine and cosine of γ
-    delta: tuple[np.ndarray, np.ndarray]  #: of δ, times one number: see `ckm_delta`
+    of_gamma: tuple[np.ndarray, np.ndarray]  #: sine and cosine of γ
+    of_delta: tuple[np.ndarray, np.ndarray]  #: those of δ, both times the same number
 
     @classmethod
     def of(cls, ckm: np.ndarray) -> _Tree:
@@ -251,12 +250,18 @@ class _Tree(NamedTuple):
             real=np.array([-c12, s12]) * (c13 * c23 * s23),
             mixed=np.array([s12, c12]) * (c13 * s13),
             c23_2=c23 * c23,
-            gamma=(sine, cosine),
-            delta=(sine - k * k_sine, cosine - k * np.sqrt(1 - k_sine * k_sine)),
+            of_gamma=(sine, cosine),
+            of_delta=(sine - k * k_sine, cosine - k * np.sqrt(1 - k_sine * k_sine)),
         )
 
+    @property
+    def delta(self) -> np.ndarray:
+        """The phase δ, see `ckm_delta`."""
+        sine, cosine = self.of_delta
+        return np.arctan(sine / cosine)
+
     def factors(self, sine: np.ndarray, cosine: np.ndarray) -> Factors:
-        """With a phase in (-π/2, π/2): sine and cosine times a number of any sign."""
+        """With a phase in (-π/2, π/2), whose sine and cosine are these times the same number."""
         phase = cosine - 1j * sine
         phase /= np.copysign(abs(phase), cosine)
         up = self.mixed * phase
@@ -265,7 +270,7 @@ class _Tree(NamedTuple):
     @property
     def mixing_ratio(self) -> np.ndarray:
         """|V_tb V_td|² / |V_tb V_ts|² as smelli's ``ckm_fac`` has it: with γ for δ."""
-        sine, cosine = self.gamma
+        sine, cosine = self.of_gamma
         mixed = self.c23_2 * self.mixed
         s, d = (self.real - cosine * mixed) ** 2 + (sine * mixed) ** 2
         return d / s
@@ -295,8 +300,8 @@ def decay_factors(ckm: np.ndarray) -> dict[str, Factors]:
 
 
 def _decay_factors(tree: _Tree) -> dict[str, Factors]:
-    mean = tree.factors(*tree.gamma)
-    return {"none": mean, "mixing": mean, "q/p": mean, "ckm": tree.factors(*tree.delta)}
+    mean = tree.factors(*tree.of_gamma)
+    return {"none": mean, "mixing": mean, "q/p": mean, "ckm": tree.factors(*tree.of_delta)}
 
 
 def form_labels(amplitudes: Iterable[int], mixing: bool) -> list[tuple]:
@@ -1067,7 +1072,7 @@ class CompiledEngine:
                 predictions[:, rows] = out[:, :size]
         ckm = self._failures(found, reason)
         predictions[self._left_out] = 0.0  # so that what is finite is told from all others
-        finite, good = np.isfinite(np.add.reduce(predictions, axis=0)), reason == ""
+        finite, good = np.isfinite(np.ones(len(predictions)) @ predictions), reason == ""
         predictions = predictions.T
         predictions[~good] = np.nan
         for i in np.flatnonzero(good & ~finite):
@@ -1104,8 +1109,11 @@ class CompiledEngine:
 
     def _failures(self, ckm: np.ndarray, reason: np.ndarray) -> np.ndarray:
         """CKM elements (n, 4), NaN where there are none; completes the reasons (n,)."""
-        reason[np.isnan(ckm).any(axis=1) & (reason == "")] = CKM_FAILURE
-        ckm[reason != ""] = np.nan
+        good = reason == ""
+        failed = np.isnan(ckm).any(axis=1)
+        if failed.any() or not good.all():
+            reason[failed & good] = CKM_FAILURE
+            ckm[failed | ~good] = np.nan
         return ckm
 
     def coefficients(
@@ -1178,7 +1186,7 @@ class CompiledEngine:
             return ckm
         safe = np.where(np.isnan(ckm).any(axis=1)[:, None], self.table.ckm_sm, ckm)
         tree = _Tree.of(safe.T)
-        delta = np.arctan(tree.delta[0] / tree.delta[1])
+        delta = tree.delta
         factors = _decay_factors(tree)
         sign = np.copysign(1, delta)
         t_base = chebyshev(delta, N_DELTA_BASE)
@@ -1336,8 +1344,8 @@ class CompiledEngine:
     def _assumed(self, ckm: np.ndarray) -> _Assumed:
         """What an iteration of the extraction needs of CKM elements (4, n)."""
         tree = _Tree.of(ckm)
-        delta = np.arctan(tree.delta[0] / tree.delta[1])
-        m12, g12 = self._mixing_sm(tree.factors(*tree.delta))
+        delta = tree.delta
+        m12, g12 = self._mixing_sm(tree.factors(*tree.of_delta))
         return _Assumed(
             ckm=ckm,
             t=chebyshev(delta, self._n_ckm),
@@ -1351,10 +1359,11 @@ class CompiledEngine:
         """One iteration of smelli's: CKM elements (4, n) from those that were assumed."""
         q = self._ckm_quantities(running, assumed.t, assumed.sign)
         m12 = assumed.m12 + q[3::2] + 1j * q[4::2]
-        # |ΔM| = 2 |Re(q/p (M12 - i/2 Γ12))|
-        s, d = abs(np.sqrt((m12 - assumed.g12) * (m12 + assumed.g12).conj()).real)
+        # ΔM = 2 |Re(q/p (M12 - i/2 Γ12))|, and 2 (Re sqrt(z))² = |z| + Re z
+        z = (m12 - assumed.g12) * (m12 + assumed.g12).conj()
+        s, d = abs(z) + z.real
         f = self._ckm_experiment[:3] / (self._ckm_tree + q[:3])
-        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * s / d)
+        return _from_factors(f, self._ckm_experiment[3] * assumed.ratio * np.sqrt(s / d))
 
 
 def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_Batch], np.ndarray]:
