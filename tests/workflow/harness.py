@@ -28,7 +28,7 @@ TINY = {
         "g_hat": 0.08,
         "theta_sb": {"min": -0.17, "max": -0.1, "points": 2},
     },
-    "chunk_minutes": 0.34,  # two points a chunk
+    "chunk_minutes": 0.26,  # two points a chunk
     "observables_of_interest": ["DeltaM_s", "m_W"],  # a figure of two rows is drawn quickly
 }
 

@@ -76,7 +76,7 @@ def test_holds_what_it_replaces(name):
 
 @pytest.mark.parametrize(
     ("options", "chunks"),
-    [([], 1), (["--config", "chunk_minutes=0.34"], 2)],
+    [([], 1), (["--config", "chunk_minutes=0.26"], 2)],
     ids=["profile", "user"],
 )
 def test_chunk_minutes(workflow, options, chunks):
