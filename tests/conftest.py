@@ -4,6 +4,9 @@ import pytest
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 import malaphoric  # noqa: F401 - before numpy, whose arithmetic it pins
+from malaphoric.schema import read_yaml_in_c
+
+read_yaml_in_c()  # many processes of the tests import flavio
 
 #: Workflow tests that share something, by the beginnings of their names: they start first, so
 #: that they do not end last.

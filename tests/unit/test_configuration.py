@@ -516,4 +516,4 @@ def test_yaml_in_c_says_the_same():
     assert len(files) > 4
     for path in files:
         content = path.read_bytes()
-        assert yaml.load(content, yaml.CSafeLoader) == yaml.load(content, yaml.SafeLoader)
+        assert yaml.load(content, yaml.CSafeLoader) == yaml.load(content, yaml.loader.SafeLoader)

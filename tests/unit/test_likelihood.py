@@ -317,34 +317,35 @@ class TestFile:
             Likelihood.load(path)
 
 
-def distributions():
-    """flavio's distributions of one observable, built directly."""
-    p = pytest.importorskip("flavio.statistics.probability")
-    x = np.linspace(-2, 5, 83)
-    y = np.exp(-((x - 0.7) ** 2)) * (1 + 0.3 * np.sin(3 * x))
-    edge = np.where(x > 3, 0, y)
-    return {
-        "normal": p.NormalDistribution(1.3, 0.4),
-        "half_normal up": p.HalfNormalDistribution(0.3, 0.8),
-        "half_normal down": p.HalfNormalDistribution(0.3, -0.8),
-        "upper limit": p.GaussianUpperLimit(2.5, 0.9),
-        "asymmetric": p.AsymmetricNormalDistribution(0.8, 0.5, 1.5),
-        "numerical": p.NumericalDistribution(x, y),
-        "numerical with zeros": p.NumericalDistribution(x, edge),
-        "numerical, central between nodes": p.NumericalDistribution(x, y, central_value=0.432),
-        "numerical, uneven": p.NumericalDistribution(np.sinh(x / 2), y),
-        "general gamma": p.GeneralGammaUpperLimit(
-            limit=2.0, confidence_level=0.95, counts_total=30, counts_background=10,
-            background_std=2,
-        ),
-        "kernel": p.GaussianKDE(np.random.default_rng(1).normal(1, 0.5, 400)),
-    }  # fmt: skip
+_X = np.linspace(-2, 5, 83)
+_Y = np.exp(-((_X - 0.7) ** 2)) * (1 + 0.3 * np.sin(3 * _X))
+_EDGE = np.where(_X > 3, 0, _Y)
+
+#: flavio's distributions of one observable, built directly from its module.
+DISTRIBUTIONS = {
+    "normal": lambda p: p.NormalDistribution(1.3, 0.4),
+    "half_normal up": lambda p: p.HalfNormalDistribution(0.3, 0.8),
+    "half_normal down": lambda p: p.HalfNormalDistribution(0.3, -0.8),
+    "upper limit": lambda p: p.GaussianUpperLimit(2.5, 0.9),
+    "asymmetric": lambda p: p.AsymmetricNormalDistribution(0.8, 0.5, 1.5),
+    "numerical": lambda p: p.NumericalDistribution(_X, _Y),
+    "numerical with zeros": lambda p: p.NumericalDistribution(_X, _EDGE),
+    "numerical, central between nodes": lambda p: p.NumericalDistribution(
+        _X, _Y, central_value=0.432,
+    ),
+    "numerical, uneven": lambda p: p.NumericalDistribution(np.sinh(_X / 2), _Y),
+    "general gamma": lambda p: p.GeneralGammaUpperLimit(
+        limit=2.0, confidence_level=0.95, counts_total=30, counts_background=10,
+        background_std=2,
+    ),
+    "kernel": lambda p: p.GaussianKDE(np.random.default_rng(1).normal(1, 0.5, 400)),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list(distributions()))
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
 def test_distribution_of_one_observable(name):
     """Truth: flavio's delta_logpdf at random places, at the central value and outside."""
-    distribution = distributions()[name]
+    distribution = DISTRIBUTIONS[name](pytest.importorskip("flavio.statistics.probability"))
     kind, arrays = _distribution("measurement", distribution, [0])
     constraint = Constraint("LFU", "measurement", kind, np.array([1]), arrays)
     x = np.concatenate([np.random.default_rng(2).uniform(-4, 7, 300), [distribution.central_value]])

@@ -40,6 +40,12 @@ def base():
     return Measurements.load(PACKAGED)
 
 
+@pytest.fixture(scope="module")
+def likelihoods_of_smelli():
+    """Made before an overlay replaces a measurement of flavio for the whole process."""
+    return categories.global_likelihood()
+
+
 @pytest.fixture
 def drawn():
     """Forty correlated observables of eight parameters and noise: draws, and their covariance."""
@@ -192,6 +198,7 @@ def test_the_same_measurement_of_an_additional_observable(tmp_path, base, smelli
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("likelihoods_of_smelli")
 def test_the_same_measurement_in_a_bin_that_flavio_computes(tmp_path, base, smelli):
     """Truth: as before; the bin is wider by 1e-5 GeV^2, and flavio predicts 100 draws of it."""
     own = [(n, a, 4.0) for n, a, b in overlaid(tmp_path, 4.0)[1]]

@@ -22,7 +22,11 @@ from malaphoric.workflow import archive, jobs
 from malaphoric.workflow.configuration import Configuration
 from malaphoric.workflow.recipes import Recipes
 
+from malaphoric.schema import read_yaml_in_c
+
 from harness import TINY
+
+read_yaml_in_c()  # flavio is imported after this
 
 # reads the schemas, and digests all modules and scripts
 Recipes(Configuration(TINY, "tiny"))
