@@ -1,6 +1,7 @@
 """Theory of additional observables: closed formulas, smelli's observables, flavio's own draws."""
 
 import dataclasses
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -38,12 +39,6 @@ def extra():
 @pytest.fixture(scope="module")
 def base():
     return Measurements.load(PACKAGED)
-
-
-@pytest.fixture(scope="module")
-def likelihoods_of_smelli():
-    """Made before an overlay replaces a measurement of flavio for the whole process."""
-    return categories.global_likelihood()
 
 
 @pytest.fixture
@@ -157,7 +152,17 @@ def overlaid(folder, upper):
 
 
 def likelihoods(folder, base, smelli, theirs):
-    """The same measurement as smelli's own bin, and as one of additional observables."""
+    """The same measurement as smelli's own bin, and as one of additional observables.
+
+    Overlays replace measurements of flavio for the whole process: afterwards it has its own again.
+    """
+    import flavio
+
+    with mock.patch.dict(flavio.Measurement.instances):
+        return _likelihoods(folder, base, smelli, theirs)
+
+
+def _likelihoods(folder, base, smelli, theirs):
     base = dataclasses.replace(base, settings={**base.settings, "nexp": 2000})  # sooner
     path, own = overlaid(folder, 4.0)
     upper = theirs.observables[0][2]
@@ -198,7 +203,6 @@ def test_the_same_measurement_of_an_additional_observable(tmp_path, base, smelli
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("likelihoods_of_smelli")
 def test_the_same_measurement_in_a_bin_that_flavio_computes(tmp_path, base, smelli):
     """Truth: as before; the bin is wider by 1e-5 GeV^2, and flavio predicts 100 draws of it."""
     own = [(n, a, 4.0) for n, a, b in overlaid(tmp_path, 4.0)[1]]
