@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 OUT = "results/tiny"
 
 #: What is drawn and written from a scan, and what makes it.
-DRAWN = {"tables", "comparison", "figures", "record", "page"}
+DRAWN = {"tables", "comparison", "figures", "figures_pulls", "record", "page"}
 STATISTICS = {"profile", "best_fit", *DRAWN}
 WEIGHED = {"scan", *STATISTICS}
 
@@ -67,7 +67,7 @@ def test_nothing_right_after_a_run(again):
         ({"categories": ["quarks", "LFU"]}, WEIGHED),
         ({"covariance": {"seed": 2}}, {"measurements", "likelihood", *WEIGHED}),
         ({"confidence_levels": [0.6, 0.9]}, {"best_fit", *DRAWN}),
-        ({"observables_of_interest": ["m_W"]}, {"figures", "record", "page"}),
+        ({"observables_of_interest": ["m_W"]}, {"figures_pulls", "record", "page"}),
         ({"fits": {"small": {"theta_sb": -0.1}, **FITS}}, STATISTICS),
         (
             {"data": {"LFU": {"measurements": {"exclude": ["LHCb RK RK* 2022"]}}}},
@@ -132,7 +132,7 @@ def test_a_new_version(finished, tmp_path, package):
 
 #: What is made again when a module changes.
 ROOMS = {
-    "report/figures": {"figures", "record", "page"},
+    "report/figures": {"figures", "figures_pulls", "record", "page"},
     "inference/statistics": {*STATISTICS},
     "report/tables": {"tables", "comparison", "record", "page"},
     "physics/smeft": {"chunk", "papers_points", *WEIGHED},  # data know no model

@@ -96,6 +96,9 @@ def test_scan_survives_what_happens_to_jobs(slurm, finished, tmp_path):
         others = {*before, *starved}
         cancelled, hanging = slurm.wait(lambda: chunks("RUNNING", 2, but=others), process)
         slurm.call("scancel", cancelled)
+        # has started: SLURM cannot kill what was stopped before
+        begun = f"results/.slurm/rule_chunk/*/{hanging}.log"
+        slurm.wait(lambda: [p for p in tmp_path.glob(begun) if p.stat().st_size], process)
         slurm.call("scancel", "--full", "--signal=STOP", hanging)
         slurm.call("scontrol", "update", f"jobid={hanging}", "timelimit=1")
         process.wait()

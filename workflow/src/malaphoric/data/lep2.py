@@ -281,6 +281,7 @@ class _Family(NamedTuple):
     weights: np.ndarray  #: shape (m, 24)
     asymmetries: np.ndarray  #: positions among the columns
     totals: np.ndarray  #: their denominators, shape (k, 24)
+    unit: np.ndarray  #: what the values are divided by, shape (m, 1)
 
 
 class Forms(NamedTuple):
@@ -321,6 +322,7 @@ class Forms(NamedTuple):
             values = own.weights @ of_family
             if own.asymmetries.size:
                 values[own.asymmetries] /= own.totals @ of_family
+            values /= own.unit
             result[own.columns] = values
         return result
 
@@ -347,7 +349,7 @@ def _tree_level(observables: tuple[tuple, ...], *values: float) -> Forms:
 def _ratios(observables: tuple[tuple, ...], *values: float) -> Forms:
     forms = _tree_level(observables, *values)
     sm = forms(np.zeros((len(COEFFICIENTS), 1)))
-    relative = [own._replace(weights=own.weights / sm[own.columns]) for own in forms.families]
+    relative = [own._replace(unit=sm[own.columns]) for own in forms.families]
     return forms._replace(families=relative)
 
 
@@ -431,7 +433,8 @@ def _families(
         if columns:
             as_matrix = [_GEV2_PB * np.reshape(x, (-1, 24)) for x in (forms, totals)]
             where = np.array(columns), np.array(asymmetries, dtype=int)
-            blocks.append(_Family(family, where[0], as_matrix[0], where[1], as_matrix[1]))
+            one = np.ones((len(columns), 1))
+            blocks.append(_Family(family, where[0], as_matrix[0], where[1], as_matrix[1], one))
     if unknown := set(range(len(observables))).difference(*(own.columns for own in blocks)):
         raise ValueError(f"not LEP2 observables: {[observables[i] for i in sorted(unknown)]}")
     return blocks
