@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable
 
 from malaphoric import Model
-from malaphoric.arithmetic import BLOCK
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.data.measurements import make_likelihood
 from malaphoric.engines import loading, running
@@ -23,6 +22,7 @@ import numpy as np
 
 MODEL = "b3-l2"
 M_X = 3000.0
+_FLOOR = 1024  # points of a block of the floor: the same for ever, so that ratios can be compared
 NEAR = np.array([-0.92, 0.078, -0.17])  # around the best fit, where no point fails
 
 
@@ -112,11 +112,11 @@ def compiled_against_floor(
         engine = loading.load_engine(model, "compiled", M_X)
         likelihoods.append(loading.ModelLikelihood(model, M_X, engine, data))
     rng = np.random.default_rng(0)
-    features, coefficients = rng.normal(size=(BLOCK, 60)), rng.normal(size=(60, 510))
-    squares = [(rng.normal(size=(BLOCK, k)), rng.normal(size=(k, k))) for k in (306, 148, 31, 24)]
+    features, coefficients = rng.normal(size=(_FLOOR, 60)), rng.normal(size=(60, 510))
+    squares = [(rng.normal(size=(_FLOOR, k)), rng.normal(size=(k, k))) for k in (306, 148, 31, 24)]
 
     def floor() -> None:
-        for _ in range(n // BLOCK):
+        for _ in range(n // _FLOOR):
             features @ coefficients
             for residual, whitening in squares:
                 r = residual @ whitening
