@@ -57,7 +57,7 @@ table: setup
 # Remake the lock after a change of the dependencies in pyproject.toml (needs uv).
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra workflow --extra docs --extra test \
-	  --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	  --generate-hashes --no-annotate --no-header \
 	  pyproject.toml requirements-build.in -o requirements.lock
 
 # Why would which rule run? A sentence for each.

@@ -18,11 +18,10 @@ from malaphoric.engines import compiling, running
 from malaphoric.inference import fits
 from malaphoric.report import comparison, explorer, notes, page, plotted
 from malaphoric.scan import merging
+from malaphoric.schema import read_yaml_in_c
 from malaphoric.workflow import archive, jobs
 from malaphoric.workflow.configuration import Configuration
 from malaphoric.workflow.recipes import Recipes
-
-from malaphoric.schema import read_yaml_in_c
 
 from harness import TINY
 

@@ -281,7 +281,7 @@ class _Family(NamedTuple):
     weights: np.ndarray  #: shape (m, 24)
     asymmetries: np.ndarray  #: positions among the columns
     totals: np.ndarray  #: their denominators, shape (k, 24)
-    unit: np.ndarray  #: what the values are divided by, shape (m, 1)
+    divisor: np.ndarray  #: of the values, shape (m, 1)
 
 
 class Forms(NamedTuple):
@@ -322,7 +322,7 @@ class Forms(NamedTuple):
             values = own.weights @ of_family
             if own.asymmetries.size:
                 values[own.asymmetries] /= own.totals @ of_family
-            values /= own.unit
+            values /= own.divisor
             result[own.columns] = values
         return result
 
@@ -349,7 +349,7 @@ def _tree_level(observables: tuple[tuple, ...], *values: float) -> Forms:
 def _ratios(observables: tuple[tuple, ...], *values: float) -> Forms:
     forms = _tree_level(observables, *values)
     sm = forms(np.zeros((len(COEFFICIENTS), 1)))
-    relative = [own._replace(unit=sm[own.columns]) for own in forms.families]
+    relative = [own._replace(divisor=sm[own.columns]) for own in forms.families]
     return forms._replace(families=relative)
 
 

@@ -613,20 +613,19 @@ class _Forms(NamedTuple):
     out: slice
 
 
-@dataclass
-class _Batch:
+class _Batch(NamedTuple):
     """Ports and leptons whose forms are made of the same amplitudes and phase."""
 
     phase: str
     amplitudes: tuple[int, ...]
-    size: int  #: number of their monomials
-    quarks: np.ndarray = field(
-        default_factory=lambda: np.zeros(0, int)
-    )  #: of each member, rows of `Factors`
-    ports: np.ndarray = field(
-        default_factory=lambda: np.zeros(0, int)
-    )  #: of each member, port and lepton
-    forms: list[list[_Forms]] = field(default_factory=list)  #: of each member
+    quarks: np.ndarray  #: of each member, rows of `Factors`
+    ports: np.ndarray  #: of each member, port and lepton
+    forms: list[list[_Forms]]  #: of each member
+
+    @property
+    def size(self) -> int:
+        """Number of their monomials."""
+        return self.forms[0][0].matrix.shape[1]
 
 
 class _Assumed(NamedTuple):
@@ -1372,23 +1371,22 @@ def _batches(forms: dict[tuple, list], places: dict[tuple, int]) -> tuple[list[_
     Their values are in the order in which they are computed, after the constant 1: also returns
     the row of each form by its number.
     """
-    batches: dict[tuple, _Batch] = {}
+    groups: dict[tuple, dict[tuple[int, int], list[_Forms]]] = {}
     row = np.zeros(1 + sum(map(len, forms.values())), dtype=int)
     stop = 1
     for (port, lepton, phase, vcb), found in forms.items():
         amplitudes, matrix = _used(np.array([form for _, form in found]), phase != "none")
-        new = _Batch(phase, amplitudes, matrix.shape[1])
-        batch = batches.setdefault((phase, amplitudes), new)
-        place = places[port, lepton]
-        if place not in batch.ports:
-            batch.ports = np.append(batch.ports, place)
-            batch.quarks = np.append(batch.quarks, QUARKS.index(port.sector[0]))
-            batch.forms.append([])
         out = slice(stop, stop + len(found))
         row[[number for number, _ in found]] = np.arange(out.start, out.stop)
-        batch.forms[list(batch.ports).index(place)].append(_Forms(vcb, matrix, out))
+        member = QUARKS.index(port.sector[0]), places[port, lepton]
+        members = groups.setdefault((phase, amplitudes), {})
+        members.setdefault(member, []).append(_Forms(vcb, matrix, out))
         stop = out.stop
-    return list(batches.values()), row
+    batches = []
+    for (phase, amplitudes), members in groups.items():
+        quarks, ports = np.array(list(members)).T
+        batches.append(_Batch(phase, amplitudes, quarks, ports, list(members.values())))
+    return batches, row
 
 
 def _observables(part: dict) -> list:

@@ -18,14 +18,7 @@ import numpy as np
 from malaphoric import source, store
 from malaphoric.data import categories
 from malaphoric.data.likelihood import Likelihood
-from malaphoric.engines.protocol import (
-    CKM_FAILURE,
-    NO_ERROR,
-    Engine,
-    Evaluation,
-    Weighed,
-    weigh,
-)
+from malaphoric.engines.protocol import CKM_FAILURE, NO_ERROR, Engine, Evaluation, Weighed, weigh
 from malaphoric.scan.grid import Grid
 
 _CHUNK = "malaphoric chunk"
