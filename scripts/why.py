@@ -1,11 +1,14 @@
 """Say in a sentence per rule why it would run: python scripts/why.py [CONFIGURATION]."""
 
+import heapq
 import json
 import os
 import re
 import subprocess
 import sys
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from malaphoric.schema import load_yaml
@@ -39,18 +42,6 @@ _RECIPES = {
 _LOGS = {"chunk": "chunks/*", "atlas_chunk": "chunks/*", "mass": "masses/*"}
 _EXACT = ("exact_points", "papers_points", "exact_models")
 
-#: What no other job runs beside, and what figures do not wait for.
-_ALONE = ("measurements", "likelihood", "scan", "profile")
-_AFTER_FIGURES = (
-    *_EXACT,
-    "validation_points",
-    "validate",
-    "tables",
-    "comparison",
-    "record",
-    "page",
-)
-
 #: Seconds that Snakemake takes to start, and a job of its.
 _SNAKEMAKE, _START = 3, 1
 
@@ -59,16 +50,24 @@ _FOLLOWS = ("layer", "layers", "theory", "exact_theory", "configuration", "recip
 _FOLLOWS += ("papers", "papers_data", "check", "note")
 
 
-def jobs(text: str) -> dict[str, list[str]]:
-    """Reasons of the jobs of every rule, from the output of a dry run."""
-    found: dict[str, list[str]] = {}
-    rule = None
-    for line in text.splitlines():
-        if match := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):", line):
-            rule = match[1]
-        elif rule and line.startswith("    reason: "):
-            found.setdefault(rule, []).append(line.removeprefix("    reason: "))
-            rule = None
+@dataclass(frozen=True)
+class Job:
+    """What a dry run says of a job."""
+
+    rule: str
+    reason: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+def jobs(text: str) -> list[Job]:
+    """All jobs in the output of a dry run."""
+    found = []
+    blocks = re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?:    .*\n)*)", text, re.M)
+    for rule, block in blocks:
+        said = dict(re.findall(r"^    (input|output|reason): (.*)$", block, re.M))
+        files = (tuple(said.get(key, "").split(", ")) for key in ("input", "output"))
+        found.append(Job(rule, said.get("reason", ""), *files))
     return found
 
 
@@ -137,7 +136,7 @@ def recorded(run: Configuration | AtlasConfiguration) -> dict[str, dict]:
 
 
 def seconds(folder: Path, counts: dict[str, int]) -> dict[str, float]:
-    """How long the jobs of each rule took when they last ran, by the ends of their logs.
+    """How long a job of each rule took when it last ran, by the ends of logs.
 
     Rules without one are left out, and exact points, which are kept.
     """
@@ -148,25 +147,45 @@ def seconds(folder: Path, counts: dict[str, int]) -> dict[str, float]:
         ends = [re.search(r"\((\d+) s\)\s*$", text) for text in texts]
         known = [int(end[1]) for end in ends if end]
         if known and rule not in _EXACT:
-            found[rule] = number * (sum(known) / len(known) + _START)
+            found[rule] = sum(known) / len(known) + _START
     return found
 
 
-def duration(folder: Path, counts: dict[str, int], cores: int) -> str:
+def figures_after(found: list[Job], known: dict[str, float], cores: int) -> float | None:
+    """Seconds until all figures are there, as each job begins once its inputs and a core are there.
+
+    None without figures, or if it is not known how long a job before them takes.
+    """
+    makers = {file: job for job in found for file in job.outputs}
+    before: dict[Job, set[Job]] = {}
+    wanted = [job for job in found if any("/figures/" in file for file in job.outputs)]
+    while wanted:
+        job = wanted.pop()
+        if job not in before:
+            before[job] = {makers[file] for file in job.inputs if file in makers}
+            wanted += before[job]
+    if not before or not {job.rule for job in before} <= set(known):
+        return None
+    free, ends = [float(_SNAKEMAKE)] * cores, {}
+    for job in TopologicalSorter(before).static_order():
+        ready = max((ends[other] for other in before[job]), default=0.0)
+        ends[job] = max(ready, heapq.heappop(free)) + known[job.rule]
+        heapq.heappush(free, ends[job])
+    return max(free)
+
+
+def duration(folder: Path, found: list[Job], cores: int) -> str:
     """A sentence on how long jobs took when they last ran, and on when figures would be there."""
+    counts = Counter(job.rule for job in found)
     known = seconds(folder, counts)
     if not known:
         return ""
     unknown = [rule for rule in counts if rule not in known and rule not in _EXACT]
     apart = [*unknown, *(["exact points"] if set(_EXACT) & set(counts) else [])]
     more = f", apart from {', '.join(apart)}" if apart else ""
-    total = f"{sum(known.values()):.0f} s together, on one core{more}"
-    said = f"When these jobs last ran they took {total}."
-    drawn = {rule for rule in counts if rule not in _AFTER_FIGURES}
-    if "figures" in drawn and drawn <= set(known):
-        alone = sum(known[rule] for rule in drawn if rule in _ALONE)
-        others = sum(known[rule] for rule in drawn if rule not in _ALONE)
-        after = _SNAKEMAKE + alone + others / cores
+    total = sum(known[rule] * counts[rule] for rule in known)
+    said = f"When these jobs last ran they took {total:.0f} s together, on one core{more}."
+    if after := figures_after(found, known, cores):
         said += f" New figures would be there after about {after:.0f} s on {cores} cores."
     return said
 
@@ -181,8 +200,7 @@ def main(configuration: str = "config/config.yaml") -> int:
     if run.returncode:
         print(run.stdout, run.stderr, sep="\n", file=sys.stderr)
         return run.returncode
-    found = jobs(run.stdout + run.stderr)
-    found.pop("all", None)
+    found = [job for job in jobs(run.stdout + run.stderr) if job.rule != "all"]
     if not found:
         print("Nothing would run: everything is up to date.")
         return 0
@@ -193,16 +211,18 @@ def main(configuration: str = "config/config.yaml") -> int:
         print(f"There is no complete run in results/{run['run']} yet.")
     elif said := differences(*(side[whole]["settings"]["configuration"] for side in (old, new))):
         print("Since the last run:", "; ".join(said) + ".\n")
-    for rule, reasons in found.items():
+    reasons: dict[str, list[str]] = {}
+    for job in found:
+        reasons.setdefault(job.rule, []).append(job.reason)
+    for rule, (reason, *others) in reasons.items():
         name = _RECIPES.get(rule, rule)
         said = changed(old[name], new[name]) if name in old and name in new else []
-        said = list(filter(None, [*said, sentence(reasons[0])])) or ["its recipe has changed"]
-        number = f" ({len(reasons)} jobs)" if len(reasons) > 1 else ""
-        more = f"; {len(reasons) - 1} similar" if len(reasons) > 1 else ""
+        said = list(filter(None, [*said, sentence(reason)])) or ["its recipe has changed"]
+        number = f" ({len(others) + 1} jobs)" if others else ""
+        more = f"; {len(others)} similar" if others else ""
         print(f"{rule}{number}: {'; '.join(said)}{more}")
     logs = Path("results", run["run"], "logs")
-    counts, cores = {rule: len(reasons) for rule, reasons in found.items()}, os.cpu_count() or 1
-    if said := duration(logs, counts, cores):
+    if said := duration(logs, found, os.cpu_count() or 1):
         print(f"\n{said}")
     return 0
 
