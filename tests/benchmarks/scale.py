@@ -26,9 +26,9 @@ from malaphoric.workflow.configuration import SECONDS_PER_POINT, Configuration
 
 import numpy as np
 
-START = {"exact": 30, "compiled": 5}  # seconds until the first point
+START = {"exact": 12, "compiled": 1}  # seconds until the first point
 OTHERS = {"exact": 15, "compiled": 18}  # jobs beside the chunks
-REST = 180  # seconds of data half, best fits and exact checks
+REST = 50  # seconds of data half, best fits and exact checks
 
 
 class Free:
@@ -160,4 +160,4 @@ if __name__ == "__main__":
     if options.what != "table":
         measure(options.likelihood)
     # as measured above: chunks and scan.h5
-    table({"compiled": 178, "exact": 4250}, {"compiled": 0.5e-6, "exact": 11.5e-6})
+    table({"compiled": 149, "exact": 4230}, {"compiled": 0.4e-6, "exact": 13e-6})

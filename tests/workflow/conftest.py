@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import slurm as private
-from harness import COMPILED, FORKED, MASS, UNCHECKED, Workflow
+from harness import COMPILED, FORKED, MASS, THREE_CHUNKS, UNCHECKED, Workflow
 
 
 def pytest_configure(config):
@@ -54,7 +54,7 @@ def finished(tmp_path_factory, compiled):
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory):
     """A finished run of the compiled engine with two cores, in several chunks (two minutes)."""
-    return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=0.00064)
+    return once(tmp_path_factory, "compiled", **COMPILED, chunk_minutes=THREE_CHUNKS)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,15 @@ from unittest import mock
 
 import yaml
 
+from malaphoric.workflow.configuration import SECONDS_PER_POINT
+
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def minutes(points: int, engine: str = "compiled") -> float:
+    """The `chunk_minutes` of chunks that have so many points, or a few more to fill a block."""
+    return (points + 0.5) * SECONDS_PER_POINT[engine] / 60
+
 
 TINY = {
     "run": "tiny",
@@ -28,7 +36,7 @@ TINY = {
         "g_hat": 0.08,
         "theta_sb": {"min": -0.17, "max": -0.1, "points": 2},
     },
-    "chunk_minutes": 0.26,  # two points a chunk
+    "chunk_minutes": minutes(2, "exact"),
     "observables_of_interest": ["DeltaM_s", "m_W"],  # a figure of two rows is drawn quickly
 }
 
@@ -240,6 +248,9 @@ COMPILED = {
         "theta_sb": {"min": -0.3, "max": 0.1, "points": 21},
     },
 }
+
+#: Its chunks, where a test wants several.
+THREE_CHUNKS, FIVE_CHUNKS = minutes(2000), minutes(1000)
 
 #: A box that holds the regions: where it does not, a better one is looked for, which takes long.
 GRID = {

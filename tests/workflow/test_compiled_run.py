@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
-from harness import COMPILED, Workflow
+from harness import COMPILED, FIVE_CHUNKS, THREE_CHUNKS, Workflow
 from malaphoric.data.likelihood import Likelihood
 from malaphoric.engines.loading import ModelLikelihood, load_engine
 from malaphoric.inference import box
@@ -116,7 +116,7 @@ def test_bytes_do_not_depend_on_chunks_cores_or_order(compiled, tmp_path):
     Everything is computed again but the exact points, which are found where runs keep them.
     """
     other = Workflow(tmp_path)
-    config = other.configure(**COMPILED, chunk_minutes=0.00031)
+    config = other.configure(**COMPILED, chunk_minutes=FIVE_CHUNKS)
     other.borrow(compiled, KEPT)
     shutil.rmtree(tmp_path / ".snakemake")
     chunks = Recipes(load_configuration(config)).chunks
@@ -151,7 +151,7 @@ def again(compiled, folder, **changes):
     """The finished run in a folder of its own, with another configuration."""
     shutil.copytree(compiled.folder, folder, dirs_exist_ok=True)
     workflow = Workflow(folder)
-    workflow.configure(**{**COMPILED, "chunk_minutes": 0.00064, **changes})
+    workflow.configure(**{**COMPILED, "chunk_minutes": THREE_CHUNKS, **changes})
     return workflow
 
 

@@ -144,10 +144,10 @@ def test_resumes(finished, tmp_path):
     The undisturbed run had two cores and chunks of two points. Points are looked up in it: that
     smelli computes them again with the same bits, one by one, is what `test_slurm.py` sees.
     """
-    from harness import Workflow
+    from harness import Workflow, minutes
 
     workflow = Workflow(tmp_path)
-    workflow.configure(chunk_minutes=0.17)
+    workflow.configure(chunk_minutes=minutes(1, "exact"))
     chunks, stop = tmp_path / OUT / "chunks", tmp_path / "stop after"
     workflow.patch_scripts(
         "chunk.py",

@@ -9,7 +9,17 @@ import re
 import pytest
 import yaml
 
-from harness import COMPILED, GRID, MASS, ROOT, TINY, UNCHECKED, Workflow
+from harness import (
+    COMPILED,
+    FIVE_CHUNKS,
+    GRID,
+    MASS,
+    ROOT,
+    THREE_CHUNKS,
+    TINY,
+    UNCHECKED,
+    Workflow,
+)
 from malaphoric.data.lep2 import MEASUREMENTS
 from malaphoric.physics.model import Model
 from malaphoric.schema import ConfigurationError
@@ -72,7 +82,7 @@ CHANGES = {
         },
         (),
     ),
-    "chunk_minutes": (0.00031, ()),
+    "chunk_minutes": (FIVE_CHUNKS, ()),
     "confidence_levels": ([0.5, 0.9], ()),
     "fits": (
         {"angle": {"theta_sb": -0.12}, "point": {"theta_sb": -0.12, "g_hat": 0.1}, "all": {}},
@@ -164,7 +174,7 @@ def test_changed_validation(compiled, unchecked, tmp_path):
     ours = Workflow(tmp_path / "ours").copy_of(unchecked)
     theirs = {key: value for key, value in UNCHECKED.items() if key != "figures"}
     theirs |= {"parameters": COMPILED["parameters"], "validation": {"points": 8}}
-    theirs["chunk_minutes"] = 0.00064
+    theirs["chunk_minutes"] = THREE_CHUNKS
     ours.configure(**theirs)
     text = ours.run("--cores", "1").stdout
     assert set(re.findall(r"\((\d+) found in earlier files\)", text)) - {"0"}

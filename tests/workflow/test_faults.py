@@ -18,7 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
-from harness import COMPILED, ROOT, Workflow
+from harness import COMPILED, FIVE_CHUNKS, ROOT, THREE_CHUNKS, Workflow
 from malaphoric import Model, store
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def scan(compiled, tmp_path):
 
 def scan_in(folder, compiled):
     result = Workflow(folder)
-    result.configure(**COMPILED, chunk_minutes=0.00031)
+    result.configure(**COMPILED, chunk_minutes=FIVE_CHUNKS)
     result.borrow(compiled, *(f"{OUT}/{name}" for name in BEFORE_THE_SCAN))
     return result
 
@@ -202,7 +202,7 @@ def test_read_only_folder(scan, place):
 def test_damaged_chunks(compiled, tmp_path):
     """The merge names the file and the remedy, which works."""
     scan = Workflow(tmp_path)
-    scan.configure(**COMPILED, chunk_minutes=0.00064)
+    scan.configure(**COMPILED, chunk_minutes=THREE_CHUNKS)
     names = (*BEFORE_THE_SCAN, "chunks", "exact")
     scan.borrow(compiled, *(f"{OUT}/{name}" for name in names))
     path, other = sorted((scan.folder / OUT / "chunks").glob("*.h5"))[:2]

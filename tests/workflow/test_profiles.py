@@ -11,7 +11,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from harness import ROOT
+from harness import ROOT, minutes
 from malaphoric.workflow.configuration import SECONDS_PER_POINT
 
 PROFILES = ("slurm", "htcondor", "generic")
@@ -76,7 +76,7 @@ def test_holds_what_it_replaces(name):
 
 @pytest.mark.parametrize(
     ("options", "chunks"),
-    [([], 1), (["--config", "chunk_minutes=0.26"], 2)],
+    [([], 1), (["--config", f"chunk_minutes={minutes(2, 'exact')}"], 2)],
     ids=["profile", "user"],
 )
 def test_chunk_minutes(workflow, options, chunks):

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from harness import COMPILED, ROOT, Workflow
+from harness import COMPILED, ROOT, THREE_CHUNKS, Workflow
 from malaphoric import store
 
 # one process: there is one SLURM
@@ -33,7 +33,7 @@ def test_compiled_run_in_arrays(slurm, compiled, tmp_path):
     ours = Workflow(tmp_path)
     ours.configure(**COMPILED)
     arrays = ["--slurm-array-jobs", "chunk", "--slurm-array-limit", "2"]
-    options = [*PROFILE, *arrays, "--config", "chunk_minutes=0.00064", "--until", "profile"]
+    options = [*PROFILE, *arrays, "--config", f"chunk_minutes={THREE_CHUNKS}", "--until", "profile"]
     output = ours.run(*options, environment=slurm.environment).stdout
     chunks = slurm.jobs("chunk")
     assert len(chunks) == len(list((tmp_path / "results/compiled/chunks").glob("*.h5"))) > 2

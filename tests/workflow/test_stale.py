@@ -16,13 +16,13 @@ import h5py
 import psutil
 import pytest
 
-from harness import COMPILED, ROOT, Workflow
+from harness import COMPILED, ROOT, THREE_CHUNKS, Workflow
 from malaphoric import store
 
 pytestmark = pytest.mark.slow
 
 OUT = "results/compiled"
-BASE = {**COMPILED, "chunk_minutes": 0.00064}
+BASE = {**COMPILED, "chunk_minutes": THREE_CHUNKS}
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def packaged(nexp: int = 100_000, seed: int = 1) -> Path | None:
 
 
 def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
-    """Collect the measurements of smelli's likelihoods (half a minute).
+    """Collect the measurements of smelli's likelihoods.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
 
 
 def make_likelihood(nexp: int = 100_000, seed: int = 1, lep2_set: str = "paper") -> Likelihood:
-    """The default likelihood: half a minute of smelli and flavio where nothing is `packaged`.
+    """The default likelihood: ten seconds of smelli and flavio where nothing is `packaged`.
 
     Parameters as for `make_measurements` and `combine`.
     """

@@ -34,14 +34,11 @@ from malaphoric.report.paper import FITS, TABLE4, has_the_papers_model, is_the_p
 from malaphoric.scan.grid import Grid, plain
 from malaphoric.schema import ConfigurationError, load_schema, load_yaml, meaning, validate
 
-#: CPU seconds per point with files, as `make bench` measures them: what all estimates rest on.
-SECONDS_PER_POINT = {"exact": 5.6, "compiled": 19e-6}
+#: CPU seconds per point, as `make bench` measures them on a quiet core: what all estimates rest on.
+SECONDS_PER_POINT = {"exact": 4.9, "compiled": 10e-6}
 
-#: The same per model of an atlas, see docs/atlas.md.
-SECONDS_PER_MODEL = 0.7
-
-#: The same per model and pseudo-data of its toys.
-SECONDS_PER_TOY = 0.05
+#: The same per model of an atlas, and per model and pseudo-data of its toys, see docs/atlas.md.
+SECONDS_PER_MODEL, SECONDS_PER_TOY = 0.25, 0.013
 
 #: Axes of a grid.
 _MOST_AXES = 5
@@ -501,8 +498,9 @@ class Configuration(DataConfiguration):
         return (
             f"{self.grid.size} points"
             + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
-            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, and half a "
-            "minute (with more than three parameters: minutes) for fits, C9, figures and page"
+            + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, and a "
+            "quarter of a minute (with more than three parameters: minutes) for fits, C9, figures "
+            "and page"
         )
 
     @property
