@@ -19,7 +19,7 @@ with job(snakemake) as this:
     fitted = np.isfinite(every.columns[f"{ranking.MAIN}/dchi2"][:, -1])
     found = every.taken(np.flatnonzero(fitted))  # the first ones
     unchecked = [] if s["checked"] else ["Not checked against exact points."]
-    said = [*unchecked, *notes.of_data(s["overlays"])]
+    said = [*unchecked, *notes.of_data(s["data"])]
     page = figures.Page(
         s["title"], s["M_X"], tuple(s["levels"]), Fits(notes=dict.fromkeys(said, SHOWN))
     )

@@ -47,8 +47,9 @@ with job(snakemake) as this:
         boson = zprime(x["epsilon_hat"], x["g_hat"], x.get(MASS, mass))
         own[name] = replace(fit, Zprime=boson, C9=place)
     everywhere = [f"{s['note'].capitalize()}."] if s["note"] else []
-    everywhere += notes.of_data(s["configuration"]["data"]["overlays"])
-    said = dict.fromkeys(everywhere, SHOWN) | dict.fromkeys(s["remarks"], ())
+    everywhere += notes.of_data(s["configuration"]["data"])
+    said = dict.fromkeys(everywhere, SHOWN)
+    said |= dict.fromkeys([*data.settings["doubts"], *s["remarks"]], ())
     intervals = statistics.all_intervals(found.profiles, levels, model.records)
     found = replace(found, intervals=intervals)
     said |= notes.of_fits(found, grid, limits, mass, levels, s["box_command"], model.records)

@@ -17,9 +17,11 @@ with job(snakemake) as this:
         draws = draws.of(list(map(observable_tuple, s["extra"])))
         extra = theory.follow(theory.Draws.load(theory.PACKAGED), draws)
     likelihood = combine(base, s["lep2_set"], s["selection"], overlays, extra)
-    likelihood.save(snakemake.output[0])
-    for doubt in doubts(base, s["selection"], overlays, extra):
+    doubted = doubts(base, s["selection"], overlays, extra)
+    for doubt in doubted:
         this.say(f"note: {doubt}")
+    likelihood.settings["doubts"] = [doubt for doubt, answered in doubted.items() if not answered]
+    likelihood.save(snakemake.output[0])
     this.done(
         "chi2 of the Standard Model: "
         + ", ".join(f"{name} {value:.2f}" for name, value in likelihood.chi2_sm.items())

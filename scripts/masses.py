@@ -13,7 +13,7 @@ with job(snakemake) as this:
     s, given, out = this.settings, snakemake.input, snakemake.output
     masses = s["masses"]
     profiles = {mass: given[f"profile_{mass}"] for mass in masses}
-    said = ["Not checked against exact points at these masses.", *notes.of_data(s["overlays"])]
+    said = ["Not checked against exact points at these masses.", *notes.of_data(s["data"])]
     model, rows = Model.of(s["model"]), []
     page = figures.Page(s["title"], None, tuple(s["levels"]), about=model.records, fixed=s["fixed"])
     figures.masses(profiles, page, out.pdf, out.png, said, this.recipe)

@@ -31,7 +31,7 @@ with job(snakemake) as this:
     validation.write_tables(
         result, names, exact["points"], data.observables, out.points, out.observables
     )
-    about = [validation.BOUNDS, s["title"], out.pdf, out.png, notes.of_data(s["overlays"])]
+    about = [validation.BOUNDS, s["title"], out.pdf, out.png, notes.of_data(s["data"])]
     figures.validation(result.distance, result.chi2, *about)
     if result.failures:
         raise SystemExit(

@@ -19,7 +19,7 @@ _SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
 
 #: Snakemake's reasons, and ours.
 _REASONS = (
-    ("Missing output files: ", "has never been made: "),
+    ("Missing output files: ", "is not there: "),
     ("Incomplete output files: ", "was interrupted: "),
     ("Updated input files: ", "input has changed: "),
     ("Input files updated by another job: ", "input is remade: "),

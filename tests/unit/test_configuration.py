@@ -269,6 +269,7 @@ APART = (
     ", and a quarter of a minute (with more than three parameters: minutes) for fits, C9, figures "
     "and page"
 )
+CHECK = "; 12 exact points check it, 4.9 s each if it is not kept"
 
 
 def test_cost_is_said():
@@ -282,10 +283,14 @@ def test_cost_is_said():
     grid["theta_sb"] = {"min": 0, "max": 0.3, "profile": True}
     c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
     minimised = "at each of which chi2 is minimised over theta_sb"
-    assert c.cost == f"800 points, {minimised}: about 5 s of CPU time on a quiet core{APART}"
+    assert c.cost == f"800 points, {minimised}: about 5 s of CPU time on a quiet core{APART}{CHECK}"
     grid["g_hat"]["points"] = 203
     c = Configuration(changed(["parameters"], grid, changed(["engine"], "compiled", MINIMAL)))
-    assert c.cost.endswith(f"about 100 s of CPU time on a quiet core{APART}")
+    assert c.cost.endswith(f"about 100 s of CPU time on a quiet core{APART}{CHECK}")
+    content = changed(["engine"], "compiled", MINIMAL)
+    others = {**content, "lep2_set": "full"}  # the paper's two points say nothing
+    assert "; 10 exact points check it" in Configuration(others).cost
+    assert Configuration({**content, "validation": {"points": 0}}).cost.endswith(APART)
 
 
 def test_a_missing_parameter_is_told_all_it_may_be():

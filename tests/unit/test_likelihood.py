@@ -19,6 +19,7 @@ from malaphoric.data.measurements import (
     _average,
     _constraints,
     _distribution,
+    _draw,
     combine,
     make_likelihood,
     packaged,
@@ -481,7 +482,7 @@ class TestMade:
         fast = categories.smelli_likelihood("quarks")
         wanted = {name: i for i, name in enumerate(fast.observables)}
         measurements = fast.full_measurement_likelihood.get_measurements
-        drawn = _constraints("quarks", measurements, wanted, 1000, 3)
+        drawn = _constraints("quarks", measurements, wanted, 1000, 3, _draw)
         average = _average(drawn, np.zeros((len(wanted), len(wanted))))
         central, covariance = average.arrays["central"], average.arrays["covariance"]
         original = flavio.Measurement.get_random_all

@@ -19,7 +19,10 @@ FINE = (np.arange(-12, 4) / 10, np.linspace(0, 0.3, 31), np.linspace(-0.5, 0.1, 
 
 @pytest.fixture
 def said(tmp_path):
-    """Sentences on a scan of the given axes, by the compiled engine or by the grid alone."""
+    """Sentences on a scan of the given axes, by the compiled engine or by the grid alone.
+
+    With where they are shown.
+    """
 
     def said(axes, chi2=parabola, M_X=3000.0, minimised=True):
         write_scan(tmp_path / "scan.h5", axes, chi2, M_X)
@@ -32,7 +35,7 @@ def said(tmp_path):
             found = fits.best_fits(grid, SM, N_OBS, box, FITS)
             curves = statistics.grid_profiles(tmp_path / "profile.h5")
             found = dataclasses.replace(found, profiles=curves)
-        return list(notes.of_fits(found, grid, box, M_X, (0.68, 0.95), "the command"))
+        return notes.of_fits(found, grid, box, M_X, (0.68, 0.95), "the command")
 
     return said
 
@@ -40,7 +43,7 @@ def said(tmp_path):
 @pytest.mark.parametrize("minimised", [True, False])
 def test_nothing_is_said_of_a_good_scan(said, minimised):
     """|epsilon| = 1 and g_hat = 0 are physical limits: what reaches them is not cut."""
-    assert said(FINE, minimised=minimised) == []
+    assert said(FINE, minimised=minimised) == {}
 
 
 def test_a_region_that_reaches_no_coupling_is_not_cut(said):
@@ -49,17 +52,30 @@ def test_a_region_that_reaches_no_coupling_is_not_cut(said):
     def weak(points):
         return parabola(points * (1, 0.2, 1) + (0, 0.08, 0))
 
-    assert said((FINE[0], np.linspace(0, 0.5, 26), FINE[2]), weak) == []
+    assert said((FINE[0], np.linspace(0, 0.5, 26), FINE[2]), weak) == {}
 
 
 @pytest.mark.parametrize("minimised", [True, False])
 def test_a_region_that_reaches_the_edge_is_said_to(said, minimised):
     """An edge two errors from the best fit, and one on this side of it; the command is named."""
-    note, remedy = said((FINE[0], np.linspace(0, 0.14, 15), FINE[2]), minimised=minimised)
-    assert "The 95% region reaches the edge of the box at g_hat = 0.14:" in note
-    assert remedy == "`the command` proposes another box."
-    (note,) = [n for n in said((*FINE[:2], FINE[2][41:]), minimised=minimised) if "reaches" in n]
-    assert "The best fit reaches the edge of the box at theta_sb = -0.09:" in note
+    found = said((FINE[0], np.linspace(0, 0.14, 15), FINE[2]), minimised=minimised)
+    where = "reaches the edge of the box at g_hat = 0.14: what lies beyond is not seen."
+    assert found == {
+        f"The 68% region of the unmixed model {where}": ("fig2",),
+        f"The 95% region {where}": ("regions", "c9"),
+        "`the command` proposes another box.": (),
+    }
+    found = said((*FINE[:2], FINE[2][41:]), minimised=minimised)
+    where = "reaches the edge of the box at theta_sb = -0.09: what lies beyond is not seen."
+    assert found[f"The best fit {where}"] == ("regions", "c9", "profiles")
+
+
+def test_an_interval_that_reaches_the_edge_is_said_to(said):
+    """An edge 1.8 errors away: inside 95% of one parameter and of two, 68% of neither."""
+    found = said((FINE[0], np.linspace(0, 0.136, 18), FINE[2]))
+    where = "reaches the edge of the box at g_hat = 0.136: what lies beyond is not seen."
+    assert found[f"The 95% region {where}"] == ("regions", "c9")
+    assert found[f"The 95% interval {where}"] == ("profiles",)
 
 
 def fits_at(unmixed, main, errors=0.02, **intervals):
@@ -155,10 +171,13 @@ def test_a_box_that_spans_zero_without_a_node(said):
     assert note == "There is no unmixed fit: no valid point of the box has epsilon_hat = 0."
 
 
-def test_overlaid_data_are_named():
-    """Whoever sees a figure must know that its data may be invented."""
-    assert notes.of_data([]) == []
-    assert notes.of_data(["a", "b", "c"]) == ["With overlaid data: a, b and c."]
+def test_other_data_are_named():
+    """Whoever sees a figure must know that its data may be invented, or are not the paper's."""
+    rules = {"quarks": {"observables": {"include": ["x"]}}, "LFU": {"measurements": {}}}
+    assert notes.of_data({"overlays": [], **rules}) == []
+    rules["LFU"] = {"measurements": {"include": ["c"], "exclude": ["d"]}}
+    found = notes.of_data({"overlays": ["a", "b"], **rules})
+    assert found == ["With other data than smelli's: a, b and c."]
 
 
 def test_other_minima_are_said(said):

@@ -48,7 +48,7 @@ def test_jobs():
     assert [job.rule for job in FOUND] == [rule for _, rule, _, _ in JOBS]
     assert FOUND[4].inputs == ("chunk-1", "chunk-2", "chunk-3")
     assert FOUND[-2].outputs == ("results/a/figures/x.pdf", "results/a/figures/x.png")
-    assert SCRIPT.sentence(FOUND[1].reason) == "has never been made: chunk-1"
+    assert SCRIPT.sentence(FOUND[1].reason) == "is not there: chunk-1"
 
 
 @pytest.mark.parametrize(

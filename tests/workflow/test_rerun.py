@@ -180,7 +180,7 @@ def test_why(again):
     assert "parameters.M_X was 3000" in run.stdout
     assert "2900" in run.stdout
     assert "overlays was [], is ['new']" in run.stdout
-    assert "chunk (2 jobs): M_X was 3000.0, is 2900.0; has never been made" in run.stdout
+    assert "chunk (2 jobs): M_X was 3000.0, is 2900.0; is not there" in run.stdout
     assert re.search(r"When these jobs last ran they took \d+ s together, on one core", run.stdout)
     assert re.search(r"New figures would be there after about \d+ s on \d+ cores", run.stdout)
     again.configure()

@@ -67,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.run(options)
         sys.stdout.flush()
     except (ConfigurationError, StoreError) as error:
-        parser.error(str(error))
+        parser.exit(2, f"{parser.prog}: error: {error}\n")
     except BrokenPipeError:  # of `| head`: what Python flushes at its end has nowhere to go
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -201,10 +201,10 @@ def _check(options: argparse.Namespace) -> None:
         print(note)
 
 
-def _doubts(run: Configuration) -> list[str]:
+def _doubts(run: Configuration) -> dict[str, bool]:
     """Notes on the data, as far as the measurements that come with the package tell."""
     if not run.packaged_measurements:
-        return []
+        return {}
     base = Measurements.load(run.packaged_measurements)
     return doubts(base, run.likelihood()["selection"], run.selection.overlays)
 

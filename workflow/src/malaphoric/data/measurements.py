@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,9 @@ _FAR = 20.0
 
 # Overlays that come with the project, and where what is doubted of them is answered.
 _ANSWERED, _ANSWER = ROOT / "config" / "data" / "2026", "answered in docs/data-2026.md"
+
+#: flavio's distributions whose mean and covariance are everything.
+_NORMALS = ("NormalDistribution", "MultivariateNormalDistribution")
 
 #: Nodes of a tabulated density: fewer than the first become the second.
 _COARSE, _FINE = 50, 1000
@@ -195,7 +198,7 @@ def make_measurements(nexp: int = 100_000, seed: int = 1) -> Measurements:
             likelihood = likelihood.measurement_likelihood
         wanted = {name: column[name] for name in names}
         measurements = likelihood.get_measurements
-        constraints += _constraints(category, measurements, wanted, nexp, seed)
+        constraints += _constraints(category, measurements, wanted, nexp, seed, _draw)
     return Measurements(
         observables=observables,
         category=[category for category, names in by_category.items() for _ in names],
@@ -276,7 +279,7 @@ def combine(
         kept = (_restrict(k, columns) for k in own if k.measurement not in gone)
         own = [k for k in kept if k is not None]
         if added := rule.added(overlaid):
-            own += _constraints(category, added, wanted, nexp, seed)
+            own += _constraints(category, added, wanted, nexp, seed, _moments)
         rule.check({observable_key(observables[c]) for k in own for c in k.columns})
         measurements[category] = sorted({k.measurement for k in own})
         if category == AVERAGED and own:
@@ -315,19 +318,19 @@ def doubts(
     selection: dict | None = None,
     overlays: Iterable[Path] = (),
     extra: Additional | None = None,
-) -> list[str]:
+) -> dict[str, bool]:
     """Sentences on overlaid values that may be in wrong units, and on what may count twice.
 
     Parameters as for `combine`. A value is doubted if it is 20 standard deviations (with the
     theory's) or a factor of 20 off the Standard Model: the whole interval of one standard
     deviation, and where the Standard Model is nearly zero, relative to the theory's uncertainty.
-    Observables that neither `base` nor `extra` has are passed over. Of the overlays that come with
-    the project the sentences say where they are answered.
+    Observables that neither `base` nor `extra` has are passed over.
 
     Returns
     -------
-    list of str
-        One sentence each; empty if there is nothing to say.
+    dict of str to bool
+        Sentences, and whether the project's own pages answer them: they say which events overlays
+        that come with it share with others, but no value is above doubt, because it may be edited.
     """
     overlays = list(overlays)
     overlaid = [name for path in overlays for name in read_overlay(path)]
@@ -335,7 +338,7 @@ def doubts(
     base = base.joined(extra)
     deviations = np.sqrt(np.diag(base.theory_covariance))
     theory = dict(zip(base.observables, zip(base.sm, deviations, strict=True), strict=True))
-    result = []
+    result: dict[str, bool] = {}
     for category in CATEGORIES:
         rule = _Rule(category, (selection or {}).get(category, {}))
         if not (added := rule.added(overlaid)):
@@ -350,9 +353,10 @@ def doubts(
                 names = [base.observables[c] for c in k.columns]
                 measured[k.measurement] = measured.get(k.measurement, []) + names
         for name in added:
-            said = _far_off(name, theory, counting) + _counted_twice(name, measured, counting)
+            result |= dict.fromkeys(_far_off(name, theory, counting), False)
             answer = f" ({_ANSWER})" if name in answered else ""
-            result += [sentence + answer for sentence in said]
+            for sentence in _counted_twice(name, measured, counting):
+                result[sentence + answer] = bool(answer)
             measured[name] = _observables(name)
     return result
 
@@ -453,6 +457,8 @@ def _far_off(measurement: str, theory: dict, counting: set[str]) -> list[str]:
 def _counted_twice(name: str, measured: dict, counting: set[str]) -> list[str]:
     """Sentences on observables that one experiment measured in overlapping bins, where both count.
 
+    Who names no experiment may be anybody.
+
     Parameters
     ----------
     name : str
@@ -469,27 +475,35 @@ def _counted_twice(name: str, measured: dict, counting: set[str]) -> list[str]:
             f"{name}: {observable_key(inside[0])} overlaps with another of its bins: without their "
             "correlation events count twice"
         )
-    others: dict[str, list] = {}
+    mine = _experiments(name)
+    others: list[str] = []
+    unsaid: list[str] = []
     for other, theirs in measured.items():
         theirs = [o for o in theirs if observable_key(o) in counting]
         both = [observable_key(o) for o in own if any(_overlap(o, p) for p in theirs)]
-        if both and _experiments(name) & _experiments(other):
-            others[other] = both
-    if others:
-        which = ", ".join(f"{other!r} ({both[0]}, ...)" for other, both in others.items())
-        result.append(
-            f"{name}: the same experiment measured the same in overlapping bins in {which}: these "
-            "are to be excluded unless their events are others"
-        )
+        experiments = _experiments(other)
+        if both and (mine & experiments or not mine or not experiments):
+            where = others if mine & experiments else unsaid
+            where.append(f"{other!r} ({both[0]}, ...)")
+    for found, who in (
+        (others, "the same experiment measured the same"),
+        (unsaid, "it may be that the same experiment, which is not named, measured the same"),
+    ):
+        if found:
+            result.append(
+                f"{name}: {who} in overlapping bins in {', '.join(found)}: these are to be "
+                "excluded unless their events are others"
+            )
     return result
 
 
 def _experiments(measurement: str) -> set[str]:
-    """Experiments of a measurement: flavio has texts as "ATLAS, CMS" and "LHCb (9 fb-1)"."""
+    """Experiments of a measurement: texts are as "ATLAS, CMS", "LHCb (9 fb-1)" and "Belle II"."""
     import flavio
 
     text = re.sub(r"\(.*?\)", "", flavio.Measurement[measurement].experiment or "")
-    return set(re.split(r"[\s,]+", text)) - {""}
+    text = re.sub(r"\s+(?=ii\b)", "-", text.casefold())
+    return set(re.split(r"[\s,]+", text)) - {"", "collaboration"}
 
 
 def _overlap(one: Observable, other: Observable) -> bool:
@@ -563,9 +577,17 @@ def _culprit(path: Path) -> str:
 
 
 def _constraints(
-    category: str, measurements: Iterable[str], wanted: dict, nexp: int, seed: int
+    category: str,
+    measurements: Iterable[str],
+    wanted: dict,
+    nexp: int,
+    seed: int,
+    averaged: Callable[..., dict[str, np.ndarray]],
 ) -> list[Constraint]:
-    """Constraints of flavio's measurements on the wanted observables (and their columns)."""
+    """Constraints of flavio's measurements on the wanted observables (and their columns).
+
+    ``averaged`` finds mean and covariance where measurements are averaged.
+    """
     import flavio
 
     result = []
@@ -575,21 +597,31 @@ def _constraints(
         if category == AVERAGED:
             ours = [name for name in instance.all_parameters if name in wanted]
             if ours:
-                arrays = _draw(instance, ours, nexp, seed)
+                arrays = averaged(instance, ours, nexp, seed)
+                if not np.all(np.diag(arrays["covariance"]) > 0):
+                    raise ConfigurationError(
+                        f"the measurement {measurement!r} has no error; accepted: as in "
+                        "1.2 ± 0.3 e-5"
+                    )
                 columns = np.array([wanted[name] for name in ours])
                 result.append(Constraint(category, measurement, NORMAL, columns, arrays))
             continue
-        for distribution, parameters in instance._constraints:
-            keep = [
-                i
-                for i, name in enumerate(parameters)
-                if name in wanted and instance._parameters.get(name) == (i, distribution)
-            ]
-            if keep:
-                kind, arrays = _distribution(measurement, distribution, keep)
-                columns = np.array([wanted[parameters[i]] for i in keep])
-                result.append(Constraint(category, measurement, kind, columns, arrays))
+        for distribution, keep, columns in _parts(instance, wanted):
+            kind, arrays = _distribution(measurement, distribution, keep)
+            result.append(Constraint(category, measurement, kind, columns, arrays))
     return result
+
+
+def _parts(measurement: Any, wanted: dict) -> Iterator[tuple[Any, list[int], np.ndarray]]:
+    """Distributions of a measurement, those of their dimensions that are wanted, and columns."""
+    for distribution, parameters in measurement._constraints:
+        keep = [
+            i
+            for i, name in enumerate(parameters)
+            if name in wanted and measurement._parameters.get(name) == (i, distribution)
+        ]
+        if keep:
+            yield distribution, keep, np.array([wanted[parameters[i]] for i in keep])
 
 
 def _distribution(
@@ -645,12 +677,31 @@ def _draw(measurement: Any, observables: list, nexp: int, seed: int) -> dict[str
     with predicting.seeded([seed, zlib.crc32(measurement.name.encode())]):
         draws = measurement.get_random_all(size=nexp)
     sample = np.array([draws[name] for name in observables])
-    covariance = np.atleast_2d(np.cov(sample))
-    if not np.all(np.diag(covariance) > 0):
-        raise ConfigurationError(
-            f"the measurement {measurement.name!r} has no error; accepted: as in 1.2 ± 0.3 e-5"
-        )
-    return {"central": sample.mean(axis=1), "covariance": covariance}
+    return {"central": sample.mean(axis=1), "covariance": np.atleast_2d(np.cov(sample))}
+
+
+def _moments(measurement: Any, observables: list, nexp: int, seed: int) -> dict[str, np.ndarray]:
+    """Mean and covariance of a measurement: as they are if it is normal, else those of draws.
+
+    In draws of rates (1e-8) together with angular observables (1) rounding would drown the rates.
+    """
+    places = {name: place for place, name in enumerate(observables)}
+    parts = [
+        (columns, *_distribution(measurement.name, distribution, keep))
+        if type(distribution).__name__ in _NORMALS
+        else (columns, "", {})
+        for distribution, keep, columns in _parts(measurement, places)
+    ]
+    found = {"central": np.zeros(len(places)), "covariance": np.zeros((len(places),) * 2)}
+    if not all(kind for _, kind, _ in parts):
+        found = _draw(measurement, observables, nexp, seed)
+    for columns, kind, arrays in parts:
+        if kind:
+            found["central"][columns] = arrays["central"]
+            found["covariance"][columns] = 0
+            found["covariance"][:, columns] = 0
+            found["covariance"][np.ix_(columns, columns)] = arrays["covariance"]
+    return found
 
 
 def _average(constraints: list[Constraint], theory: np.ndarray) -> Constraint:

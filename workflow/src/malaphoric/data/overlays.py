@@ -195,13 +195,15 @@ def _of_mapping(item: dict, where: str) -> list[tuple[list, Any, Any]]:
 def _distribution(names: list, values: Any, correlation: Any, where: str) -> Distribution:
     """One distribution from its observables and values, or a sentence on what is wrong."""
     observables = tuple(resolve(name, where) for name in names)
-    where = f"{where}: {', '.join(map(observable_key, observables))}"
+    measurement, keys = where, list(map(observable_key, observables))
+    where = f"{measurement}: {', '.join(keys)}"
     if correlation is not None:
-        for value in values:
-            kind = _text(value, where, correlated=True)
+        for key, value in zip(keys, values, strict=True):
+            here = f"{measurement}: {key}"
+            kind = _text(value, here, correlated=True)
             if kind not in ("normal", "asymmetric_normal") or "−" in value:
                 raise ConfigurationError(
-                    f"{where}: {value!r} is not accepted with a correlation; accepted: as in "
+                    f"{here}: {value!r} is not accepted with a correlation; accepted: as in "
                     "-1.2 ± 0.3 e-5, with the minus sign of the keyboard"
                 )
         _matrix(correlation, len(names), f"{where}: correlation")

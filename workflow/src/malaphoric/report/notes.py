@@ -6,11 +6,11 @@ those that concern them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from malaphoric.data.categories import GLOBAL
+from malaphoric.data.categories import CATEGORIES, GLOBAL
 from malaphoric.inference.fits import Box, free_parameters
 from malaphoric.inference.results import UNMIXED, Curve, Fit, Fits, Notes, ScanResult
 from malaphoric.inference.statistics import delta_chi2_level
@@ -27,18 +27,22 @@ _FEWEST = 3
 _FAR = 3.0
 
 # Where regions and intervals of the main fit are shown, and where stars and numbers of a fit.
-_REGIONS = ("regions", "profiles", "c9")
+_REGIONS = ("regions", "c9")
 _SHOW_A_FIT = {
-    "main": (*_REGIONS, "pulls", "table4"),
+    "main": (*_REGIONS, "profiles", "pulls", "table4"),
     "unmixed": ("fig2", "c9", "table4"),
     "other": ("table4",),
 }
 
 
-def of_data(overlays: Iterable[str]) -> list[str]:
-    """Sentences on data that others than smelli's authors chose: names of overlaid files."""
-    names = list(overlays)
-    return [f"With overlaid data: {_and(names)}."] if names else []
+def of_data(data: Mapping) -> list[str]:
+    """Sentences on data that others than smelli's authors chose, of a configuration's key ``data``.
+
+    They name overlays, and measurements that are included.
+    """
+    rules = [data[category].get("measurements", {}) for category in CATEGORIES if category in data]
+    names = [*data["overlays"], *(name for rule in rules for name in rule.get("include", []))]
+    return [f"With other data than smelli's: {_and(names)}."] if names else []
 
 
 def of_fits(
@@ -78,17 +82,20 @@ def of_fits(
             where = "box" if main.minimised else "grid"
             said = f"There is no {name} fit: no valid point of the {where} has {_at(held)}."
             found[said] = shown
-    found |= dict.fromkeys(_valleys(fits, about), (*_REGIONS, "fig2", "table4"))
+    found |= dict.fromkeys(_valleys(fits, about), (*_REGIONS, "profiles", "fig2", "table4"))
 
     def physical(name: str, edge: float) -> bool:
         return _is_physical(about[name], edge, box, M_X)
 
     if main:
-        cut = _cut(main, fits.profiles, box, physical, levels)
         loose = fits.unmixed.undetermined if fits.unmixed else []
-        unmixed = _cut_unmixed(loose, grid.unmixed_edges, cut, physical, levels)
+        unmixed = _cut_unmixed(loose, grid.unmixed_edges, physical, levels)
         found |= dict.fromkeys(unmixed, ("fig2",))
-        found |= dict.fromkeys(cut, _REGIONS)
+        cut: Notes = {}
+        for dimension, shown in ((2, _REGIONS), (1, ("profiles",))):
+            for sentence in _cut(main, fits.profiles, box, physical, levels, dimension):
+                cut[sentence] = (*cut.get(sentence, ()), *shown)
+        found |= cut
         if cut and command:
             found[f"`{command}` proposes another box."] = ()
         found |= dict.fromkeys(_coarse(main, grid), ("regions",))
@@ -173,8 +180,13 @@ def _cut(
     box: Box,
     physical: Callable[[str, float], bool],
     levels: tuple[float, float],
+    dimension: int,
 ) -> list[str]:
-    """What reaches an edge of the box that is no physical limit."""
+    """What of the regions of two parameters, or the intervals of one, reaches an edge of the box.
+
+    Physical limits are no edges.
+    """
+    shape = "region" if dimension == 2 else "interval"
     edges: dict[str, list[str]] = {}
     for name in free_parameters(box):
         curve = profiles.get(name)
@@ -185,7 +197,8 @@ def _cut(
                 continue
             height = curve.chi2[end] - curve.chi2.min()
             what = ["best fit"] if abs(fit.values[name] - edge) < 1e-3 * np.ptp(box[name]) else []
-            what += [f"{100 * x:g}% region" for x in levels if height <= delta_chi2_level(x, 2)]
+            inside = [x for x in levels if height <= delta_chi2_level(x, dimension)]
+            what += [f"{100 * x:g}% {shape}" for x in inside]
             if what:
                 edges.setdefault(what[0], []).append(f"{name} = {edge:g}")
     return _reaching(edges)
@@ -202,17 +215,16 @@ def _reaching(edges: dict[str, list[str]]) -> list[str]:
 def _cut_unmixed(
     undetermined: list[str],
     edges: list[tuple[str, float, float]],
-    said: list[str],
     physical: Callable[[str, float], bool],
     levels: tuple[float, float],
 ) -> list[str]:
-    """What of the unmixed model reaches an edge of its plane, and was not said of both models."""
+    """What of the unmixed model reaches an edge of its plane."""
     found: dict[str, list[str]] = {}
     for name, edge, height in edges:
         place = f"{name} = {edge:g}"
         inside = [f"{100 * x:g}%" for x in levels if height <= delta_chi2_level(x, 2)]
         known = name not in undetermined and not physical(name, edge)
-        if inside and known and not any(place in sentence for sentence in said):
+        if inside and known:
             found.setdefault(f"{inside[0]} region of the unmixed model", []).append(place)
     return _reaching(found)
 

@@ -495,13 +495,19 @@ class Configuration(DataConfiguration):
             if seconds < 2 * longer:
                 break
             seconds, unit = seconds / longer, name
-        return (
+        said = (
             f"{self.grid.size} points"
             + (f", at each of which chi2 is minimised over {minimised}" if minimised else "")
             + f": about {float(f'{seconds:.2g}'):g} {unit} of CPU time on a quiet core, and a "
             "quarter of a minute (with more than three parameters: minutes) for fits, C9, figures "
             "and page"
         )
+        if self.checked:
+            exact = self.data["validation"]["points"] + len(self.fits)
+            exact += len(TABLE4) if self.is_the_papers else 0
+            each = SECONDS_PER_POINT["exact"]
+            said += f"; {exact} exact points check it, {each:g} s each if it is not kept"
+        return said
 
     @property
     def _points_per_chunk(self) -> int:

@@ -317,7 +317,7 @@ class Recipes(DataRecipes):
         exact = {f"exact_{part}": "exact_points" for part in range(run.validation_parts)}
         exact |= {"paper": "papers_points", **points}
         settings = {**common, "theory": run.layers("exact")[-1], "title": title}
-        settings["overlays"] = run.portable["data"]["overlays"]
+        settings["data"] = run.portable["data"]
         self._add("validate", settings, {**inputs, **exact})
 
     def _results(self) -> None:
@@ -366,7 +366,7 @@ class Recipes(DataRecipes):
         settings |= {
             "model": run.model.as_dict("label"),
             "masses": list(MASSES),
-            "overlays": run.portable["data"]["overlays"],
+            "data": run.portable["data"],
         }
         self._add("masses", settings, {f"mass_{m}": f"mass-{m}" for m in MASSES})
 
@@ -431,7 +431,7 @@ class AtlasRecipes(DataRecipes):
         settings = {"title": title, MASS: run.mass, "levels": list(run["confidence_levels"])}
         settings |= {"categories": run.categories, "checked": run.checked}
         settings["known"] = {model.name: model.title for model in known}
-        settings["overlays"] = run.portable["data"]["overlays"]
+        settings["data"] = run.portable["data"]
         drawn = {**ranked, "toys": "toys"}
         self._add("atlas_figures", settings, drawn, [TABLE])
         self._record(theory=run.theory(), check=run.check, chunks=self.chunks)
