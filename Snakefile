@@ -77,6 +77,9 @@ except (ConfigurationError, store.StoreError) as error:
 OUT = f"results/{RUN['run']}"
 STARTED = time.time()
 
+if os.path.exists(OUT) and not os.path.isdir(OUT):
+    raise WorkflowError(f"{os.path.abspath(OUT)}: this is no folder, so that the run has no place")
+
 # Before any job, not when the first one has computed what it cannot write.
 if STARTS:
     for folder in [".", "results", *glob.glob(f"{OUT}/**/", recursive=True)]:

@@ -22,6 +22,11 @@ def records(folders: list[Path]) -> dict[str, dict]:
     """What was kept of each run, by its name; refuses runs that cannot be compared."""
     texts = ((folder / "record.json").read_text(encoding="utf-8") for folder in folders)
     every = list(map(store.parse, texts))
+    for folder, record in zip(folders, every, strict=True):
+        if "model" not in record.get("theory", {}):  # an atlas
+            raise ConfigurationError(
+                f"{folder} is not accepted; accepted: a finished run of a model"
+            )
     found = {record["configuration"]["run"]: record for record in every}
     theories = [[record["theory"][key] for key in ("model", "M_X")] for record in every]
     if theories[0] != theories[1] or len(found) < 2:

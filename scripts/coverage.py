@@ -63,8 +63,11 @@ def main(run: Path, toys: int) -> None:
         grid = grid_of(file)
         axes = grid.axes
         chi2 = file["chi2"][-1]
-    if fit is None or len(grid.scanned) != 3 or len(axes) != 3:
-        raise ConfigurationError(f"{run}: coverage needs a best fit of three scanned parameters")
+    number = described["M_X"] is not None
+    if fit is None or len(grid.scanned) != 3 or len(axes) != 3 or not number:
+        raise ConfigurationError(
+            f"{run}: coverage needs a best fit of three scanned parameters, at a mass"
+        )
     data = Likelihood.load(run / "likelihood.h5", names[:-1])
     engine = compiled_engine(run, described, data)
     truth = np.array([fit.values[name] for name in grid.names])
@@ -108,6 +111,8 @@ if __name__ == "__main__":
     parser.add_argument("run", type=Path, help="folder of a finished run, as results/b3-l2")
     parser.add_argument("toys", type=int, nargs="?", default=2000, help="default: 2000")
     options = parser.parse_args()
+    if options.toys < 1:
+        parser.error(f"toys: {options.toys} is not accepted; accepted: 1 or more")
     try:
         main(options.run, options.toys)
     except (ConfigurationError, store.StoreError, OSError) as problem:

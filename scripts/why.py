@@ -33,7 +33,6 @@ _REASONS = (
 #: Names of recipes where they are not the rule's.
 _RECIPES = {
     "chunk": "chunk-0",
-    "exact_points": "exact_points-0",
     "extra_running": "running-extra",
 }
 

@@ -120,6 +120,17 @@ def test_a_run_without_a_valid_point(tmp_path, drawn):
     assert "no physical point: old" in sentences(drawn["regions-epsilon_hat-g_hat"][0])
 
 
+def test_an_atlas_is_refused(tmp_path):
+    """It has many models, and a record without one."""
+    old, new = run(tmp_path, "old"), run(tmp_path, "atlas")
+    record = store.parse((new / "record.json").read_text())
+    record["theory"].pop("model")
+    store.write_json(new / "record.json", record)
+    for folders in ((old, new), (new, old)):
+        with pytest.raises(ConfigurationError, match="atlas is not accepted; accepted: a finished"):
+            SCRIPT.main(*folders, tmp_path / "out")
+
+
 def test_other_theory_is_refused(tmp_path):
     """Truth: another mass, and the same run twice, are no comparison of data."""
     old = run(tmp_path, "old")

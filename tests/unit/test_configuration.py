@@ -369,6 +369,9 @@ BAD = [
     (["data", "quarks", "observables", "exclude"], ["m_W"], ["quarks.observables", "'m_W'"]),
     (["data", "quarks", "observables", "include"], ["m_W"], ["quarks.observables", "not in EWPOs"]),
     (["data", "quarks", "observables", "include"], ["m_V"], ["quarks.observables", "'m_V'"]),
+    (["data", "quarks", "observables", "include"], [["<P5p>(B0->K*mumu)", 6, 1]], ["from q2 = 6"]),
+    (["data", "quarks", "observables", "include"], [["<P5p>(B0->K*mumu)", 1, 1]], ["to 1 GeV^2"]),
+    (["data", "quarks", "observables", "include"], [["<P5p>(B0->K*mumu)", -5, 1]], ["q2 = -5"]),
     (
         ["data", "quarks", "observables", "include"],
         [["<P5p>(B0->K*mumu)", 1]],

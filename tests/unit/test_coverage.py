@@ -113,6 +113,14 @@ def test_what_the_run_had(toy, coverage, monkeypatch):
     assert toy.asked[0][1] == toy.folder / "running.h5"
 
 
+def test_run_whose_mass_is_a_parameter(toy, coverage, monkeypatch):
+    """Three scanned parameters, of which one is M_X: said in a sentence."""
+    parse = store.parse
+    monkeypatch.setattr(store, "parse", lambda text: {**parse(text), "M_X": None})
+    with pytest.raises(ConfigurationError, match="at a mass"):
+        coverage.main(toy.folder, 10)
+
+
 def test_run_without_a_fit(toy, coverage):
     """Truth: no best fit, no coverage; said in a sentence."""
     store.write_json(toy.folder / "best_fit.json", Fits(held=FITS).as_dict())

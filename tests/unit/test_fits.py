@@ -74,21 +74,35 @@ def on_grid(point):
         ({"theta_sb": (-0.15, -0.15)}, (1, 2)),
         ({"g_hat": (0.1, 0.1), "theta_sb": (-0.15, -0.15)}, (0, 1)),
         ({"epsilon_hat": (0.0, 0.0)}, (2, 2)),
+        ({"g_hat": (0.0, 0.0)}, (1, 2)),
         (dict(zip(NAMES, ((0.0, 0.0), (0.1, 0.1), (-0.15, -0.15)), strict=True)), (0, 0)),
     ],
 )
 def test_only_free_parameters_are_counted(fixed, free, chi2):
     """One point on an axis is no fitted parameter: dof, p-values and the nested comparison."""
     box = {**BOX, **fixed}
-    point = start(0.0, 0.1, -0.15)
+    somewhere = dict(zip(NAMES, (0.0, 0.1, -0.15), strict=True))
+    point = start(*({**somewhere, **{k: a for k, (a, _) in fixed.items()}}.values()))
     found = fits.best_fits(on_grid(point), SM, N_OBS, box, FITS, chi2)
     for name, parameters in zip(("unmixed", "malaphoric"), free, strict=True):
         fit = found.found[name]
         assert (fit.parameters, fit.dof) == (parameters, 110 - parameters)
-        assert ("SM" in fit.p_value_over) == (parameters > 0)
+        contained = "g_hat" not in fixed or fixed["g_hat"] == (0.0, 0.0)  # the SM has no coupling
+        assert ("SM" in fit.p_value_over) == (parameters > 0 and contained)
         for axis in fixed:
             assert fit.values[axis] == fixed[axis][0]
     assert ("unmixed" in found.main.p_value_over) == (free[1] > free[0])
+
+
+def test_mixing_that_is_fixed_holds_no_standard_model():
+    """With epsilon_hat = -0.3 the boson couples to hypercharge, whatever g_hat."""
+    box = {**BOX, "epsilon_hat": (-0.3, -0.3)}
+    grid = ScanResult(all={"global": start(-0.3, 0.1, -0.15)})
+    found = fits.best_fits(grid, SM, N_OBS, box, FITS, parabola)
+    assert found.fixed == {"epsilon_hat": -0.3}
+    assert (found.main.parameters, found.main.p_value_over) == (2, {})
+    assert found.nested_in("malaphoric") == ["unmixed"]  # of which there is none
+    assert type(found).from_dict(found.as_dict()).fixed == found.fixed
 
 
 def test_nothing_valid_is_no_fit():

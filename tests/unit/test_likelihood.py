@@ -32,7 +32,7 @@ NEXP, SEED = 2000, 1
 
 @pytest.fixture(scope="module")
 def made():
-    """Likelihood of the installed smelli and flavio (15 s)."""
+    """Likelihood of the installed smelli and flavio."""
     return make_likelihood(nexp=NEXP, seed=SEED)
 
 

@@ -333,6 +333,23 @@ class TestKept:
         assert figure.exists()
         assert archive.tidy(tmp_path, [], settings) == [figure]
 
+    def test_what_others_have_made_is_removed(self, tmp_path):
+        """Of an atlas, of another engine, for masses of another recipe; what is still so stays."""
+        masses = {"mass-1000": {"old": 1}, "mass-2000": {"new": 2}, "masses": {"old": 3}}
+        marks = {name: store.digest(store.canonical(recipe)) for name, recipe in masses.items()}
+        stale = ["figures/atlas_c9.png", "ranking.h5", "tables/pulls.csv", "running.h5"]
+        stale += ["figures/masses.csv", "tables/masses.md", "masses/1000.json", "masses/1000.h5"]
+        stays = ["best_fit.h5", "masses/2000.json", "likelihood.h5", "tables/table1.csv"]
+        for name in (*stale, *stays, "figures/masses.png"):
+            (path := tmp_path / name).parent.mkdir(exist_ok=True)
+            path.write_text(marks.get(f"mass-{path.stem}", marks["masses"]))
+        recipes = {**masses, "mass-1000": {"new": 1}, "masses": {"new": 3}, "best_fit": {}}
+        settings = {"recipes": recipes, "chunks": []}
+        gone = archive.tidy(tmp_path, [tmp_path / "tables/table1.csv"], settings)
+        assert {str(path.relative_to(tmp_path)) for path in gone} == {*stale, "figures/masses.png"}
+        assert all((tmp_path / name).exists() for name in stays)
+        assert archive.tidy(tmp_path, [tmp_path / "tables/table1.csv"], settings) == []
+
     def test_who_no_longer_counts_writes_nothing(self, tmp_path):
         """Truth: the old content stays, no temporary file does."""
         path = tmp_path / "a.txt"

@@ -86,7 +86,7 @@ def test_fits_by_what_they_hold(tmp_path):
     store.write_json(tmp_path / "best_fit.json", {**fits.as_dict(), "recipe": "a"})
     data = json.loads((tmp_path / "best_fit.json").read_text())
     assert list(data) == [
-        *("SM", "unmixed", "malaphoric", "malaphoric_without_LEP2", "fits"),
+        *("SM", "unmixed", "malaphoric", "malaphoric_without_LEP2", "fits", "fixed"),
         *("notes", "intervals", "profiles", "recipe"),
     ]
     assert data["unmixed"] is None

@@ -135,6 +135,16 @@ def test_table_of_other_versions_is_named_before_any_job(workflow, how):
     assert not (workflow.folder / "results").exists()
 
 
+def test_results_that_are_no_folder(workflow):
+    """Something else has the name of the run: a sentence before any job."""
+    (workflow.folder / "results").mkdir()
+    (workflow.folder / "results/tiny").write_text("mine")
+    result = workflow.run("--cores", "1", check=False)
+    assert result.returncode == 1
+    assert "results/tiny: this is no folder" in result.stdout
+    assert "Traceback" not in result.stdout
+
+
 def test_two_configurations_are_refused(workflow):
     """Snakemake would merge them, the last of two equal keys counts."""
     path = workflow.configure()

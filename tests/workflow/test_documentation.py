@@ -85,11 +85,11 @@ EXERCISED = {
     "make style": run("make -n style"),  # `make test-all` begins with it
     "make lock": run("make -n lock"),  # asks a registry
     "make bench": run("make -n bench"),  # minutes; not for tests
-    "make table": run("make -n table"),  # half an hour; parts of it:
+    "make table": run("make -n table"),  # too long for a test; parts of it:
     "snakemake compile_theory compile_extra --cores 2 --config engine=exact "
     "--allowed-rules compile_draws compile_theory compile_extra": run(
         "snakemake compile_theory compile_extra -n --config engine=exact"
-    ),  # half an hour
+    ),
     "make why": run(MAKE + "why"),
     "make export": see("test_documentation.py::test_export_and_make_check"),
     "make check": see("test_documentation.py::test_export_and_make_check"),

@@ -72,7 +72,7 @@ Observable = str | tuple
 
 @cache
 def global_likelihood() -> smelli.GlobalLikelihood:
-    """The process's one `smelli.GlobalLikelihood` with the categories smelli has (10 s).
+    """The process's one `smelli.GlobalLikelihood` with the categories smelli has.
 
     It serves as theory and as the source of measurements. Its own sampled experimental
     covariances differ from process to process and are never used: see `likelihood`.

@@ -454,7 +454,7 @@ def register() -> list[str]:
     list of str
         Names of the flavio measurements.
     """
-    # Imported here because flavio takes 8 s, which the bulk evaluation must not pay.
+    # Imported here because flavio takes seconds, which the bulk evaluation must not pay.
     import flavio
     from flavio.statistics.probability import MultivariateNormalDistribution, NormalDistribution
 

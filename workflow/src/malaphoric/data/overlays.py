@@ -367,7 +367,7 @@ def resolve(name: str | list | dict, source: str) -> Observable:
     Raises
     ------
     ConfigurationError
-        If flavio does not know the observable, or needs other arguments.
+        If flavio does not know the observable, or needs other arguments; if a bin is none.
     """
     head: object = name
     given: dict = {}
@@ -398,6 +398,12 @@ def resolve(name: str | list | dict, source: str) -> Observable:
             f"accepted: the arguments {needed}"
         )
     values = [given[a] for a in arguments] if isinstance(name, dict) else list(given.values())
+    ends = dict(zip(arguments, values, strict=True))
+    if "q2min" in ends and not 0 <= ends["q2min"] < ends["q2max"]:
+        raise ConfigurationError(
+            f"{source}: {head!r} from q2 = {ends['q2min']:g} to {ends['q2max']:g} GeV^2 is not "
+            "accepted; accepted: a bin above 0 whose end is above its beginning"
+        )
     return (head, *map(float, values)) if values else head
 
 

@@ -18,11 +18,15 @@ import numpy as np
 from malaphoric import store
 from malaphoric.data import categories, lep2, predicting
 from malaphoric.data.categories import AVERAGED, Observable
+from malaphoric.schema import ConfigurationError
 
 _CONTENT, _FORMAT = "malaphoric draws of the theory", 1
 
 #: Draws of smelli's averaged observables with their parameters, and of additional ones: what ships.
 PACKAGED, EXTRA = (Path(__file__).parent / f"{name}.h5" for name in ("theory", "extra"))
+
+#: Which observables `EXTRA` has.
+ADDITIONAL = Path(__file__).parent / "additional.yml"
 
 #: Draws are made in parts, one job each; the seed is not that of the measurements' draws.
 PARTS, _DRAWS, _SEED = 10, 25, 1
@@ -189,9 +193,17 @@ def make_extra(observables: list, progress: Callable[[str], None] = lambda _: No
     ------
     malaphoric.store.StoreError
         As `Draws.load`.
+    malaphoric.schema.ConfigurationError
+        If flavio has no finite prediction, in a bin outside the phase space, say.
     """
     parameters = Draws.load(PACKAGED).parameters
     sm = predicting.standard_model(observables)
+    for observable, value in zip(observables, sm, strict=True):
+        if not np.isfinite(value):
+            raise ConfigurationError(
+                f"{categories.observable_key(observable)}: flavio's Standard Model is {value}; "
+                "accepted: an observable with a finite one, in its phase space"
+            )
     return replace(_predicted(observables, parameters, progress), sm=sm, parameters={})
 
 

@@ -525,6 +525,8 @@ class _Primitives:
                 (form, error), phase, vcb = attempt, candidate, -power
             if error < 1e-5:
                 break
+        if not np.isfinite(error):
+            raise _unfit(f"{self._observables[i]}: not finite, or zero, as outside its phase space")
         return form, error, phase, vcb
 
     def _features(self, q: str, phase: str) -> np.ndarray:

@@ -90,7 +90,9 @@ def best_fits(
         Without notes, intervals and profiles; without a fit that no valid point belongs to.
     """
     sm = summary(Fit(chi2=dict(chi2_sm)), chi2_sm, n_obs)
-    result = Fits(held=wanted, SM=sm)
+    free = free_parameters(box)
+    alone = {name: float(low) for name, (low, _) in box.items() if name not in free}
+    result = Fits(held=wanted, fixed=alone, SM=sm)
     every = [grid.all[name] for name in (GLOBAL, *sorted(grid.all)) if name in grid.all]
     for name, fixed in wanted.items():
         own = grid.fits.get(name) if fixed else next(iter(every), None)

@@ -197,6 +197,8 @@ class Fits:
     held : dict of str to dict of str to float
         By the name of each fit the values of the parameters that it holds fixed, in the order of
         `configuration.Configuration.fits`.
+    fixed : dict of str to float
+        Values of the parameters that no fit varies, because the run has one value of them.
     SM : Fit
         The Standard Model.
     found : dict of str to Fit
@@ -212,6 +214,7 @@ class Fits:
     """
 
     held: dict[str, dict[str, float]] = field(default_factory=dict)
+    fixed: dict[str, float] = field(default_factory=dict)
     SM: Fit = field(default_factory=Fit)
     found: dict[str, Fit] = field(default_factory=dict)
     without_LEP2: Fit | None = None
@@ -239,7 +242,8 @@ class Fits:
     def nested_in(self, name: str) -> list[str]:
         """Fits that hold fixed what the named one does, and more; ``SM`` where no coupling is."""
         held = self.held[name]
-        sm = ["SM"] if all(held.get(coupling, 0) == 0 for coupling in HATTED) else []
+        values = {**self.fixed, **held}
+        sm = ["SM"] if all(values.get(coupling, 0) == 0 for coupling in HATTED) else []
         return [*sm, *(other for other, more in self.held.items() if held.items() < more.items())]
 
     def known_in(self, name: str) -> dict[str, Fit]:
@@ -262,6 +266,7 @@ class Fits:
         return {
             **{name: fit.as_dict() if fit else None for name, fit in fits.items()},
             "fits": self.held,
+            "fixed": self.fixed,
             "notes": self.notes,
             "intervals": self.intervals,
             "profiles": {name: curve.as_dict() for name, curve in self.profiles.items()},
@@ -274,6 +279,7 @@ class Fits:
         other = data.get(_key_without_lep2(held))
         return cls(
             held=held,
+            fixed=data["fixed"],
             SM=Fit.from_dict(data["SM"]),
             found={name: Fit.from_dict(data[name]) for name in held if data[name]},
             without_LEP2=Fit.from_dict(other) if other else None,

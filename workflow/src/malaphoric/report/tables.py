@@ -139,7 +139,7 @@ def table4_rows(
         for number, (name, fit) in enumerate(fits.found.items())
     }
     sm = summary(Fit(chi2=data.chi2_sm), data.chi2_sm, data.n_obs)
-    ours = Fits(held=fits.held, SM=sm, found=found)
+    ours = replace(fits, SM=sm, found=found)
     rows = [row("SM", fits.SM)]
     for name, fit in ours.found.items():
         fit = replace(fit, p_value_over=p_values_over(fit, ours.known_in(name)))

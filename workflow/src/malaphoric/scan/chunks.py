@@ -23,7 +23,7 @@ from malaphoric.scan.grid import Grid
 
 _CHUNK = "malaphoric chunk"
 
-#: Exact points after which a job of many keeps what it has: some five minutes of work.
+#: Exact points after which a job of many keeps what it has: some minutes of work.
 _KEEP_AFTER = 32
 
 

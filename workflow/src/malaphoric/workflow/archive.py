@@ -23,15 +23,27 @@ from malaphoric.data.likelihood import Likelihood
 from malaphoric.schema import ROOT, checkout, load_yaml, validate
 from malaphoric.workflow import difference
 from malaphoric.workflow.configuration import schema_of
-from malaphoric.workflow.recipes import DRAWN_AS, FIGURES, VALIDATION
+from malaphoric.workflow.recipes import ATLAS_FIGURES, DRAWN_AS, FIGURES, VALIDATION
 
 #: What only some configurations make, in the folder of a run, and what is made on demand.
 _SOMETIMES = [f"figures/{name}.{kind}" for name in FIGURES for kind in DRAWN_AS]
 _SOMETIMES += [f"validation/{name}" for name in VALIDATION]
-_SOMETIMES += ["c9.h5", "measurements.h5", "comparison.md", "analytic.md"]
-_SOMETIMES += ["validation/models.csv", "toys.json"]
+_SOMETIMES += ["scan.h5", "profile.h5", "best_fit.json", "c9.h5", "comparison.md", "analytic.md"]
+_SOMETIMES += [f"tables/{name}" for name in ("table1.csv", "table1.md", "table4.csv", "table4.md")]
+_SOMETIMES += ["tables/pulls.csv"]
+_SOMETIMES += [f"figures/{name}.{kind}" for name in ATLAS_FIGURES for kind in DRAWN_AS]
+_SOMETIMES += ["validation/models.csv", "toys.json", "ranking.h5", "ranking.csv"]
 _LISTED = ("planes", "profiles")
-_MASSES = ["figures/masses.pdf", "figures/masses.png", "tables/masses.csv", "tables/masses.md"]
+_MASSES = [f"figures/masses.{kind}" for kind in DRAWN_AS]
+_MASSES += ["tables/masses.csv", "tables/masses.md"]
+
+#: What rules leave beside the results, by their recipes.
+_BESIDE = {
+    "measurements.h5": "measurements",
+    "running.h5": "running",
+    "best_grid.json": "profile",
+    "best_fit.h5": "best_fit",
+}
 
 #: Folder of an archive with the configuration and the results of the exported run.
 FOLDER = "archive"
@@ -85,19 +97,23 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     results : list of str
         What this configuration makes.
     settings : dict
-        ``recipes`` by rule: what the rule ``masses`` made stays while it is made so, which its
-        figure is marked with. ``chunks``,
+        ``recipes`` by rule: what is made on demand, for other masses, stays while it is made so,
+        which files are marked with. ``chunks``,
         their names: others of the compiled engine, which evaluates them again in no time, go;
         predictions of the exact engine and fits of models stay, because they may be found again.
     """
     recipes = settings["recipes"]
-    drawn, masses = folder / "figures/masses.png", False
-    if "masses" in recipes and drawn.exists():
-        mark = store.digest(store.canonical(recipes["masses"]))
-        masses = mark.encode() in drawn.read_bytes()
-    kept = [*(_MASSES if masses else []), *(["measurements.h5"] * ("measurements" in recipes))]
+
+    def made_so(path: Path, rule: str) -> bool:
+        if rule not in recipes or not path.exists():
+            return False
+        return store.digest(store.canonical(recipes[rule])).encode() in path.read_bytes()
+
+    kept = [name for name, rule in _BESIDE.items() if rule in recipes]
+    kept += _MASSES if made_so(folder / "figures/masses.png", "masses") else []
     ours = {*map(Path, results), *(folder / name for name in kept)}
-    gone = [folder / name for name in (*_SOMETIMES, *_MASSES)]
+    gone = [folder / name for name in (*_SOMETIMES, *_MASSES, *_BESIDE)]
+    gone += [p for p in folder.glob("masses/*.*") if not made_so(p, f"mass-{p.stem}")]
     gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.???"))]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]

@@ -56,7 +56,7 @@ _MOST_CHUNKS = 4000
 #: Remarked on: more unphysical values than a margin of figures needs, angles more than once round.
 _MOST_UNPHYSICAL, _ONCE_ROUND = 0.45, 1.05
 
-#: Exact points a job, at most: some five minutes of work.
+#: Exact points a job, at most: some minutes of work.
 _MOST_EXACT_POINTS = 30
 
 #: The compiled engine's table and the running of all coefficients, which come with the package.

@@ -392,10 +392,11 @@ class Recipes(DataRecipes):
 
 
 def _shipping() -> list:
-    """Additional observables that ship: those of one run, as its file says."""
-    path = checkout("config", "b3-l2-2026.yaml")
-    data = load_yaml(path)["data"]
-    return _lists(Selection({**data, "overlays": []}, str(path)).extra)
+    """Additional observables that ship."""
+    rules = {
+        key: {"observables": {"include": x}} for key, x in load_yaml(theory.ADDITIONAL).items()
+    }
+    return _lists(Selection({**rules, "overlays": []}, str(theory.ADDITIONAL)).extra)
 
 
 class AtlasRecipes(DataRecipes):
