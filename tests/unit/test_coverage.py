@@ -116,7 +116,12 @@ def test_what_the_run_had(toy, coverage, monkeypatch):
 def test_run_whose_mass_is_a_parameter(toy, coverage, monkeypatch):
     """Three scanned parameters, of which one is M_X: said in a sentence."""
     parse = store.parse
-    monkeypatch.setattr(store, "parse", lambda text: {**parse(text), "M_X": None})
+
+    def without_a_mass(text):
+        found = parse(text)
+        return {**found, "M_X": None} if isinstance(found, dict) else found
+
+    monkeypatch.setattr(store, "parse", without_a_mass)
     with pytest.raises(ConfigurationError, match="at a mass"):
         coverage.main(toy.folder, 10)
 

@@ -7,7 +7,6 @@ of a configuration alone.
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import sys
 from pathlib import Path
@@ -29,10 +28,14 @@ from malaphoric.schema import ConfigurationError, load_yaml, read_yaml_in_c
 from malaphoric.store import StoreError, strict_json
 from malaphoric.workflow.configuration import AtlasConfiguration, Configuration, configured
 
+#: Squares of it are finite in any unit.
+_LARGEST = 1e9
+
 
 def _finite(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise argparse.ArgumentTypeError(f"{text} is not accepted; accepted: a number")
+    if not abs(value := float(text)) <= _LARGEST:
+        accepted = f"accepted: a number, of {_LARGEST:g} at most"
+        raise argparse.ArgumentTypeError(f"{text} is not accepted; {accepted}")
     return value
 
 

@@ -1231,6 +1231,7 @@ def validation(
         Sentences in small print below.
     """
     with _drawn(pdf, png, notes) as (_, axes):
+        dashes: dict[tuple, int] = {}
         for name, values in errors.items():
             axes.plot(
                 np.maximum(distance, 1e-1),
@@ -1241,9 +1242,11 @@ def validation(
                 label=name,
             )
             near, far = bounds[name]
-            axes.plot([1e-1, 100, 100, 400], [near, near, far, far], color=COLOURS[name], lw=0.8)
+            before = dashes[near, far] = dashes.get((near, far), -1) + 1
+            style = dict(color=COLOURS[name], lw=0.8, ls=(4 * before, (4, 4)))  # both of two equal
+            axes.plot([1e-1, 100, 100, 400], [near, near, far, far], **style)
         axes.set(xscale="log", yscale="log")
         axes.set_xlabel(r"exact $\chi^2 - \chi^2_\mathrm{min}$ (smaller values at the edges)")
         axes.set_ylabel(r"$|\chi^2_\mathrm{compiled} - \chi^2_\mathrm{exact}|$")
-        axes.set_title(f"{title}: exact points of the run (lines: bounds)")
-        axes.legend(loc="best")
+        axes.set_title(f"{title}: exact points of the run (dashed: bounds)")
+        _legend(axes, axes.get_legend_handles_labels()[0])
