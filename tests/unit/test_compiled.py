@@ -26,6 +26,7 @@ from malaphoric.engines.protocol import weigh
 from malaphoric.inference import validation
 from malaphoric.physics.model import Model
 from malaphoric.scan import chunks
+from malaphoric.schema import ConfigurationError
 
 #: Near the best fit, without kinetic mixing, and far out: epsilon_hat, g_hat, theta_sb.
 POINTS = np.array([[-0.92, 0.078, -0.17], [0.0, 0.12, -0.11], [-1.2, 0.17, -0.05]])
@@ -598,3 +599,14 @@ def test_additional_observable(tmp_path, name):
     both = loading.Joined([base, engine])
     assert both.observables == [*base.observables, name]
     assert np.array_equal(both.evaluate(point).predictions[:, -1:], found)
+
+
+@pytest.mark.slow
+def test_bin_outside_the_phase_space_is_refused(tmp_path):
+    """Truth: a B meson cannot give more than 19.2 GeV^2 to the leptons beside a K*."""
+    bin = ("<dBR/dq2>(B0->K*mumu)", 30.0, 40.0)
+    with pytest.raises(
+        ConfigurationError, match=r"K\*mumu\) 30 40: flavio predicts nothing finite"
+    ):
+        compiling.compile_extra([bin], tmp_path / "table.h5")
+    assert not (tmp_path / "table.h5").exists()

@@ -519,14 +519,17 @@ class _Primitives:
     def _fitted(self, i: int, y: np.ndarray) -> tuple[np.ndarray, float, str, int]:
         """Form, error, phase and power of V_cb that describe an integral at all samples."""
         q, error = self._ports[i].sector[0], np.inf
+        if not (np.isfinite(y).all() and y.any()):
+            raise ConfigurationError(
+                f"{categories.observable_key(self._observables[i])}: flavio predicts nothing "
+                "finite, or nothing but zero, as outside its phase space; accepted: another one"
+            )
         for power, candidate in itertools.product((0, 2), self._phases):
             attempt = _fit(self._features(q, candidate), y * self._vcb**power, self._train)
             if attempt[1] < 0.1 * error:
                 (form, error), phase, vcb = attempt, candidate, -power
             if error < 1e-5:
                 break
-        if not np.isfinite(error):
-            raise _unfit(f"{self._observables[i]}: not finite, or zero, as outside its phase space")
         return form, error, phase, vcb
 
     def _features(self, q: str, phase: str) -> np.ndarray:
