@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from malaphoric.data.categories import AVERAGED, CATEGORIES, Observable, observable_key
-from malaphoric.schema import ROOT, ConfigurationError, load_yaml, validate
+from malaphoric.schema import ROOT, ConfigurationError, load_yaml, meaning, validate
 
 #: Names known to flavio and smelli, written by `compiling.write_names` beside the table.
 NAMES = Path(__file__).parent / "names.json"
@@ -84,8 +84,10 @@ class Distribution:
     kind: str
 
 
-def find(name: str) -> Path:
+def find(name: str, source: str) -> Path:
     """The file of an overlay: its name in ``config/data`` (without ``.yml``), or a path.
+
+    ``source``: who asks, for error messages.
 
     Raises
     ------
@@ -98,17 +100,18 @@ def find(name: str) -> Path:
             break
     else:
         files = (path.relative_to(folder).with_suffix("") for path in folder.rglob("*.yml"))
-        there = ", ".join(sorted(path.as_posix() for path in files)) or "none is there"
+        there = sorted(path.as_posix() for path in files)
         raise ConfigurationError(
-            f"data.overlays: {name!r} is not accepted; accepted: a name in config/data ({there}) "
-            "or the path of a YAML file"
+            f"{source}: data.overlays: {name!r} is not accepted; {meaning([name], there)}accepted: "
+            f"a name in config/data ({', '.join(there) or 'none is there'}) or the path of a YAML "
+            "file"
         )
     whole = str(path)  # braces would be wildcards of Snakemake
     plain = whole.isprintable() and not set("{}") & set(whole)
     if not plain or not re.fullmatch(r"\w[\w .+-]*(?<! )", path.name):
         raise ConfigurationError(
-            f"data.overlays: {name!r} is not accepted; accepted: a file whose name has letters, "
-            "digits, spaces and . - + _ only, in a folder without braces"
+            f"{source}: data.overlays: {name!r} is not accepted; accepted: a file whose name has "
+            "letters, digits, spaces and . - + _ only, in a folder without braces"
         )
     return path
 
@@ -436,7 +439,7 @@ class Selection:
 
     def __init__(self, data: dict, source: str) -> None:
         self._data, self._source = data, source
-        self.overlays = [find(name) for name in data["overlays"]]
+        self.overlays = [find(name, source) for name in data["overlays"]]
         stems = [path.stem for path in self.overlays]
         if twice := {stem for stem in stems if stems.count(stem) > 1}:
             raise ConfigurationError(

@@ -285,7 +285,7 @@ def _unbound(name: str, level: str) -> str:
 def _heights(levels: tuple[float, float]) -> str:
     """What the legend says of two confidence levels."""
     said = (f"{delta_chi2_level(level, 2):.2f} ({100 * level:g}%)" for level in levels)
-    return rf"$\Delta\chi^2$ < {', '.join(said)} above the lowest physical point of the plane"
+    return rf"$\Delta\chi^2$ < {', '.join(said)} above the lowest physical point"
 
 
 def _lines(axes: Axes, x: np.ndarray, y: np.ndarray, delta: np.ndarray, **style: object) -> tuple:

@@ -186,7 +186,10 @@ class Configuration(DataConfiguration):
     def __init__(self, data: dict, source: str = "configuration") -> None:
         _refuse_old_form(data, source)
         super().__init__(data, source, "config")
-        self.model_file = Model.find(self.data["model"])
+        try:
+            self.model_file = Model.find(self.data["model"])
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{source}: {error}") from None
         self.model = Model.load(self.model_file)
         self._check_parameters()
         self.grid = Grid.of(self.axes)
