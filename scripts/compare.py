@@ -1,8 +1,9 @@
 """Two finished runs of a model side by side: python scripts/compare.py OLD NEW [FOLDER].
 
 Writes Tables 1 and 4 (`table1`, `table4`, as CSV and Markdown), and as PDF and PNG the global
-regions in every plane that both runs have (`regions-<x>-<y>`: OLD as outlines, NEW filled) and the
-pulls in the Standard Model and at the best fit of each (`pulls`: what is of interest in NEW).
+regions in every plane that both runs have (`regions-<x>-<y>`: OLD as outlines, NEW filled), those
+of each category alone (`categories-<x>-<y>`), and the pulls in the Standard Model and at the best
+fit of each (`pulls`: what is of interest in NEW).
 """
 
 import argparse
@@ -75,6 +76,8 @@ def main(old: Path, new: Path, out: Path) -> None:
         if pair in planes(old):
             files = [out / f"regions-{'-'.join(pair)}.{form}" for form in ("pdf", "png")]
             figures.compared_regions(profiles, before, page, *files, pair)
+            files = [out / f"categories-{'-'.join(pair)}.{form}" for form in ("pdf", "png")]
+            figures.compared_categories(profiles, page, *files, pair)
     pulls = {run: of_interest(folder, drawn["observables"]) for run, folder in runs.items()}
     figures.compared_pulls(pulls, page, out / "pulls.pdf", out / "pulls.png")
     print(f"{out}: tables, regions and pulls of {title}")

@@ -83,7 +83,8 @@ def test_two_runs(tmp_path, drawn):
     new = run(tmp_path, "new", moved, MINIMUM + SHIFT, pulls={**PULLS, "DeltaM_s": (0.5, 0.1)})
     SCRIPT.main(old, new, tmp_path / "out")
     planes = {"regions-epsilon_hat-g_hat", "regions-epsilon_hat-theta_sb", "regions-g_hat-theta_sb"}
-    assert set(drawn) == {*planes, "pulls"}
+    of_categories = {name.replace("regions", "categories") for name in planes}
+    assert set(drawn) == {*planes, *of_categories, "pulls"}
     figure, notes = drawn["regions-epsilon_hat-g_hat"]
     assert notes == ["old: A note.", "new: A note."]
     labels = ["old 68%", "old 95%", "new 68%", "new 95%", "best fit, old"]
@@ -99,6 +100,31 @@ def test_two_runs(tmp_path, drawn):
     assert (row["chi2 old"], row["n_obs new"]) == (600.0, 509.0)
     rows = store.read_csv(tmp_path / "out/table4.csv")
     assert [(row["fit"], row["run"]) for row in rows] == [("SM", "old"), ("SM", "new")]
+
+
+def test_categories_of_two_runs(tmp_path, drawn):
+    """Truth: the minima of each category; what of a category is all of the plane is said."""
+
+    def apart(points):
+        chi2 = parabola(points)
+        return {"quarks": chi2["quarks"], "LFU": moved(points)["quarks"], "global": chi2["global"]}
+
+    def flat(points):
+        return {**apart(points), "LFU": np.ones(len(points))}
+
+    old, new = run(tmp_path, "old", apart), run(tmp_path, "new", flat)
+    SCRIPT.main(old, new, tmp_path / "out")
+    figure, notes = drawn["categories-epsilon_hat-g_hat"]
+    assert notes == ["old: A note.", "new: A note."]
+    assert [axes.get_title() for axes in figure.axes] == ["quarks", "LFU"]
+    for axes, minimum in zip(figure.axes, (MINIMUM, MINIMUM + SHIFT), strict=True):
+        outline = next(c for c in axes.collections if hasattr(c, "levels") and not c.filled)
+        inner = outline.get_paths()[0].vertices
+        middle = (inner.min(axis=0) + inner.max(axis=0)) / 2
+        assert middle == pytest.approx(minimum[:2], abs=0.02)
+    labels = ["old 68%", "old 95%", "new 68%", "new 95%"]
+    assert entries(figure)[:4] == labels
+    assert "LFU, at 95% the whole plane is allowed by: new" in sentences(figure)
 
 
 def test_pulls_of_two_runs(tmp_path, drawn):

@@ -279,7 +279,7 @@ class Fits:
         other = data.get(_key_without_lep2(held))
         return cls(
             held=held,
-            fixed=data["fixed"],
+            fixed=data.get("fixed", {}),  # which older files do not have
             SM=Fit.from_dict(data["SM"]),
             found={name: Fit.from_dict(data[name]) for name in held if data[name]},
             without_LEP2=Fit.from_dict(other) if other else None,

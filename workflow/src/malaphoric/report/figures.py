@@ -387,10 +387,14 @@ def _star_of(axes: Axes, fit: Fit | None, pair: tuple[str, str], **look: str) ->
     return _star(axes, [fit.values[n] for n in pair], fit.determines(pair), **look) if fit else []
 
 
-def _title(axes: Axes, page: Page, *parts: str) -> None:
+def _titles(page: Page, *parts: str) -> list[str]:
     said = [*parts, *(f"${page.about[name].symbol} = {x:g}$" for name, x in page.fixed.items())]
     said += [rf"$M_X = {page.M_X / 1000:g}$ TeV"] if page.M_X else []
-    said = [page.title, *filter(None, said)]
+    return [page.title, *filter(None, said)]
+
+
+def _title(axes: Axes, page: Page, *parts: str) -> None:
+    said = _titles(page, *parts)
     renderer, room = axes.figure.canvas.get_renderer(), 0.85 * axes.figure.bbox.width
     lines = said[:1]
     for part in said[1:]:
@@ -556,14 +560,76 @@ def compared_regions(
             delta = chi2 - chi2[known].min()
             if name == old:
                 handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
-                continue
-            heights = [delta_chi2_level(level, 2) for level in page.levels]
-            percent = [f"{100 * level:g}%" for level in page.levels]
-            handles += _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, name)
+            else:
+                handles += _filled(axes, x, y, delta, page.levels, name)
         look = {"label": f"best fit, {old}", "colour": _BEFORE}
         handles += _star_of(axes, before.main, pair, **look)
         handles += _finish_profile(axes, pair, grid, page, f"best fit, {new}")
         _title(axes, page, _profiled(grid, pair, profiled, page.about))
+
+
+def compared_categories(
+    profiles: Mapping[str, str | Path],
+    page: Page,
+    pdf: str | Path,
+    png: str | Path,
+    pair: tuple[str, str],
+) -> None:
+    """Regions of each category alone, of two runs in a plane, all other parameters profiled.
+
+    Parameters as for `compared_regions`.
+    """
+    old, new = profiles
+    planes = {}
+    for name, path in profiles.items():
+        with store.read(path) as file:
+            grid, profiled = grid_of(file), profiled_of(file)
+            of_all = _plane_in(file, grid, pair)["chi2"]
+            planes[name] = grid, dict(zip(category_names(file), of_all, strict=True))
+    categories = [name for name in planes[new][1] if name != GLOBAL]
+    rows = -(-len(categories) // 2)
+    shape: dict[str, Any] = {"rows": rows, "columns": 2, "size": (_WIDE, 2.5 * rows)}
+    below = page.fits.notes_below("regions")
+    with _drawn(pdf, png, below, page.about, squeeze=False, **shape) as (figure, panels):
+        said = ["allowed by each category of data alone", _heights(page.levels)]
+        lines: dict[str, Any] = {}
+        for axes, category in zip(panels.flat, categories, strict=False):
+            handles: list = []
+            for name, (grid, chi2) in planes.items():
+                if category not in chi2:
+                    continue
+                known = np.isfinite(chi2[category]) & _physical(pair, grid, page.M_X)
+                if not known.any():
+                    handles.append(f"no physical point: {name}")
+                    continue
+                x, y = (grid.named[parameter] for parameter in pair)
+                delta = chi2[category] - chi2[category][known].min()
+                if name == old:
+                    handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
+                else:
+                    handles += _filled(axes, x, y, delta, page.levels, name)
+            handles += _finish_profile(axes, pair, grid, page, f"best fit of all data, {new}")
+            said += [f"{category}, {words}" for words in handles if isinstance(words, str)]
+            lines |= {x.get_label(): x for x in handles if not isinstance(x, str)}
+            axes.set_title(category)
+        for axes in panels.flat[len(categories) :]:
+            axes.remove()
+        figure.suptitle(", ".join(_titles(page, _profiled(grid, pair, profiled, page.about))))
+        _legend(panels.flat[0], [*said, *lines.values()])
+
+
+def _filled(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    delta: np.ndarray,
+    levels: tuple[float, float],
+    label: str,
+) -> list:
+    """The 68/95% regions of chi2 above its minimum, (nx, ny), as global ones; returns handles."""
+    heights = [delta_chi2_level(level, 2) for level in levels]
+    percent = [f"{100 * level:g}%" for level in levels]
+    return _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, label)
 
 
 def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
