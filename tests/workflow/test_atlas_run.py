@@ -155,7 +155,7 @@ def test_refused_before_any_job(tmp_path):
 
 def test_dry_run_on_a_cluster(tmp_path):
     """Chunks of an hour, with memory and time, as those of a scan; any target, or none."""
-    workflow = configured(tmp_path, atlas={"N": 3})
+    workflow = configured(tmp_path, atlas={"N": 4})
     profile = str(ROOT / "profiles/slurm")
     text = workflow.run("--dry-run", "--workflow-profile", profile).stdout
     (chunk,) = re.findall(r"^rule atlas_chunk:\n((?:    .*\n)+)", text, re.M)

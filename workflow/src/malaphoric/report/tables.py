@@ -132,6 +132,7 @@ def table4_rows(
         return summary(fit, data.chi2_sm, data.n_obs)
 
     nested = {other for name in fits.held for other in fits.nested_in(name)}
+    nested |= {"SM"} if paper else set()
     compared = [name for name in ("SM", *fits.held) if name in nested]
     row = partial(_row, names=names, M_X=M_X, compared=compared)
     found = {
