@@ -18,7 +18,8 @@ with job(snakemake) as this:
     plane = c9.PLANES["c9"]
     direct = c9.direct_plane(data, plane, ranking.coefficients(found, plane))
     chance = json.loads(Path(given.toys).read_text()) if given.toys else None
-    about = (direct, chance, given.exact or None, notes.of_data(s["data"]))
+    said = [*notes.of_data(s["data"]), *data.settings["doubts"]]
+    about = (direct, chance, given.exact or None, said)
     atlas = atlas_page.Atlas(found, known, left, s["M_X"], *about)
     record = json.loads(Path(given.record).read_text())
     pictures = dict(zip(s["captions"], given.figures, strict=True))

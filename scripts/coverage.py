@@ -63,8 +63,8 @@ def main(run: Path, toys: int) -> None:
         grid = grid_of(file)
         axes = grid.axes
         chi2 = file["chi2"][-1]
-    number = described["M_X"] is not None
-    if fit is None or len(grid.scanned) != 3 or len(axes) != 3 or not number:
+    three = len(grid.scanned) == len(axes) == 3
+    if fit is None or not three or described["M_X"] is None:
         raise ConfigurationError(
             f"{run}: coverage needs a best fit of three scanned parameters, at a mass"
         )

@@ -106,10 +106,8 @@ def overlays() -> dict[str, str]:
         text(key, "LHCb", source, [binned(f"<Rmue>({decay})", low, 22.9, value, "abstract")])
         for key, (source, decay, low, value) in RATIOS.items()
     ]
-    combination, m_W = (
-        "m_W LHC-TEV-MWWG 2026",
-        ["    m_W: 80.3625 ± 0.0077  # MJKirk/flavio, 2cb8646"],
-    )
+    combination = "m_W LHC-TEV-MWWG 2026"
+    m_W = ["    m_W: 80.3625 ± 0.0077  # MJKirk/flavio, 2cb8646"]
     files = {
         "lhcb-kstarmumu-2025.yml": lhcb(name, 5, (1, 2, 3, 9)),
         "lhcb-kstarmumu-2025-massive.yml": lhcb(name, 2, (1, 2, 3, 9)),
