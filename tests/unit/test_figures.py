@@ -260,10 +260,10 @@ def test_masses(tmp_path, monkeypatch, theta):
         statistics.profile(scan, files[mass], 3000.0)
     out = tmp_path / "a.pdf", tmp_path / "a.png"
     page = replace(PAGE, M_X=None)
-    figures.masses(files, page, *out, ["With overlaid data: new."], "marked so")
+    figures.masses(files, page, *out, ["With other data than smelli's: new."], "marked so")
     figure, notes = shown[0][0], " ".join(shown[0][3])
     assert ("profiled" in figure.axes[0].get_title()) == (len(theta) > 1)
-    assert "With overlaid data: new." in notes
+    assert "With other data than smelli's: new." in notes
     assert "Regions of M_X = 1 TeV reach the edge of the box" in notes
     assert b"marked so" in out[1].read_bytes()
 

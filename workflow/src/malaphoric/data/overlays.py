@@ -405,7 +405,7 @@ def resolve(name: str | list | dict, source: str) -> Observable:
     if "q2min" in ends and not 0 <= ends["q2min"] < ends["q2max"]:
         raise ConfigurationError(
             f"{source}: {head!r} from q2 = {ends['q2min']:g} to {ends['q2max']:g} GeV^2 is not "
-            "accepted; accepted: a bin above 0 whose end is above its beginning"
+            "accepted; accepted: a bin from 0 on whose end is above its beginning"
         )
     return (head, *map(float, values)) if values else head
 

@@ -240,16 +240,27 @@ def _regions(
         What the legend says: handles of what is drawn, and sentences.
     """
     computed = np.isfinite(chi2["global"])
-    handles = []
-    if computed.any():
-        shade = np.where(computed, 1.0, np.nan).T
-        axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    handles, behind = [], _background(axes, x, y, computed, physical)
     if not (computed & physical).any():
         what = "no physical point" if computed.any() else "no valid point"
         axes.text(0.5, 0.5, what, transform=axes.transAxes, ha="center", va="center", zorder=7)
     else:
         handles += _allowed(axes, x, y, chi2, levels, physical)
+    return [*handles, *behind]
+
+
+def _background(
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    computed: np.ndarray,
+    physical: np.ndarray | bool,
+) -> list:
+    """Shade where there is chi2, (nx, ny); returns handles of what is shaded and what is not."""
+    handles = []
     if computed.any():
+        shade = np.where(computed, 1.0, np.nan).T
+        axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
         handles.append(Patch(facecolor=_COMPUTED, edgecolor="0.6", label="computed"))
     if not (computed | np.logical_not(physical)).all():
         handles.append(
@@ -595,20 +606,25 @@ def compared_categories(
         lines: dict[str, Any] = {}
         for axes, category in zip(panels.flat, categories, strict=False):
             handles: list = []
+            behind: list = []
             for name, (grid, chi2) in planes.items():
                 if category not in chi2:
                     continue
-                known = np.isfinite(chi2[category]) & _physical(pair, grid, page.M_X)
+                computed, physical = np.isfinite(chi2[category]), _physical(pair, grid, page.M_X)
+                x, y = (grid.named[parameter] for parameter in pair)
+                if name == new:
+                    behind = _background(axes, x, y, computed, physical)
+                known = computed & physical
                 if not known.any():
                     handles.append(f"no physical point: {name}")
                     continue
-                x, y = (grid.named[parameter] for parameter in pair)
                 delta = chi2[category] - chi2[category][known].min()
                 if name == old:
                     handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
                 else:
                     handles += _filled(axes, x, y, delta, page.levels, name)
             handles += _finish_profile(axes, pair, grid, page, f"best fit of all data, {new}")
+            handles += behind
             said += [f"{category}, {words}" for words in handles if isinstance(words, str)]
             lines |= {x.get_label(): x for x in handles if not isinstance(x, str)}
             axes.set_title(category)

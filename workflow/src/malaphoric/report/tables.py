@@ -131,7 +131,7 @@ def table4_rows(
         fit = Fit(values=values, chi2=chi2, parameters=parameters)
         return summary(fit, data.chi2_sm, data.n_obs)
 
-    nested = {other for name in fits.held for other in fits.nested_in(name)}
+    nested = {other for name in fits.found for other in fits.known_in(name)}
     nested |= {"SM"} if paper else set()
     compared = [name for name in ("SM", *fits.held) if name in nested]
     row = partial(_row, names=names, M_X=M_X, compared=compared)

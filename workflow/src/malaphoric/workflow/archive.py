@@ -113,7 +113,7 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     kept += _MASSES if made_so(folder / "figures/masses.png", "masses") else []
     ours = {*map(Path, results), *(folder / name for name in kept)}
     gone = [folder / name for name in (*_SOMETIMES, *_MASSES, *_BESIDE)]
-    gone += [p for p in folder.glob("masses/*.*") if not made_so(p, f"mass-{p.stem}")]
+    gone += [p for p in folder.glob("masses/[0-9]*.*") if not made_so(p, f"mass-{p.stem}")]
     gone += [path for kind in _LISTED for path in sorted((folder / "figures" / kind).glob("*.???"))]
     gone = [path for path in gone if path not in ours and path.exists()]
     chunks = [p for p in folder.glob("chunks/*.h5") if p.stem not in settings["chunks"]]
@@ -121,8 +121,9 @@ def tidy(folder: Path, results: list[str], settings: dict) -> list[Path]:
     for path in gone:
         store.check_counts(path)
         path.unlink()
-    with contextlib.suppress(OSError):  # not empty, or not there
-        (folder / "validation").rmdir()
+    for name in ("validation", "masses", "tables"):
+        with contextlib.suppress(OSError):  # not empty, or not there
+            (folder / name).rmdir()
     return gone
 
 
