@@ -476,20 +476,19 @@ def _counted_twice(name: str, measured: dict, counting: set[str]) -> list[str]:
             "correlation events count twice"
         )
     mine = _experiments(name)
-    others: list[str] = []
-    unsaid: list[str] = []
+    others: dict[bool, list[str]] = {True: [], False: []}  # whether both name one experiment
     for other, theirs in measured.items():
         theirs = [o for o in theirs if observable_key(o) in counting]
         both = [observable_key(o) for o in own if any(_overlap(o, p) for p in theirs)]
         experiments = _experiments(other)
-        if both and (mine & experiments or not mine or not experiments):
-            where = others if mine & experiments else unsaid
-            where.append(f"{other!r} ({both[0]}, ...)")
-    for found, who in (
-        (others, "the same experiment measured the same"),
-        (unsaid, "it may be that the same experiment, which is not named, measured the same"),
+        named = bool(mine & experiments)
+        if both and (named or not mine or not experiments):
+            others[named].append(f"{other!r} ({both[0]}, ...)")
+    for named, who in (
+        (True, "the same experiment measured the same"),
+        (False, "it may be that the same experiment, which is not named, measured the same"),
     ):
-        if found:
+        if found := others[named]:
             result.append(
                 f"{name}: {who} in overlapping bins in {', '.join(found)}: these are to be "
                 "excluded unless their events are others"
@@ -686,21 +685,18 @@ def _moments(measurement: Any, observables: list, nexp: int, seed: int) -> dict[
     In draws of rates (1e-8) together with angular observables (1) rounding would drown the rates.
     """
     places = {name: place for place, name in enumerate(observables)}
-    parts = [
-        (columns, *_distribution(measurement.name, distribution, keep))
-        if type(distribution).__name__ in _NORMALS
-        else (columns, "", {})
-        for distribution, keep, columns in _parts(measurement, places)
-    ]
-    found = {"central": np.zeros(len(places)), "covariance": np.zeros((len(places),) * 2)}
-    if not all(kind for _, kind, _ in parts):
+    parts = list(_parts(measurement, places))
+    normal = [part for part in parts if type(part[0]).__name__ in _NORMALS]
+    if len(normal) < len(parts):
         found = _draw(measurement, observables, nexp, seed)
-    for columns, kind, arrays in parts:
-        if kind:
-            found["central"][columns] = arrays["central"]
-            found["covariance"][columns] = 0
-            found["covariance"][:, columns] = 0
-            found["covariance"][np.ix_(columns, columns)] = arrays["covariance"]
+    else:
+        found = {"central": np.zeros(len(places)), "covariance": np.zeros((len(places),) * 2)}
+    for distribution, keep, columns in normal:
+        _, exact = _distribution(measurement.name, distribution, keep)
+        found["central"][columns] = exact["central"]
+        found["covariance"][columns] = 0
+        found["covariance"][:, columns] = 0
+        found["covariance"][np.ix_(columns, columns)] = exact["covariance"]
     return found
 
 

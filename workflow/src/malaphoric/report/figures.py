@@ -259,14 +259,18 @@ def _background(
     """Shade where there is chi2, (nx, ny); returns handles of what is shaded and what is not."""
     handles = []
     if computed.any():
-        shade = np.where(computed, 1.0, np.nan).T
-        axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+        _shade(axes, x, y, computed)
         handles.append(Patch(facecolor=_COMPUTED, edgecolor="0.6", label="computed"))
     if not (computed | np.logical_not(physical)).all():
         handles.append(
             Patch(facecolor="white", edgecolor="0.6", label="no CKM elements, no $\\chi^2$")
         )
     return handles
+
+
+def _shade(axes: Axes, x: np.ndarray, y: np.ndarray, computed: np.ndarray) -> None:
+    shade = np.where(computed, 1.0, np.nan).T
+    axes.contourf(x, y, shade, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
 
 
 def _allowed(
@@ -560,19 +564,8 @@ def compared_regions(
     with _panel(pdf, png, page.fits.notes_below("regions"), page.about) as (axes, handles):
         handles += [_ALL, _heights(page.levels)]
         for name, path in profiles.items():
-            with store.read(path) as file:
-                grid, profiled = grid_of(file), profiled_of(file)
-                chi2 = _plane_in(file, grid, pair)["chi2"][category_names(file).index(GLOBAL)]
-            x, y = (grid.named[name] for name in pair)
-            known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
-            if not known.any():
-                handles.append(f"no physical point: {name}")
-                continue
-            delta = chi2 - chi2[known].min()
-            if name == old:
-                handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
-            else:
-                handles += _filled(axes, x, y, delta, page.levels, name)
+            grid, profiled, chi2 = _plane_by_category(path, pair)
+            handles += _one_of_two(axes, pair, grid, chi2[GLOBAL], page, name, name == old)
         look = {"label": f"best fit, {old}", "colour": _BEFORE}
         handles += _star_of(axes, before.main, pair, **look)
         handles += _finish_profile(axes, pair, grid, page, f"best fit, {new}")
@@ -591,13 +584,9 @@ def compared_categories(
     Parameters as for `compared_regions`.
     """
     old, new = profiles
-    planes = {}
-    for name, path in profiles.items():
-        with store.read(path) as file:
-            grid, profiled = grid_of(file), profiled_of(file)
-            of_all = _plane_in(file, grid, pair)["chi2"]
-            planes[name] = grid, dict(zip(category_names(file), of_all, strict=True))
-    categories = [name for name in planes[new][1] if name != GLOBAL]
+    planes = {name: _plane_by_category(path, pair) for name, path in profiles.items()}
+    grid, profiled, latest = planes[new]
+    categories = [name for name in latest if name != GLOBAL]
     rows = -(-len(categories) // 2)
     shape: dict[str, Any] = {"rows": rows, "columns": 2, "size": (_WIDE, 2.5 * rows)}
     below = page.fits.notes_below("regions")
@@ -605,24 +594,13 @@ def compared_categories(
         said = ["allowed by each category of data alone", _heights(page.levels)]
         lines: dict[str, Any] = {}
         for axes, category in zip(panels.flat, categories, strict=False):
+            x, y = (grid.named[name] for name in pair)
+            computed = np.isfinite(latest[category])
+            behind = _background(axes, x, y, computed, _physical(pair, grid, page.M_X))
             handles: list = []
-            behind: list = []
-            for name, (grid, chi2) in planes.items():
-                if category not in chi2:
-                    continue
-                computed, physical = np.isfinite(chi2[category]), _physical(pair, grid, page.M_X)
-                x, y = (grid.named[parameter] for parameter in pair)
-                if name == new:
-                    behind = _background(axes, x, y, computed, physical)
-                known = computed & physical
-                if not known.any():
-                    handles.append(f"no physical point: {name}")
-                    continue
-                delta = chi2[category] - chi2[category][known].min()
-                if name == old:
-                    handles += _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
-                else:
-                    handles += _filled(axes, x, y, delta, page.levels, name)
+            for name, (own, _, chi2) in planes.items():
+                if category in chi2:
+                    handles += _one_of_two(axes, pair, own, chi2[category], page, name, name == old)
             handles += _finish_profile(axes, pair, grid, page, f"best fit of all data, {new}")
             handles += behind
             said += [f"{category}, {words}" for words in handles if isinstance(words, str)]
@@ -634,18 +612,36 @@ def compared_categories(
         _legend(panels.flat[0], [*said, *lines.values()])
 
 
-def _filled(
+def _plane_by_category(
+    profile: str | Path, pair: tuple[str, str]
+) -> tuple[Grid, tuple[str, ...], dict[str, np.ndarray]]:
+    """Grid of a ``profile.h5``, what else was minimised, and chi2 (nx, ny) by category."""
+    with store.read(profile) as file:
+        grid = grid_of(file)
+        chi2 = _plane_in(file, grid, pair)["chi2"]
+        return grid, profiled_of(file), dict(zip(category_names(file), chi2, strict=True))
+
+
+def _one_of_two(
     axes: Axes,
-    x: np.ndarray,
-    y: np.ndarray,
-    delta: np.ndarray,
-    levels: tuple[float, float],
-    label: str,
+    pair: tuple[str, str],
+    grid: Grid,
+    chi2: np.ndarray,
+    page: Page,
+    name: str,
+    first: bool,
 ) -> list:
-    """The 68/95% regions of chi2 above its minimum, (nx, ny), as global ones; returns handles."""
-    heights = [delta_chi2_level(level, 2) for level in levels]
-    percent = [f"{100 * level:g}%" for level in levels]
-    return _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, label)
+    """The regions of one of two runs: outlines of the first, the second filled; returns handles."""
+    known = np.isfinite(chi2) & _physical(pair, grid, page.M_X)
+    if not known.any():
+        return [f"no physical point: {name}"]
+    x, y = (grid.named[parameter] for parameter in pair)
+    delta = chi2 - chi2[known].min()
+    if first:
+        return _outlines(axes, x, y, delta, page.levels, name, _BEFORE)
+    heights = [delta_chi2_level(level, 2) for level in page.levels]
+    percent = [f"{100 * level:g}%" for level in page.levels]
+    return _global_regions(axes, x, y, delta.T, GLOBAL, heights, percent, name)
 
 
 def profile_best(profile: str | Path, page: Page, pdf: str | Path, png: str | Path) -> None:
@@ -684,8 +680,7 @@ def _best_map(
     """Colours in the 95% region alone: at tiny couplings an angle is anything."""
     heights = [delta_chi2_level(level, 2) for level in levels]
     inside = delta <= heights[1]
-    known = np.where(np.isfinite(delta), 1.0, np.nan)
-    axes.contourf(x, y, known.T, levels=[0.5, 1.5], colors=[_COMPUTED], zorder=0)
+    _shade(axes, x, y, np.isfinite(delta))
     low, high = float(best[inside].min()), float(best[inside].max())
     colours = "viridis"
     if low < 0 < high:  # the sign matters: a diverging map, symmetric about zero
